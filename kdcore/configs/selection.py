@@ -1,0 +1,160 @@
+"""The one filter language: a typed tree that Explore, Review, Datasets and training slices share.
+
+A selection serialises to the address bar and into dataset versions; ``store.selection`` compiles it.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from kdcore.configs.base import Config
+from kdcore.errors import ConfigError
+
+ReviewState = Literal["pending", "accepted", "edited", "rejected", "skipped"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "is_null"]
+Scalar = str | int | float | bool
+Column = Literal[
+    "status",
+    "topic",
+    "difficulty",
+    "reader",
+    "run_id",
+    "prompt_version_id",
+    "teacher",
+    "seed_id",
+    "finish_reason",
+    "completion_tokens",
+    "prompt_tokens",
+    "entropy",
+    "captured_mass",
+    "group_key",
+]
+TextField = Literal["any", "question", "answer", "rationale", "source"]
+
+
+class ColumnIs(Config):
+    """A comparison with one column."""
+
+    kind: Literal["column"] = "column"
+    column: Column
+    op: Operator = "="
+    values: tuple[Scalar, ...] = ()
+
+
+class TextHas(Config):
+    """Text or regular expression, not case-sensitive."""
+
+    kind: Literal["text"] = "text"
+    field: TextField = "any"
+    query: str
+    regex: bool = False
+
+
+class InClusters(Config):
+    """Members of some clusters of one map."""
+
+    kind: Literal["clusters"] = "clusters"
+    map_run: str
+    clusters: tuple[int, ...]
+
+
+class InLasso(Config):
+    """Inside a polygon on one map; the corners in order, closed by itself."""
+
+    kind: Literal["lasso"] = "lasso"
+    map_run: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _is_polygon(self) -> InLasso:
+        if len(self.xs) != len(self.ys) or len(self.xs) < 3:
+            raise ValueError("a lasso needs at least three corners, with as many x as y")
+        return self
+
+
+class HasVerdict(Config):
+    """What a filter said of the sample."""
+
+    kind: Literal["verdict"] = "verdict"
+    filter: str
+    passed: bool
+
+
+class ReviewIs(Config):
+    """What people decided."""
+
+    kind: Literal["review"] = "review"
+    states: tuple[ReviewState, ...]
+
+
+class IsOneOf(Config):
+    """Given samples, such as the hits of a semantic search; ``label`` says where they come from."""
+
+    kind: Literal["ids"] = "ids"
+    sample_ids: tuple[str, ...]
+    label: str = ""
+
+
+class All(Config):
+    """Every part holds; with no parts, every sample."""
+
+    kind: Literal["all"] = "all"
+    parts: tuple[Selection, ...] = ()
+
+
+class AnyOf(Config):
+    """At least one part holds; with no parts, no sample."""
+
+    kind: Literal["any"] = "any"
+    parts: tuple[Selection, ...] = ()
+
+
+class Not(Config):
+    """The complement."""
+
+    kind: Literal["not"] = "not"
+    part: Selection
+
+
+Selection = Annotated[
+    ColumnIs | TextHas | InClusters | InLasso | HasVerdict | ReviewIs | IsOneOf | All | AnyOf | Not,
+    Field(discriminator="kind"),
+]
+for _model in (All, AnyOf, Not):
+    _model.model_rebuild()
+_ADAPTER: TypeAdapter[Selection] = TypeAdapter(Selection)
+EVERYTHING = All()
+
+
+def to_json(selection: Selection) -> str:
+    """Serialise; equal selections give equal text."""
+    return _ADAPTER.dump_json(selection).decode()
+
+
+def from_json(text: str | bytes) -> Selection:
+    """Parse; raise ConfigError for anything that is no selection."""
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as exc:
+        raise ConfigError(f"this is not a filter the app can read: {exc.errors()[0]['msg']}.") from exc
+
+
+def to_url(selection: Selection) -> str:
+    """A short text for the address bar."""
+    return base64.urlsafe_b64encode(zlib.compress(to_json(selection).encode(), 9)).decode().rstrip("=")
+
+
+def from_url(text: str) -> Selection:
+    """Read what ``to_url`` wrote; raise ConfigError for a damaged link."""
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        inflater = zlib.decompressobj()
+        data = inflater.decompress(raw, 1_000_000)
+    except (ValueError, zlib.error) as exc:
+        raise ConfigError("the filter in this link is damaged; the whole set is shown instead.") from exc
+    return from_json(data)

@@ -1,0 +1,23 @@
+"""What a warm helper process answers: previews, semantic search, or a question to three models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from kdcore.configs.base import Config
+from kdcore.configs.evaluation import EvaluateConfig
+from kdcore.configs.teacher import TeacherConfig
+
+
+class ServeConfig(Config):
+    """One warm service; it leaves when idle or when another run wants the accelerator."""
+
+    service: Literal["teacher", "search", "chat"]
+    teacher: TeacherConfig | None = None
+    teacher_path: str = ""
+    embedder_path: str = ""
+    vectors: str = Field("", description="Folder of the run whose vectors are searched")
+    models: EvaluateConfig | None = None
+    idle_s: float = Field(900.0, gt=0, description="Leave after this long without a question, in seconds")

@@ -1,0 +1,64 @@
+"""Checkpoints that are whole or absent: COMPLETE.json lists every file with its size and sha256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from kdcore.errors import JobError
+from kdcore.jobs.run_dir import fsync_dir, write_json
+
+MANIFEST = "COMPLETE.json"
+KEEP = 2
+
+
+def save(folder: Path, step: int, trainable: dict[str, Any], state: dict[str, Any]) -> Path:
+    """Write ``folder/<step>`` and keep the newest KEEP. ``trainable`` are tensors, ``state`` the rest."""
+    target = folder / f"{step:08d}"
+    scratch = folder / f".{step:08d}.tmp"
+    for old in (scratch, target):
+        shutil.rmtree(old, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in trainable.items()}, scratch / "weights.safetensors")
+    torch.save(state, scratch / "state.pt")
+    scratch.rename(target)
+    files = {f.name: {"bytes": f.stat().st_size, "sha256": _sha256(f)} for f in sorted(target.iterdir())}
+    write_json(target / MANIFEST, {"step": step, "files": files})
+    fsync_dir(folder)
+    for old in complete(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    return target
+
+
+def complete(folder: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    if not folder.exists():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and (path / MANIFEST).exists())
+
+
+def load_newest(folder: Path) -> tuple[int, dict[str, Any], dict[str, Any]] | None:
+    """``(step, tensors, state)`` of the newest checkpoint whose files are as they were written."""
+    for path in reversed(complete(folder)):
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        if all(_matches(path / name, entry) for name, entry in manifest["files"].items()):
+            state = torch.load(path / "state.pt", weights_only=True)
+            return int(manifest["step"]), load_file(path / "weights.safetensors"), state
+    if complete(folder):
+        raise JobError(f"every checkpoint in {folder} is damaged; start a new run.")
+    return None
+
+
+def _matches(path: Path, entry: dict[str, Any]) -> bool:
+    return path.exists() and path.stat().st_size == entry["bytes"] and _sha256(path) == entry["sha256"]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

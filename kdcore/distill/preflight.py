@@ -1,0 +1,126 @@
+"""What would happen, before it does: supervised tokens, cut rows, the first batch, memory, time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import psutil
+import torch
+
+from kdcore.configs.distillation import DistillConfig
+from kdcore.distill.data import Row, batches, collate
+from kdcore.distill.loop import Learner, planned_steps
+from kdcore.distill.losses import LOSSES
+from kdcore.errors import DataError
+
+BYTES_FULL = 16  # float32 weight, gradient and two AdamW moments
+BYTES_FROZEN = 4
+
+
+@dataclass(slots=True)
+class Report:
+    """The findings. ``blocks`` must be empty to start; ``warnings`` are for a person to weigh."""
+
+    rows: int = 0
+    heldout: int = 0
+    supervised_tokens: int = 0
+    shortest: int = 0
+    longest: int = 0
+    truncated: int = 0
+    with_topk: int = 0
+    steps: int = 0
+    parameters: int = 0
+    trainable: int = 0
+    memory_gb: float = 0.0
+    free_gb: float = 0.0
+    step_s: float = 0.0
+    forecast_s: float = 0.0
+    first_batch: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    warnings: list[str] = field(default_factory=list[str])
+    blocks: list[str] = field(default_factory=list[str])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for preflight.json."""
+        return asdict(self)
+
+
+def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], report: Report) -> Report:
+    """Count what is supervised; a row without supervised tokens blocks the start."""
+    counts = [row.supervised for row in rows]
+    report.rows, report.heldout = len(rows), len(heldout)
+    report.supervised_tokens = sum(counts)
+    report.shortest, report.longest = min(counts, default=0), max(counts, default=0)
+    report.truncated = sum(row.truncated for row in rows)
+    report.with_topk = sum(row.topk_ids is not None for row in rows)
+    report.steps = planned_steps(config, len(rows)) if rows else 0
+    empty = [row.sample_id for row in rows if row.supervised == 0]
+    if not rows:
+        report.blocks.append("the training split is empty; freeze a version with more rows")
+    if empty:
+        report.blocks.append(
+            f"{len(empty)} rows have no supervised token (such as {empty[0]}): "
+            f"their prompts alone reach {config.max_length} tokens; raise the longest row or leave them out"
+        )
+    if report.truncated:
+        report.warnings.append(f"{report.truncated} of {len(rows)} rows are cut at {config.max_length} tokens")
+    if not heldout:
+        report.warnings.append("no held-out rows: the curve can't show whether the student generalises")
+    wants = [LOSSES[part.loss].needs_topk for part in config.slices]
+    without = sum(1 for row in rows if wants[row.slice] and row.topk_ids is None)
+    if without == len(rows) and without:
+        report.blocks.append("no row has stored top-k for forward_kl; generate with top-k on, or choose another loss")
+    elif without:
+        report.warnings.append(
+            f"{without} of {len(rows)} rows have no stored top-k (edited by people, or made without it); "
+            "they are trained on their text by cross-entropy"
+        )
+    return report
+
+
+def check_cost(config: DistillConfig, student: Any, rows: list[Row], pad_id: int, report: Report) -> Report:
+    """Memory by count, time by one real forward and backward pass on the first batch."""
+    report.parameters = sum(p.numel() for p in student.parameters())
+    report.trainable = sum(p.numel() for p in student.parameters() if p.requires_grad)
+    frozen = report.parameters - report.trainable
+    report.memory_gb = (report.trainable * BYTES_FULL + frozen * BYTES_FROZEN) / 1e9
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+    report.free_gb = free / 1e9
+    if report.memory_gb > report.free_gb:
+        report.blocks.append(f"about {report.memory_gb:.1f} GB are needed, {report.free_gb:.1f} GB are free")
+        return report
+    group = next(batches(rows, config.batch_size, config.seed, 0))
+    weights = [part.weight for part in config.slices]
+    batch = collate(group, pad_id, weights, [LOSSES[part.loss].needs_topk for part in config.slices]).to(device)
+    learner = Learner(student.to(device).train(), config.chunk_tokens)
+    started = time.perf_counter()
+    loss, tokens = learner(batch)
+    loss.backward()
+    student.zero_grad(set_to_none=True)
+    report.step_s = time.perf_counter() - started
+    average = report.supervised_tokens / len(rows) * config.batch_size
+    report.forecast_s = report.step_s * report.steps * average / max(1, len(tokens))
+    return report
+
+
+def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, report: Report) -> Report:
+    """The first rows as the model sees them: what it reads, and what it is taught."""
+    for row in next(batches(rows, config.batch_size, config.seed, 0))[:3]:
+        report.first_batch.append(
+            {
+                "sample_id": row.sample_id,
+                "reads": tokenizer.decode(row.ids[: row.prompt_length]),
+                "learns": tokenizer.decode(row.ids[row.prompt_length :]),
+                "supervised": row.supervised,
+                "topk": row.topk_ids is not None,
+            }
+        )
+    return report
+
+
+def refuse(report: Report) -> None:
+    """Raise DataError with the first finding that blocks the start."""
+    if report.blocks:
+        raise DataError(f"{report.blocks[0]}.")

@@ -1,0 +1,80 @@
+"""The model that learns: any causal LM as it is, or every k-th layer of the teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kdcore.configs.distillation import StudentConfig
+from kdcore.errors import ConfigError
+
+LORA_TARGETS = "all-linear"
+
+
+def kept_layers(total: int, keep: int) -> list[int]:
+    """Evenly spread layer numbers, first and last included. Raises ConfigError if there are not that many."""
+    if keep > total:
+        raise ConfigError(f"the teacher has {total} layers; {keep} can't be kept.")
+    return sorted({int(i) for i in np.round(np.linspace(0, total - 1, keep))})
+
+
+def load_causal_lm(path: str, dtype: torch.dtype) -> Any:
+    """A causal LM on the CPU in ``dtype``."""
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"the model {path} can't be loaded: {exc}") from exc
+
+
+def thin(model: Any, keep: int) -> Any:
+    """Drop layers in place, keeping ``keep`` evenly spread ones (depth pruning)."""
+    layers = getattr(model.base_model, "layers", None)
+    if layers is None:
+        raise ConfigError(f"{type(model).__name__} has no list of layers to thin; choose a model as the student.")
+    numbers = kept_layers(len(layers), keep)
+    model.base_model.layers = torch.nn.ModuleList(layers[i] for i in numbers)
+    for place, layer in enumerate(model.base_model.layers):
+        if hasattr(layer, "self_attn"):
+            layer.self_attn.layer_idx = place
+    model.config.num_hidden_layers = keep
+    if getattr(model.config, "layer_types", None):
+        model.config.layer_types = [model.config.layer_types[i] for i in numbers]
+    return model
+
+
+def build_student(config: StudentConfig, student_path: str, teacher_path: str, dtype: torch.dtype) -> Any:
+    """The student before its first step. Raises ConfigError for a head that the chunked loss can't follow."""
+    if config.init == "teacher_layers":
+        model = thin(load_causal_lm(teacher_path, dtype), config.keep_layers)
+    else:
+        model = load_causal_lm(student_path, dtype)
+    for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+        if getattr(model.config, name, None) not in (None, 1, 1.0):
+            raise ConfigError(f"this student changes its logits ({name}); training it is not supported yet.")
+    if config.adapter == "lora":
+        from peft import LoraConfig, get_peft_model
+
+        model = get_peft_model(
+            model,
+            LoraConfig(
+                r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules=LORA_TARGETS, task_type="CAUSAL_LM"
+            ),
+        )
+    return model
+
+
+def hf_model(model: Any) -> Any:
+    """The transformers model under a possible adapter."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def save_merged(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write safetensors and tokenizer; adapters are merged in, so any engine can load the folder."""
+    merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    merged.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

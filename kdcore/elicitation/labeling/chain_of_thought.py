@@ -1,0 +1,55 @@
+"""Reason first, answer last; rationale and answer are kept apart (distilling step by step)."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field
+
+from kdcore.configs.base import Config
+from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation.base import Method
+from kdcore.elicitation.parse import clean
+from kdcore.types import Parsed
+
+_LABEL = r"(?im)^[\s>*_#-]*(?:final\s+|the\s+)?{word}\b[\s*_]*(?::|is:?|[-–—])[\s*_]*"
+
+
+class ChainOfThoughtConfig(Config):
+    """The words that part the reply."""
+
+    answer_word: str = Field("answer", min_length=1, max_length=40, description="Word that opens the last part")
+    reasoning_word: str = Field("reasoning", min_length=1, max_length=40, description="Word that opens the first part")
+
+
+def read(text: str, config: ChainOfThoughtConfig) -> Parsed:
+    """Split at the last line that opens with the answer word; no such line is a loss with a reason."""
+    body = clean(text)
+    marks = list(re.finditer(_LABEL.format(word=re.escape(config.answer_word)), body))
+    if not marks:
+        return Parsed("unparsed", rationale=body, reason=f'no line begins with "{config.answer_word.title()}:"')
+    last = marks[-1]
+    rationale = re.sub(_LABEL.format(word=re.escape(config.reasoning_word)), "", body[: last.start()], count=1).strip()
+    answer = body[last.end() :].strip()
+    if not answer:
+        return Parsed("unparsed", rationale=rationale, reason="the answer after the reasoning is empty")
+    if not rationale:
+        return Parsed("unparsed", answer=answer, reason="the reply has an answer but no reasoning before it")
+    return Parsed("parsed", answer, rationale)
+
+
+CHAIN_OF_THOUGHT = Method(
+    name="chain_of_thought",
+    family="labeling",
+    source="Hsieh et al. 2023, Distilling Step-by-Step (arXiv 2305.02301); survey §3.1.1 and §4.1",
+    summary="Reason first, then answer; the two are kept apart",
+    warning="A fluent rationale can be wrong, or written after the answer was fixed: review both parts.",
+    config=ChainOfThoughtConfig,
+    template=PromptTemplate(
+        method="chain_of_thought",
+        system="You are a careful {{domain}} tutor. First reason in a few short steps, then give the answer.\n"
+        "Use exactly this form:\nReasoning: <your steps>\nAnswer: <one or two sentences>",
+        user="{{question}}",
+    ),
+    read=read,
+)

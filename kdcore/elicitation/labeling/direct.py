@@ -1,0 +1,42 @@
+"""Ask and keep the whole reply as the answer: zero-shot, or few-shot with worked examples."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from kdcore.configs.base import Config
+from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation.base import Method
+from kdcore.elicitation.parse import clean
+from kdcore.types import Parsed
+
+
+class DirectConfig(Config):
+    """Limits on an answer."""
+
+    min_words: int = Field(3, ge=0, le=1000, description="Shorter answers are set aside")
+
+
+def read(text: str, config: DirectConfig) -> Parsed:
+    """The reply is the answer."""
+    answer = clean(text)
+    words = len(answer.split())
+    if words < config.min_words:
+        return Parsed("unparsed", answer, reason=f"{words} words, at least {config.min_words} expected")
+    return Parsed("parsed", answer)
+
+
+DIRECT = Method(
+    name="direct",
+    family="labeling",
+    source="Knowledge Distillation of LLMs (arXiv 2402.13116), §3.1.1; Alpaca, Vicuna",
+    summary="Ask the question, keep the answer",
+    warning="Labels are only as broad as the questions, and private text goes to the teacher as it is.",
+    config=DirectConfig,
+    template=PromptTemplate(
+        method="direct",
+        system="You are a careful {{domain}} tutor. Answer in two or three short sentences for a {{reader}}.",
+        user="{{question}}",
+    ),
+    read=read,
+)

@@ -1,0 +1,1 @@
+"""Comparing models on held-out rows: measures with intervals, answers side by side."""

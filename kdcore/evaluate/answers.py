@@ -1,0 +1,57 @@
+"""What one model says, and how near its next-token distributions are to the teacher's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+
+def compare(model_logits: Tensor, teacher_logits: Tensor | None, labels: Tensor) -> dict[str, float]:
+    """``nll`` (nats a token) on the reference, and with a teacher ``forward_kl`` and ``top1`` agreement."""
+    log_q = model_logits.log_softmax(-1)
+    measures = {"nll": float(-log_q.gather(1, labels[:, None]).mean())}
+    if teacher_logits is not None:
+        log_p = teacher_logits.log_softmax(-1)
+        measures["forward_kl"] = float((log_p.exp() * (log_p - log_q)).sum(-1).mean())
+        measures["top1"] = float((log_q.argmax(-1) == log_p.argmax(-1)).float().mean())
+    return measures
+
+
+def answer(
+    model: Any,
+    tokenizer: Any,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    batch_size: int,
+    check: Callable[[int], None],
+) -> list[str]:
+    """Greedy answers to token-id prompts, in order. ``check(done)`` is called between batches."""
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    texts: list[str] = [""] * len(prompts)
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    for at in range(0, len(order), batch_size):
+        check(at)
+        group = order[at : at + batch_size]
+        width = max(len(prompts[i]) for i in group)
+        ids = torch.full((len(group), width), pad, dtype=torch.long)
+        mask = torch.zeros((len(group), width), dtype=torch.long)
+        for place, i in enumerate(group):
+            ids[place, width - len(prompts[i]) :] = torch.tensor(prompts[i])
+            mask[place, width - len(prompts[i]) :] = 1
+        with torch.inference_mode():
+            out = model.generate(
+                input_ids=ids.to(model.device),
+                attention_mask=mask.to(model.device),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                pad_token_id=pad,
+            )
+        for place, i in enumerate(group):
+            texts[i] = tokenizer.decode(out[place, width:], skip_special_tokens=True).strip()
+    return texts

@@ -1,0 +1,43 @@
+"""Groups of near vectors: k-means, with k by silhouette when none is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SILHOUETTE_SAMPLE = 2000
+
+
+def cluster(vectors: np.ndarray, k: int = 0, seed: int = 0) -> np.ndarray:
+    """(N, D) unit vectors → (N,) int32 labels, 0 the largest group. ``k = 0`` chooses between 2 and √N."""
+    n = len(vectors)
+    if n < 4:
+        return np.zeros(n, dtype=np.int32)
+    labels = _fit(vectors, min(k, n), seed) if k else _best(vectors, seed)
+    order = np.argsort(-np.bincount(labels), kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[labels].astype(np.int32)
+
+
+def _fit(vectors: np.ndarray, k: int, seed: int) -> np.ndarray:
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
+    kind = KMeans if len(vectors) <= 10_000 else MiniBatchKMeans
+    return kind(n_clusters=k, n_init=4, random_state=seed).fit_predict(vectors)
+
+
+def _best(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """The k with the best silhouette among a few, measured on at most SILHOUETTE_SAMPLE rows."""
+    from sklearn.metrics import silhouette_score
+
+    most = max(2, min(40, int(np.sqrt(len(vectors)))))
+    choices = sorted({int(round(k)) for k in np.geomspace(2, most, num=min(7, most - 1))})
+    best: tuple[float, np.ndarray] | None = None
+    for k in choices:
+        labels = _fit(vectors, k, seed)
+        sample = min(SILHOUETTE_SAMPLE, len(vectors))
+        score = float(silhouette_score(vectors, labels, sample_size=sample, random_state=seed))
+        if best is None or score > best[0]:
+            best = (score, labels)
+    assert best is not None
+    return best[1]

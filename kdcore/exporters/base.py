@@ -1,0 +1,43 @@
+"""What an exporter is, and the one row that all of them write: text with where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Rows = list[dict[str, Any]]
+PROVENANCE = ("sample_id", "prompt_version_id", "run_id", "teacher", "topic", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """Writes rows into an empty folder; returns the files it made."""
+
+    name: str
+    summary: str
+    write: Callable[[Path, dict[str, Any], Rows], list[Path]]
+
+
+def messages(row: dict[str, Any]) -> list[dict[str, str]]:
+    """A chat with the question, and the rationale before the answer where there is one."""
+    answer = row["answer"] if not row["rationale"] else f"{row['rationale']}\n\n{row['answer']}"
+    return [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": answer}]
+
+
+def provenance(row: dict[str, Any]) -> dict[str, Any]:
+    """Where a row came from; every export carries it."""
+    return {name: row.get(name) or "" for name in PROVENANCE} | {
+        "ai_generated": True,
+        "human_edited": bool(row["edited"]),
+    }
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    """One JSON object a line."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path

@@ -1,0 +1,76 @@
+"""Near-duplicates by MinHash and locality-sensitive hashing (Broder 1997), checked by true Jaccard.
+
+Candidates come from ``rensa``; a pair counts only if its word shingles really overlap that much, so the
+hash decides speed, not the verdict. The first row of a group, in the order given, is kept.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from kdcore.configs.base import Config
+from kdcore.errors import MissingDependency
+from kdcore.filters.base import Filter, Rows
+from kdcore.types import Verdict
+
+
+class NearDuplicatesConfig(Config):
+    """How alike is too alike."""
+
+    threshold: float = Field(0.7, gt=0, le=1, description="Share of common word runs above which two are duplicates")
+    words: int = Field(3, ge=1, le=10, description="Words in a run")
+
+
+PERMUTATIONS = 128
+BANDS = 32
+
+
+def shingles(text: str, words: int) -> set[str]:
+    """Runs of ``words`` words, lower-case; a shorter text is one run."""
+    tokens = text.lower().split()
+    if len(tokens) <= words:
+        return {" ".join(tokens)}
+    return {" ".join(tokens[i : i + words]) for i in range(len(tokens) - words + 1)}
+
+
+def jaccard(a: set[str], b: set[str]) -> float:
+    """Common share of two sets, 0 to 1; 1 for two empty sets."""
+    union = len(a | b)
+    return len(a & b) / union if union else 1.0
+
+
+def pairs(texts: list[str], config: NearDuplicatesConfig) -> list[tuple[int, int, float]]:
+    """Pairs ``(earlier, later, jaccard)`` at or above the threshold."""
+    try:
+        from rensa import RMinHash, RMinHashLSH
+    except ImportError as exc:
+        raise MissingDependency("near-duplicates need rensa; pip install 'kdcore[models]'.") from exc
+    sets = [shingles(text, config.words) for text in texts]
+    index = RMinHashLSH(threshold=config.threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
+    found: list[tuple[int, int, float]] = []
+    for later, runs in enumerate(sets):
+        signature = RMinHash(num_perm=PERMUTATIONS, seed=42)
+        signature.update(sorted(runs))
+        for earlier in index.query(signature):
+            alike = jaccard(sets[earlier], runs)
+            if alike >= config.threshold:
+                found.append((int(earlier), later, alike))
+        index.insert(later, signature)
+    return found
+
+
+def _judge(rows: Rows, config: NearDuplicatesConfig) -> list[Verdict]:
+    texts = [f"{row['question']}\n{row['answer']}" for row in rows]
+    best: dict[int, tuple[int, float]] = {}
+    for earlier, later, alike in pairs(texts, config):
+        if later not in best or alike > best[later][1]:
+            best[later] = (earlier, alike)
+    return [
+        Verdict(False, f"{best[i][1]:.0%} the same as sample {rows[best[i][0]]['sample_id']}", best[i][1])
+        if i in best
+        else Verdict(True, "", 0.0)
+        for i in range(len(rows))
+    ]
+
+
+NEAR_DUPLICATES = Filter("near_duplicates", "Nearly the same as an earlier sample", NearDuplicatesConfig, _judge)

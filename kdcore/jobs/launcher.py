@@ -1,0 +1,174 @@
+"""Start, stop and watch worker processes. A worker is its own process group; stopped means none is left.
+
+The app may die and come back: everything here is worked out again from the run folder and the
+operating system's process table.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+
+from kdcore.errors import JobError
+from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.types import TERMINAL_STATES
+
+LOST_AFTER_S = 3.0
+MIN_FREE_BYTES = 500 * 1024 * 1024
+
+
+def is_alive(status: Status) -> bool:
+    """Whether the very process that wrote ``status`` still runs (pid and start time agree)."""
+    if not status.pid:
+        return False
+    try:
+        process = psutil.Process(status.pid)
+        same = abs(process.create_time() - status.start_time) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def group_members(pgid: int) -> list[int]:
+    """Live processes of one process group, engine cores included."""
+    if pgid <= 0:
+        return []
+    members: list[int] = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == pgid and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process.pid)
+        except (psutil.Error, ProcessLookupError, PermissionError):
+            continue
+    return members
+
+
+def start(run: RunDir) -> int:
+    """Spawn the worker for a run that is queued or ended; return its pid.
+
+    Raises JobError when it runs already or when the disk is nearly full. An attempt after the first
+    seals what the earlier ones wrote and continues with the requests that have no terminal record.
+    """
+    status = run.status()
+    if is_alive(status) and status.state not in TERMINAL_STATES:
+        raise JobError(f"run {run.run_id} is running already (process {status.pid}).")
+    free = psutil.disk_usage(str(run.path)).free
+    if free < MIN_FREE_BYTES:
+        raise JobError(f"only {free // 2**20} MB of disk are free at {run.path}; free at least 500 MB and start again.")
+    kill_group(status.pid)
+    run.seal_journals()
+    run.clear_stops()
+    epoch = status.epoch + 1
+    run.write_status(Status("queued", epoch=epoch, message="starting", updated=time.time()), durable=True)
+    with (run.path / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"kdcore.workers.{run.kind}", str(run.path), "--epoch", str(epoch)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _import_path()},
+        )
+    _children.append(process)
+    written = run.status()
+    if written.epoch == epoch and not written.pid:
+        run.write_status(
+            replace(written, pid=process.pid, start_time=_create_time(process.pid)), durable=True
+        )
+    return process.pid
+
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def reap() -> None:
+    """Collect workers that have ended, so that none stays a zombie."""
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+def _create_time(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0
+
+
+def _import_path() -> str:
+    root = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+
+
+def kill_group(pgid: int, grace_s: float = 0.0) -> None:
+    """End every process of a group: TERM, wait, KILL, and wait until the table is clean."""
+    deadline = time.monotonic() + grace_s
+    if grace_s and group_members(pgid):
+        _signal_group(pgid, signal.SIGTERM)
+        while group_members(pgid) and time.monotonic() < deadline:
+            reap()
+            time.sleep(0.1)
+    end = time.monotonic() + 15.0
+    while group_members(pgid) and time.monotonic() < end:
+        _signal_group(pgid, signal.SIGKILL)
+        reap()
+        time.sleep(0.05)
+
+
+def _signal_group(pgid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pgid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def stop(run: RunDir, what: str = "cancel", grace_s: float = 30.0) -> Status:
+    """Ask a worker to stop, wait, and then make sure that no descendant is alive."""
+    before = run.status()
+    run.ask(what)
+    deadline = time.monotonic() + grace_s
+    while is_alive(run.status()) and time.monotonic() < deadline:
+        reap()
+        time.sleep(0.1)
+    kill_group(before.pid, grace_s=2.0)
+    status = run.status()
+    if status.state not in TERMINAL_STATES:
+        status = replace(status, state="cancelled", message="stopped: the worker did not answer and was ended")
+        run.write_status(status, durable=True)
+    return status
+
+
+@dataclass
+class Observer:
+    """Tells lost workers from slow ones by the observer's own monotonic clock, never by wall time."""
+
+    _seen: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
+
+    def look(self, run: RunDir) -> Status:
+        """Read a run's status; a worker that vanished is written down as failed, with what to do."""
+        reap()
+        status = run.status()
+        if status.state in TERMINAL_STATES or (status.state == "queued" and not status.pid):
+            self._seen.pop(run.run_id, None)
+            return status
+        now = time.monotonic()
+        beat, since = self._seen.get(run.run_id, (-1, now))
+        if beat != status.heartbeat:
+            self._seen[run.run_id] = (status.heartbeat, now)
+            return status
+        if now - since < LOST_AFTER_S or is_alive(status):
+            return status
+        kill_group(status.pid)
+        lost = replace(
+            status,
+            state="failed",
+            message=f"the worker of {run.run_id} ended without a word (killed or out of memory); "
+            "everything it finished is kept, resume makes what is missing",
+        )
+        run.write_status(lost, durable=True)
+        return lost

@@ -1,0 +1,130 @@
+"""The worker's pen: journal, metrics, status and heartbeat of one attempt at a run.
+
+A reply is durable within a second of being appended (flushed at once, fsynced by the heartbeat).
+The loop and the teachers are handed a reporter; they know no run folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from kdcore.errors import JobError
+from kdcore.jobs.run_dir import STOP_FILES, RunDir, Status
+from kdcore.jobs.tail import encode_record
+from kdcore.types import RunState
+
+HEARTBEAT_S = 0.5
+
+
+class Stopped(Exception):  # noqa: N818 - it is news, not an error
+    """The user asked to cancel or pause; raised out of the work, never shown."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(asked)
+        self.state: RunState = "cancelled" if STOP_FILES[asked] == "cancelled" else "paused"
+
+
+class Reporter:
+    """Writes one attempt. Use as a context manager; leaving it writes the final state."""
+
+    def __init__(self, run: RunDir, epoch: int) -> None:
+        self.run = run
+        self.epoch = epoch
+        self._lock = threading.Lock()
+        self._journal = (run.path / f"journal-{epoch:05d}.jsonl").open("ab")
+        self._metrics = (run.path / "metrics.jsonl").open("ab")
+        self._seq = 0
+        self._dirty = False
+        self._closing = threading.Event()
+        me = psutil.Process()
+        self._status = Status("running", me.pid, me.create_time(), epoch, 0, {}, "starting", time.time())
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Reporter:
+        self._refuse_if_superseded()
+        self._write_status()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._sync()
+        if not isinstance(error, Stopped) and error is not None:
+            self._status = replace(self._status, state="failed", message=str(error) or type(error).__name__)
+        elif isinstance(error, Stopped):
+            self._status = replace(self._status, state=error.state, message="stopped as asked")
+        else:
+            self._status = replace(self._status, state="done", message="")
+        self._write_status(durable=True)
+        self._journal.close()
+        self._metrics.close()
+
+    def append(self, body: dict[str, Any]) -> None:
+        """Add one record to the journal."""
+        with self._lock:
+            self._seq += 1
+            self._journal.write(encode_record(self._seq, self.epoch, body))
+            self._journal.flush()
+            self._dirty = True
+
+    def metric(self, step: int, split: str, values: dict[str, float]) -> None:
+        """Add one point to each named curve."""
+        now = time.time()
+        lines = [
+            json.dumps({"attempt": self.epoch, "step": step, "split": split, "name": name, "value": value, "time": now})
+            for name, value in values.items()
+        ]
+        with self._lock:
+            self._metrics.write(("\n".join(lines) + "\n").encode())
+            self._metrics.flush()
+            self._dirty = True
+
+    def phase(self, message: str, state: RunState = "running") -> None:
+        """Say in plain words what the run is doing now."""
+        self._status = replace(self._status, state=state, message=message)
+
+    def progress(self, done: int, total: int, unit: str, **extra: Any) -> None:
+        """Say how far the run is; rate and ETA are worked out by whoever reads."""
+        self._status = replace(
+            self._status, progress={"done": done, "total": total, "unit": unit, "time": time.time(), **extra}
+        )
+
+    def check_stop(self) -> None:
+        """Raise Stopped if the user asked to cancel or pause."""
+        asked = self.run.asked()
+        if asked is not None:
+            raise Stopped(asked)
+
+    def _refuse_if_superseded(self) -> None:
+        current = self.run.status().epoch
+        if current > self.epoch:
+            raise JobError(f"run {self.run.run_id} was taken over by attempt {current}; this attempt must not write.")
+
+    def _beat(self) -> None:
+        while not self._closing.wait(HEARTBEAT_S):
+            if self.run.status().epoch > self.epoch:
+                os._exit(75)  # a newer attempt owns the run: nothing this process writes counts any more
+            self._sync()
+            self._write_status()
+
+    def _sync(self) -> None:
+        with self._lock:
+            if not self._dirty:
+                return
+            self._dirty = False
+            for file in (self._journal, self._metrics):
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _write_status(self, *, durable: bool = False) -> None:
+        self._status = replace(self._status, heartbeat=self._status.heartbeat + 1, updated=time.time())
+        self.run.write_status(self._status, durable=durable)

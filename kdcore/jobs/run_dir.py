@@ -1,0 +1,152 @@
+"""One run folder: its files, their names, and how they are written so that a crash loses nothing.
+
+The rules are in DESIGN §3 and ADR 2. Readers and writers of the journal are next door
+(``reporter`` writes, ``tail`` reads); this file knows only paths and atomic replacement.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kdcore.errors import JobError
+from kdcore.types import RunState
+
+STOP_FILES = {"cancel": "cancelled", "pause": "paused"}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What ``status.json`` says. ``heartbeat`` counts up while the worker lives; it is no clock."""
+
+    state: RunState = "queued"
+    pid: int = 0
+    start_time: float = 0.0
+    epoch: int = 0
+    heartbeat: int = 0
+    progress: dict[str, Any] = field(default_factory=dict[str, Any])
+    message: str = ""
+    updated: float = 0.0
+
+
+def fsync_dir(folder: Path) -> None:
+    """Make a rename in ``folder`` durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace ``path`` as a whole: a reader sees the old bytes or the new ones, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    os.replace(temporary, path)
+    if durable:
+        fsync_dir(path.parent)
+
+
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write ``value`` as JSON with ``write_atomic``."""
+    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1).encode(), durable=durable)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def kind(self) -> str:
+        """``generate``, ``embed``, …: what the id begins with."""
+        return self.run_id.split("-", 1)[0]
+
+    @classmethod
+    def create(cls, runs: Path, run_id: str, config: dict[str, Any]) -> RunDir:
+        """Make the folder with ``config.json`` and a queued status; raise JobError if it exists."""
+        run = cls(runs / run_id)
+        try:
+            run.path.mkdir(parents=True)
+        except FileExistsError as exc:
+            raise JobError(f"run {run_id} exists already; start a new one.") from exc
+        write_json(run.path / "config.json", config)
+        run.write_status(Status())
+        return run
+
+    def config(self) -> dict[str, Any]:
+        """The config the run was started with."""
+        try:
+            return json.loads((self.path / "config.json").read_bytes())
+        except FileNotFoundError as exc:
+            raise JobError(f"run {self.run_id} has no config.json in {self.path}.") from exc
+
+    def status(self) -> Status:
+        """The last status written; a fresh one where none is there yet."""
+        try:
+            return Status(**json.loads((self.path / "status.json").read_bytes()))
+        except FileNotFoundError:
+            return Status()
+
+    def write_status(self, status: Status, *, durable: bool = False) -> None:
+        """Replace ``status.json``."""
+        write_json(self.path / "status.json", asdict(status), durable=durable)
+
+    def write_lines(self, name: str, rows: Iterable[dict[str, Any]]) -> int:
+        """Write an input file of JSON lines as a whole; return the number of rows."""
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        write_atomic(self.path / name, "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass"))
+        return len(lines)
+
+    def read_lines(self, name: str) -> list[dict[str, Any]]:
+        """Read an input file of JSON lines; empty where it is absent."""
+        path = self.path / name
+        if not path.exists():
+            return []
+        with path.open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file if line.strip()]
+
+    def journals(self) -> list[Path]:
+        """Journal files, oldest attempt first."""
+        return sorted(self.path.glob("journal-*.jsonl"))
+
+    def ask(self, what: str) -> None:
+        """Ask the worker to ``cancel`` or ``pause``; it looks several times a second."""
+        (self.path / what).touch()
+
+    def asked(self) -> str | None:
+        """The stop that was asked for, if any."""
+        return next((name for name in STOP_FILES if (self.path / name).exists()), None)
+
+    def clear_stops(self) -> None:
+        """Forget earlier requests to stop, before a new attempt."""
+        for name in STOP_FILES:
+            (self.path / name).unlink(missing_ok=True)
+
+    # Fencing: when a new attempt takes over, the length of every older journal is written down.
+    # What a zombie worker appends after that point is never read.
+    def seal_journals(self) -> None:
+        """Fix the length of every journal written so far."""
+        seals = self.seals()
+        for journal in self.journals():
+            seals.setdefault(journal.name, journal.stat().st_size)
+        write_json(self.path / "seals.json", seals)
+
+    def seals(self) -> dict[str, int]:
+        """Journal name → bytes that count."""
+        path = self.path / "seals.json"
+        return json.loads(path.read_bytes()) if path.exists() else {}

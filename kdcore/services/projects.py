@@ -1,0 +1,186 @@
+"""Projects, prompt versions, seeds: the start of every thread."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from kdcore import ids
+from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.uploads import SeedKind, UploadConfig
+from kdcore.elicitation import METHODS
+from kdcore.elicitation.base import find_method
+from kdcore.errors import ConfigError, DataError
+from kdcore.jobs.run_dir import RunDir
+from kdcore.services.app import App
+from kdcore.store import projects, runs, samples
+
+SAMPLE_PROJECT = "Sample project: medicine and law"
+SEEDS_FOLDER = Path(__file__).resolve().parents[2] / "data" / "seeds"
+
+
+def create_project(app: App, name: str, domain: str = "") -> str:
+    """Make a project; return its id. A second one of the same name is refused."""
+    name = name.strip()
+    if not name:
+        raise ConfigError("the project needs a name.")
+    if any(p["name"] == name for p in projects.list_projects(app.store)):
+        raise ConfigError(f'there is a project "{name}" already; choose another name.')
+    project_id = "pj_" + ids.stable_hash(name, time.time_ns(), length=10)
+    app.decide("project", {"project_id": project_id, "name": name, "domain": domain.strip(), "created": time.time()})
+    return project_id
+
+
+def list_projects(app: App) -> list[dict[str, Any]]:
+    """All projects, oldest first."""
+    return projects.list_projects(app.store)
+
+
+def save_prompt_version(app: App, project_id: str, name: str, template: PromptTemplate, note: str = "") -> str:
+    """Keep a template as an immutable version; saving the same text again returns the same id."""
+    find_method(METHODS, template.method)
+    content = template.model_dump(mode="json")
+    version_id = ids.prompt_version_id({"project": project_id, "name": name, **content})
+    existing = [p for p in projects.list_prompt_versions(app.store, project_id) if p["name"] == name]
+    if any(p["prompt_version_id"] == version_id for p in existing):
+        return version_id
+    app.decide(
+        "prompt_version",
+        {
+            "prompt_version_id": version_id,
+            "project_id": project_id,
+            "name": name.strip() or template.method,
+            "version": 1 + max((p["version"] for p in existing), default=0),
+            "method": template.method,
+            "content": template.model_dump_json(),
+            "note": note,
+            "created": time.time(),
+        },
+    )
+    return version_id
+
+
+def prompt_versions(app: App, project_id: str) -> list[dict[str, Any]]:
+    """Versions, newest first, with the rows each has made."""
+    return projects.list_prompt_versions(app.store, project_id)
+
+
+def template_of(app: App, project_id: str, version_id: str) -> PromptTemplate:
+    """The template of a version; raises ConfigError if there is none."""
+    for version in projects.list_prompt_versions(app.store, project_id):
+        if version["prompt_version_id"] == version_id:
+            return PromptTemplate.model_validate(version["content"])
+    raise ConfigError(f'there is no prompt version "{version_id}" in this project.')
+
+
+def diff_versions(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """A unified diff of two versions as a person would write them down."""
+
+    def lines(version: dict[str, Any]) -> list[str]:
+        content = version["content"]
+        text = f"method: {content['method']}\n\n[system]\n{content['system']}\n\n[user]\n{content['user']}\n"
+        for example in content["examples"]:
+            text += f"\n[example]\n{example['user']}\n→ {example['assistant']}\n"
+        return text.splitlines()
+
+    return "\n".join(
+        difflib.unified_diff(
+            lines(old), lines(new), f"{old['name']} v{old['version']}", f"{new['name']} v{new['version']}", lineterm=""
+        )
+    )
+
+
+# ---- seeds ------------------------------------------------------------------------------------------
+def read_file(
+    app: App, project_id: str, path: Path, name: str, seed_kind: SeedKind = "question", mapping: dict[str, str] | None = None
+) -> RunDir:
+    """Read a file in a child process: a preview, or with a mapping an import. Returns its run."""
+    if not path.is_file():
+        raise DataError(f'there is no file "{path}"; give the path of a file with seeds.')
+    kept = app.folders.inbox / f"{ids.stable_hash(name, path.stat().st_size, path.stat().st_mtime_ns)}{path.suffix}"
+    if not kept.exists():
+        shutil.copyfile(path, kept)
+    config = UploadConfig(
+        project_id=project_id, path=str(kept), name=name, seed_kind=seed_kind, mapping=mapping or {}
+    )
+    return app.launch(app.create_run("read_upload", config))
+
+
+def guess_mapping(columns: list[str], seed_kind: SeedKind = "question") -> dict[str, str]:
+    """Which column is what, by its name; the text falls back to the first column."""
+    words = {
+        "text": ("question", "text", "instruction", "prompt", "query", "input", "chq", "passage", "document"),
+        "source": ("source", "context", "passage", "reference"),
+        "topic": ("topic", "category", "subject", "label", "subject_name"),
+        "difficulty": ("difficulty", "level"),
+        "reader": ("reader", "audience"),
+        "group": ("group", "document_id", "source_id", "topic"),
+    }
+    lower = {column.lower(): column for column in columns}
+    chosen: dict[str, str] = {}
+    for role, names in words.items():
+        found = next((lower[name] for name in names if name in lower), None)
+        if found and (role == "group" or found not in chosen.values()):
+            chosen[role] = found
+    if "text" not in chosen and columns:
+        chosen["text"] = columns[0]
+    return chosen
+
+
+def seeds(app: App, project_id: str, **how: Any) -> list[dict[str, Any]]:
+    """Seeds as templates see them; see ``store.projects.list_seeds``."""
+    project = next((p for p in projects.list_projects(app.store) if p["project_id"] == project_id), None)
+    rows = projects.list_seeds(app.store, project_id, **how)
+    for row in rows:
+        row.setdefault("domain", (project or {}).get("domain") or "")
+    return rows
+
+
+def seed_counts(app: App, project_id: str) -> list[dict[str, Any]]:
+    """Seeds by kind and topic."""
+    return projects.count_seeds(app.store, project_id)
+
+
+def funnel(app: App, project_id: str) -> dict[str, Any]:
+    """Where the project stands, from seeds to students, and the one next action."""
+    by_status = samples.status_counts(app.store, project_id)
+    all_runs = runs.list_runs(app.store, project_id)
+    kinds = [run["kind"] for run in all_runs]
+    reviewed = app.store.scalar(
+        "SELECT count(*) FROM current_reviews r JOIN samples s USING (sample_id) "
+        "WHERE s.project_id = ? AND r.action <> 'skip'",
+        [project_id],
+    )
+    counts = {
+        "seeds": sum(row["rows"] for row in projects.count_seeds(app.store, project_id) if row["kind"] == "question"),
+        "prompts": len(projects.list_prompt_versions(app.store, project_id)),
+        "answered": sum(by_status.values()),
+        "parsed": by_status.get("parsed", 0),
+        "reviewed": int(reviewed or 0),
+        "datasets": int(app.store.scalar("SELECT count(*) FROM datasets WHERE project_id = ?", [project_id])),
+        "students": kinds.count("distill"),
+        "evaluations": kinds.count("evaluate"),
+        "maps": kinds.count("embed"),
+    }
+    return {"counts": counts, "lost": {k: v for k, v in by_status.items() if k != "parsed"}, "next": next_action(counts)}
+
+
+def next_action(counts: dict[str, int]) -> tuple[str, str]:
+    """The page to go to and what to do there."""
+    steps = (
+        ("seeds", "Elicit", "Import seed questions"),
+        ("prompts", "Elicit", "Write the first prompt version"),
+        ("parsed", "Generate", "Ask the teacher"),
+        ("maps", "Explore", "Draw the map of the answers"),
+        ("reviewed", "Review", "Read and judge the first answers"),
+        ("datasets", "Datasets", "Freeze a dataset version"),
+        ("students", "Distill", "Train a student"),
+        ("evaluations", "Evaluate", "Compare student, base and teacher"),
+    )
+    for name, page, text in steps:
+        if not counts[name]:
+            return page, text
+    return "Evaluate", "Read the worst answers and go back to their data"

@@ -1,0 +1,64 @@
+"""Where things lie: one workspace folder holds the database, the runs and the models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+WORKSPACE_VARIABLE = "KD_WORKSPACE"
+
+
+class Workspace(BaseModel):
+    """The folders of one workspace. Building one creates nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file, owned by one app process."""
+        return self.root / "kd.duckdb"
+
+    @property
+    def decisions(self) -> Path:
+        """The append-only log of what people decided, written before the database."""
+        return self.root / "decisions.jsonl"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each run."""
+        return self.root / "runs"
+
+    @property
+    def models(self) -> Path:
+        """Models fetched into the workspace."""
+        return self.root / "models"
+
+    @property
+    def cache(self) -> Path:
+        """What can be recomputed: embeddings by content hash."""
+        return self.root / "cache"
+
+    @property
+    def exports(self) -> Path:
+        """Where exported dataset versions are written."""
+        return self.root / "exports"
+
+    @property
+    def inbox(self) -> Path:
+        """Uploads, as given, until a worker has read them."""
+        return self.root / "inbox"
+
+    def make(self) -> Workspace:
+        """Create the folders and return self."""
+        for folder in (self.runs, self.models, self.cache, self.exports, self.inbox):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+
+def workspace(root: str | Path | None = None) -> Workspace:
+    """The workspace at ``root``, else at ``$KD_WORKSPACE``, else ``./workspace``."""
+    chosen = root or os.environ.get(WORKSPACE_VARIABLE) or "workspace"
+    return Workspace(root=Path(chosen).expanduser().resolve())

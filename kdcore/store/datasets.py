@@ -1,0 +1,105 @@
+"""Frozen dataset versions: which samples, with which text, in which split."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from kdcore.configs.selection import Selection
+from kdcore.store.db import Store
+from kdcore.store.selection import compile_selection
+
+ROWS = pa.schema(
+    [
+        ("dataset_id", pa.string()),
+        ("sample_id", pa.string()),
+        ("split", pa.string()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("rationale", pa.string()),
+        ("edited", pa.bool_()),
+    ]
+)
+
+
+def candidates(store: Store, project_id: str, selection: Selection) -> list[dict[str, Any]]:
+    """Samples that may enter a version: selected, parsed, not rejected; with the text people settled on."""
+    sql, values = compile_selection(selection)
+    return store.rows(
+        "SELECT s.sample_id, coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, "
+        "s.rationale, s.topic, s.group_key, s.seed_id, s.run_id, s.messages, coalesce(r.action, '') AS review, "
+        "coalesce(r.action = 'edit', FALSE) AS edited FROM samples s "
+        "LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? AND s.status = 'parsed' "
+        f"AND coalesce(r.action, '') <> 'reject' AND {sql} ORDER BY s.sample_id",
+        [project_id, *values],
+    )
+
+
+def add(store: Store, dataset: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Insert a version and its rows; a version that is there already is left alone."""
+    table = pa.Table.from_pylist([{"dataset_id": dataset["dataset_id"], **row} for row in rows], schema=ROWS)
+    with store.transaction() as tx:
+        if tx.execute("SELECT 1 FROM datasets WHERE dataset_id = ?", [dataset["dataset_id"]]).fetchone():
+            return
+        tx.execute(
+            "INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                dataset["dataset_id"],
+                dataset["project_id"],
+                dataset["name"],
+                dataset["version"],
+                dataset["selection"],
+                json.dumps(dataset["config"]),
+                dataset["sha256"],
+                dataset["row_count"],
+                dataset["created"],
+            ],
+        )
+        tx.register("incoming", table)
+        tx.execute("INSERT INTO dataset_rows SELECT * FROM incoming")
+        tx.unregister("incoming")
+
+
+def list_datasets(store: Store, project_id: str) -> list[dict[str, Any]]:
+    """Versions of a project, newest first, with the rows of each split."""
+    rows = store.rows(
+        "SELECT d.*, count(*) FILTER (r.split = 'train') AS train, count(*) FILTER (r.split = 'heldout') AS heldout, "
+        "count(*) FILTER (r.edited) AS edited FROM datasets d LEFT JOIN dataset_rows r USING (dataset_id) "
+        "WHERE d.project_id = ? GROUP BY ALL ORDER BY d.created DESC, d.version DESC",
+        [project_id],
+    )
+    return [{**row, "config": json.loads(row["config"])} for row in rows]
+
+
+def get(store: Store, dataset_id: str) -> dict[str, Any] | None:
+    """One version, or None."""
+    row = store.one("SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id])
+    return {**row, "config": json.loads(row["config"])} if row else None
+
+
+def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dict[str, Any]]:
+    """Rows of a version with where each came from."""
+    sql = (
+        "SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id, s.teacher "
+        "FROM dataset_rows r LEFT JOIN samples s USING (sample_id) WHERE r.dataset_id = ?"
+    )
+    values: list[Any] = [dataset_id]
+    if split is not None:
+        sql, values = sql + " AND r.split = ?", [*values, split]
+    return store.rows(sql + " ORDER BY r.split, r.sample_id", values)
+
+
+def diff(store: Store, old: str, new: str) -> list[dict[str, Any]]:
+    """What changed between two versions: ``change`` is added, dropped or edited."""
+    return store.rows(
+        "SELECT coalesce(n.sample_id, o.sample_id) AS sample_id, CASE WHEN o.sample_id IS NULL THEN 'added' "
+        "WHEN n.sample_id IS NULL THEN 'dropped' ELSE 'edited' END AS change, "
+        "coalesce(n.question, o.question) AS question, o.answer AS old_answer, n.answer AS new_answer "
+        "FROM (SELECT * FROM dataset_rows WHERE dataset_id = ?) o "
+        "FULL JOIN (SELECT * FROM dataset_rows WHERE dataset_id = ?) n ON n.sample_id = o.sample_id "
+        "WHERE o.sample_id IS NULL OR n.sample_id IS NULL OR o.answer <> n.answer OR o.question <> n.question "
+        "ORDER BY 2, 1",
+        [old, new],
+    )

@@ -1,0 +1,71 @@
+"""Numbered steps from an empty file to today's tables. A step that has run is never changed.
+
+No keys or indexes on big tables: ids are deterministic and the ingester keeps them unique. Reviews,
+verdicts and tags are events that are only ever added; what holds now is a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+
+Cursor = duckdb.DuckDBPyConnection
+
+
+def _first(tx: Cursor) -> None:
+    for statement in _FIRST:
+        tx.execute(statement)
+
+
+_FIRST = [
+    "CREATE TABLE projects (project_id VARCHAR, name VARCHAR, domain VARCHAR, created DOUBLE)",
+    "CREATE TABLE prompt_versions (prompt_version_id VARCHAR, project_id VARCHAR, name VARCHAR, version INTEGER, "
+    "method VARCHAR, content VARCHAR, note VARCHAR, created DOUBLE)",
+    "CREATE TABLE seeds (seed_id VARCHAR, project_id VARCHAR, kind VARCHAR, text VARCHAR, source VARCHAR, "
+    "topic VARCHAR, difficulty VARCHAR, reader VARCHAR, group_key VARCHAR, fields VARCHAR, run_id VARCHAR, "
+    "created DOUBLE)",
+    "CREATE TABLE runs (run_id VARCHAR, project_id VARCHAR, kind VARCHAR, config VARCHAR, created DOUBLE)",
+    "CREATE TABLE ingest_offsets (run_id VARCHAR, file VARCHAR, position BIGINT)",
+    "CREATE TABLE quarantine (run_id VARCHAR, file VARCHAR, position BIGINT, reason VARCHAR, line VARCHAR)",
+    "CREATE TABLE samples (sample_id VARCHAR, request_id VARCHAR, run_id VARCHAR, project_id VARCHAR, "
+    "prompt_version_id VARCHAR, seed_id VARCHAR, n INTEGER, status VARCHAR, reason VARCHAR, question VARCHAR, "
+    "answer VARCHAR, rationale VARCHAR, source VARCHAR, topic VARCHAR, difficulty VARCHAR, reader VARCHAR, "
+    "group_key VARCHAR, messages VARCHAR, completion VARCHAR, finish_reason VARCHAR, prompt_tokens INTEGER, "
+    "completion_tokens INTEGER, teacher VARCHAR, entropy DOUBLE, captured_mass DOUBLE, created DOUBLE)",
+    "CREATE TABLE reviews (event_id VARCHAR, sample_id VARCHAR, project_id VARCHAR, reviewer VARCHAR, "
+    "action VARCHAR, question VARCHAR, answer VARCHAR, note VARCHAR, undoes VARCHAR, seq BIGINT, created DOUBLE)",
+    "CREATE TABLE verdicts (run_id VARCHAR, sample_id VARCHAR, filter VARCHAR, passed BOOLEAN, reason VARCHAR, "
+    "score DOUBLE, created DOUBLE)",
+    "CREATE TABLE placements (run_id VARCHAR, sample_id VARCHAR, x FLOAT, y FLOAT, cluster INTEGER)",
+    "CREATE TABLE clusters (run_id VARCHAR, cluster INTEGER, title VARCHAR, size INTEGER)",
+    "CREATE TABLE datasets (dataset_id VARCHAR, project_id VARCHAR, name VARCHAR, version INTEGER, "
+    "selection VARCHAR, config VARCHAR, sha256 VARCHAR, row_count INTEGER, created DOUBLE)",
+    "CREATE TABLE dataset_rows (dataset_id VARCHAR, sample_id VARCHAR, split VARCHAR, question VARCHAR, "
+    "answer VARCHAR, rationale VARCHAR, edited BOOLEAN)",
+    "CREATE TABLE metrics (run_id VARCHAR, attempt INTEGER, step INTEGER, split VARCHAR, name VARCHAR, "
+    "value DOUBLE, time DOUBLE)",
+    "CREATE TABLE eval_items (run_id VARCHAR, sample_id VARCHAR, role VARCHAR, completion VARCHAR, "
+    "measures VARCHAR, created DOUBLE)",
+    # What a reviewer's events add up to: the last decision on a sample that was not undone.
+    "CREATE VIEW current_reviews AS SELECT sample_id, arg_max(action, seq) AS action, "
+    "arg_max(question, seq) AS question, arg_max(answer, seq) AS answer, arg_max(note, seq) AS note, "
+    "arg_max(reviewer, seq) AS reviewer, max(created) AS created FROM reviews r "
+    "WHERE action <> 'undo' AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.action = 'undo' "
+    "AND u.undoes = r.event_id) GROUP BY sample_id",
+    "CREATE VIEW current_verdicts AS SELECT sample_id, filter, arg_max(passed, created) AS passed, "
+    "arg_max(reason, created) AS reason, arg_max(score, created) AS score FROM verdicts "
+    "GROUP BY sample_id, filter",
+]
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first]
+
+
+def migrate(tx: Cursor) -> None:
+    """Bring the tables up to date inside the caller's transaction."""
+    tx.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
+    row = tx.execute("SELECT max(version) FROM schema_version").fetchone()
+    done = int(row[0]) if row and row[0] is not None else 0
+    for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
+        step(tx)
+        tx.execute("INSERT INTO schema_version VALUES (?)", [number])

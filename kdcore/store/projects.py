@@ -1,0 +1,87 @@
+"""Projects, prompt versions and seeds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kdcore.store.db import Store
+from kdcore.store.migrations import Cursor
+
+
+def add_project(store: Store, project: dict[str, Any]) -> None:
+    """Insert a project; an id that is there already is left alone."""
+    with store.transaction() as tx:
+        _once(tx, "projects", "project_id", project, ("project_id", "name", "domain", "created"))
+
+
+def list_projects(store: Store) -> list[dict[str, Any]]:
+    """All projects, oldest first."""
+    return store.rows("SELECT * FROM projects ORDER BY created")
+
+
+def add_prompt_version(store: Store, version: dict[str, Any]) -> None:
+    """Insert an immutable prompt version; an id that is there already is left alone."""
+    columns = ("prompt_version_id", "project_id", "name", "version", "method", "content", "note", "created")
+    with store.transaction() as tx:
+        _once(tx, "prompt_versions", "prompt_version_id", version, columns)
+
+
+def list_prompt_versions(store: Store, project_id: str) -> list[dict[str, Any]]:
+    """Prompt versions of a project, newest first, with the number of rows made by each."""
+    rows = store.rows(
+        "SELECT p.*, coalesce(c.rows, 0) AS rows, coalesce(c.parsed, 0) AS parsed FROM prompt_versions p "
+        "LEFT JOIN (SELECT prompt_version_id, count(*) AS rows, "
+        "count(*) FILTER (status = 'parsed') AS parsed FROM samples GROUP BY 1) c "
+        "ON c.prompt_version_id = p.prompt_version_id WHERE p.project_id = ? ORDER BY p.created DESC, p.version DESC",
+        [project_id],
+    )
+    return [{**row, "content": json.loads(row["content"])} for row in rows]
+
+
+def _once(tx: Cursor, table: str, key: str, row: dict[str, Any], columns: tuple[str, ...]) -> None:
+    marks = ", ".join("?" for _ in columns)
+    tx.execute(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {marks} "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {key} = ?)",
+        [*(row[c] for c in columns), row[key]],
+    )
+
+
+def count_seeds(store: Store, project_id: str) -> list[dict[str, Any]]:
+    """Seeds of a project by kind and topic."""
+    return store.rows(
+        "SELECT kind, topic, count(*) AS rows FROM seeds WHERE project_id = ? GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2",
+        [project_id],
+    )
+
+
+def list_seeds(
+    store: Store, project_id: str, kind: str = "question", topics: list[str] | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Seeds in the form that ``build_requests`` takes: seed_id and text fields. Spread over topics."""
+    sql = (
+        "SELECT seed_id, text, source, topic, difficulty, reader, group_key, fields FROM "
+        "(SELECT *, row_number() OVER (PARTITION BY topic ORDER BY seed_id) AS place FROM seeds "
+        "WHERE project_id = ? AND kind = ?" + (" AND topic IN (SELECT unnest(?))" if topics is not None else "") + ") "
+        "ORDER BY place, topic, seed_id"
+    )
+    values: list[Any] = [project_id, kind]
+    if topics is not None:
+        values.append(topics)
+    if limit is not None:
+        sql += " LIMIT ?"
+        values.append(limit)
+    return [
+        {
+            **json.loads(row["fields"]),
+            "seed_id": row["seed_id"],
+            "question": row["text"],
+            "source": row["source"] or "",
+            "topic": row["topic"] or "",
+            "difficulty": row["difficulty"] or "",
+            "reader": row["reader"] or "",
+            "group": row["group_key"] or "",
+        }
+        for row in store.rows(sql, values)
+    ]

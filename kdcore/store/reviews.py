@@ -1,0 +1,67 @@
+"""What people decide about samples: events that are only added; undo is an event too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kdcore.configs.selection import Selection
+from kdcore.store.db import Store
+from kdcore.store.selection import compile_selection
+
+ACTIONS = ("accept", "reject", "edit", "skip", "undo")
+_COLUMNS = (
+    "event_id",
+    "sample_id",
+    "project_id",
+    "reviewer",
+    "action",
+    "question",
+    "answer",
+    "note",
+    "undoes",
+    "created",
+)
+
+
+def add(store: Store, event: dict[str, Any]) -> bool:
+    """Add one event; False when its id was applied already (a double click, a replay)."""
+    with store.transaction() as tx:
+        known = tx.execute("SELECT 1 FROM reviews WHERE event_id = ?", [event["event_id"]]).fetchone()
+        if known:
+            return False
+        marks = ", ".join("?" for _ in _COLUMNS)
+        tx.execute(
+            f"INSERT INTO reviews ({', '.join(_COLUMNS)}, seq) "
+            f"SELECT {marks}, (SELECT coalesce(max(seq), 0) + 1 FROM reviews)",
+            [event.get(column) for column in _COLUMNS],
+        )
+    return True
+
+
+def last_event(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:
+    """The reviewer's latest decision that is not undone: what undo would take back."""
+    return store.one(
+        "SELECT * FROM reviews r WHERE project_id = ? AND reviewer = ? AND action <> 'undo' AND NOT EXISTS "
+        "(SELECT 1 FROM reviews u WHERE u.action = 'undo' AND u.undoes = r.event_id) ORDER BY seq DESC LIMIT 1",
+        [project_id, reviewer],
+    )
+
+
+def recent(store: Store, project_id: str, limit: int = 10) -> list[dict[str, Any]]:
+    """The latest decisions, newest first."""
+    return store.rows(
+        "SELECT r.*, s.question AS asked FROM reviews r LEFT JOIN samples s USING (sample_id) "
+        "WHERE r.project_id = ? ORDER BY seq DESC LIMIT ?",
+        [project_id, limit],
+    )
+
+
+def progress(store: Store, project_id: str, selection: Selection) -> dict[str, int]:
+    """Samples of a selection by current decision; ``pending`` are those without one."""
+    sql, values = compile_selection(selection)
+    rows = store.rows(
+        "SELECT coalesce(r.action, 'pending') AS state, count(*) AS rows FROM samples s "
+        f"LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? AND {sql} GROUP BY 1",
+        [project_id, *values],
+    )
+    return {row["state"]: row["rows"] for row in rows}

@@ -1,0 +1,197 @@
+"""Samples: insert, page, count, facet, look up. Paging is by keys first, then the wide columns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from kdcore.configs.selection import Selection
+from kdcore.store.db import Store
+from kdcore.store.migrations import Cursor
+from kdcore.store.selection import compile_selection
+
+COLUMNS: dict[str, pa.DataType] = {
+    "sample_id": pa.string(),
+    "request_id": pa.string(),
+    "run_id": pa.string(),
+    "project_id": pa.string(),
+    "prompt_version_id": pa.string(),
+    "seed_id": pa.string(),
+    "n": pa.int32(),
+    "status": pa.string(),
+    "reason": pa.string(),
+    "question": pa.string(),
+    "answer": pa.string(),
+    "rationale": pa.string(),
+    "source": pa.string(),
+    "topic": pa.string(),
+    "difficulty": pa.string(),
+    "reader": pa.string(),
+    "group_key": pa.string(),
+    "messages": pa.string(),
+    "completion": pa.string(),
+    "finish_reason": pa.string(),
+    "prompt_tokens": pa.int32(),
+    "completion_tokens": pa.int32(),
+    "teacher": pa.string(),
+    "entropy": pa.float64(),
+    "captured_mass": pa.float64(),
+    "created": pa.float64(),
+}
+SCHEMA = pa.schema(list(COLUMNS.items()))
+FACETS = ("status", "topic", "difficulty", "reader", "prompt_version_id", "teacher", "run_id")
+SORTS = ("created", "entropy", "completion_tokens", "topic", "status", "question")
+
+
+def insert(tx: Cursor, rows: list[dict[str, Any]]) -> int:
+    """Insert rows whose sample_id is new; a better outcome replaces an earlier failed one."""
+    if not rows:
+        return 0
+    unique = list({row["sample_id"]: row for row in rows}.values())
+    tx.register("incoming", pa.Table.from_pylist(unique, schema=SCHEMA))
+    tx.execute(
+        "DELETE FROM samples WHERE status = 'failed' AND sample_id IN "
+        "(SELECT sample_id FROM incoming WHERE status <> 'failed')"
+    )
+    names = ", ".join(COLUMNS)
+    tx.execute(
+        f"INSERT INTO samples ({names}) SELECT {names} FROM incoming i "
+        "WHERE NOT EXISTS (SELECT 1 FROM samples s WHERE s.sample_id = i.sample_id)"
+    )
+    tx.unregister("incoming")
+    return len(unique)
+
+
+def _where(project_id: str, selection: Selection) -> tuple[str, list[Any]]:
+    sql, values = compile_selection(selection)
+    return f"FROM samples s WHERE s.project_id = ? AND {sql}", [project_id, *values]
+
+
+def count(store: Store, project_id: str, selection: Selection) -> int:
+    """Number of samples selected."""
+    where, values = _where(project_id, selection)
+    return int(store.scalar(f"SELECT count(*) {where}", values))
+
+
+def keys(
+    store: Store,
+    project_id: str,
+    selection: Selection,
+    sort: str = "created",
+    descending: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[str]:
+    """Sample ids in order."""
+    where, values = _where(project_id, selection)
+    order = sort if sort in SORTS else "created"
+    sql = f"SELECT s.sample_id {where} ORDER BY s.{order} {'DESC' if descending else 'ASC'} NULLS LAST, s.sample_id"
+    if limit is not None:
+        sql += " LIMIT ? OFFSET ?"
+        values += [limit, offset]
+    return store.table(sql, values)["sample_id"].to_pylist()
+
+
+_WIDE = (
+    "SELECT s.*, r.action AS review, r.question AS edited_question, r.answer AS edited_answer, r.note AS note, "
+    "r.reviewer AS reviewer FROM samples s LEFT JOIN current_reviews r ON r.sample_id = s.sample_id "
+)
+
+
+def by_ids(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
+    """Whole samples with their current review, in the order asked for; unknown ids are left out."""
+    rows = store.rows(_WIDE + "WHERE s.sample_id IN (SELECT unnest(?))", [sample_ids])
+    found = {row["sample_id"]: {**row, "messages": json.loads(row["messages"])} for row in rows}
+    return [found[key] for key in sample_ids if key in found]
+
+
+def page(store: Store, project_id: str, selection: Selection, **order: Any) -> list[dict[str, Any]]:
+    """One page of whole samples."""
+    return by_ids(store, keys(store, project_id, selection, **order))
+
+
+def facets(store: Store, project_id: str, selection: Selection, limit: int = 30) -> dict[str, list[dict[str, Any]]]:
+    """Counts by value for each facet column, largest first."""
+    where, values = _where(project_id, selection)
+    sets = ", ".join(f"({name})" for name in FACETS)
+    grouping = ", ".join(f"s.{name}" for name in FACETS)
+    rows = store.rows(
+        f"SELECT {grouping}, count(*) AS rows, grouping({', '.join(f's.{n}' for n in FACETS)}) AS level {where} "
+        f"GROUP BY GROUPING SETS ({sets.replace('(', '(s.')})",
+        values,
+    )
+    result: dict[str, list[dict[str, Any]]] = {name: [] for name in FACETS}
+    for row in rows:
+        position = _position(row["level"], len(FACETS))
+        name = FACETS[position]
+        result[name].append({"value": row[name], "rows": row["rows"]})
+    return {name: sorted(found, key=lambda f: (-f["rows"], str(f["value"])))[:limit] for name, found in result.items()}
+
+
+def _position(level: int, width: int) -> int:
+    """Which column a grouping-set row is about: the only one whose grouping bit is 0."""
+    return next(i for i in range(width) if not (level >> (width - 1 - i)) & 1)
+
+
+def status_counts(store: Store, project_id: str, run_id: str | None = None) -> dict[str, int]:
+    """Rows by status: the funnel of a project or of one run."""
+    sql = "SELECT status, count(*) AS rows FROM samples WHERE project_id = ?"
+    values: list[Any] = [project_id]
+    if run_id is not None:
+        sql += " AND run_id = ?"
+        values.append(run_id)
+    return {row["status"]: row["rows"] for row in store.rows(sql + " GROUP BY status", values)}
+
+
+def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:
+    """Why rows of a run were lost, largest first."""
+    return store.rows(
+        "SELECT status, reason, count(*) AS rows FROM samples WHERE run_id = ? AND status <> 'parsed' "
+        "GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 50",
+        [run_id],
+    )
+
+
+def histogram(store: Store, project_id: str, selection: Selection, column: str, bins: int = 24) -> list[dict[str, Any]]:
+    """Counts in ``bins`` equal steps of a numeric column: ``[{low, high, rows}]``."""
+    if column not in ("completion_tokens", "entropy", "captured_mass", "prompt_tokens"):
+        return []
+    where, values = _where(project_id, selection)
+    low_high = store.one(f"SELECT min(s.{column}) AS low, max(s.{column}) AS high {where}", values)
+    if not low_high or low_high["low"] is None:
+        return []
+    low, high = float(low_high["low"]), float(low_high["high"])
+    width = (high - low) / bins or 1.0
+    rows = store.rows(
+        f"SELECT least(CAST(floor((s.{column} - ?) / ?) AS INTEGER), ?) AS bin, count(*) AS rows {where} "
+        f"AND s.{column} IS NOT NULL GROUP BY 1 ORDER BY 1",
+        [low, width, bins - 1, *values],
+    )
+    return [{"low": low + r["bin"] * width, "high": low + (r["bin"] + 1) * width, "rows": r["rows"]} for r in rows]
+
+
+def lineage(store: Store, sample_id: str) -> dict[str, Any]:
+    """Every ancestor and descendant of a sample: prompt version, run, seed, datasets, trainings, evaluations."""
+    return {
+        "prompt": store.one(
+            "SELECT p.prompt_version_id, p.name, p.version FROM prompt_versions p JOIN samples s "
+            "USING (prompt_version_id) WHERE s.sample_id = ?",
+            [sample_id],
+        ),
+        "seed": store.one(
+            "SELECT d.* FROM seeds d JOIN samples s ON s.seed_id = d.seed_id WHERE s.sample_id = ?", [sample_id]
+        ),
+        "datasets": store.rows(
+            "SELECT d.dataset_id, d.name, d.version, r.split FROM dataset_rows r JOIN datasets d USING (dataset_id) "
+            "WHERE r.sample_id = ? ORDER BY d.created",
+            [sample_id],
+        ),
+        "verdicts": store.rows("SELECT * FROM current_verdicts WHERE sample_id = ? ORDER BY filter", [sample_id]),
+        "reviews": store.rows("SELECT * FROM reviews WHERE sample_id = ? ORDER BY seq", [sample_id]),
+        "evaluations": store.rows(
+            "SELECT run_id, role, completion, measures FROM eval_items WHERE sample_id = ? ORDER BY run_id, role",
+            [sample_id],
+        ),
+    }

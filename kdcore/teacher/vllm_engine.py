@@ -1,0 +1,134 @@
+"""vLLM in this process: requests go in as slots free up, each reply comes out as it finishes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.errors import MissingDependency, TeacherError
+from kdcore.teacher.base import StopCheck
+from kdcore.hardware import bind_vllm_threads, pick_precision
+from kdcore.types import Reply, Request, TopK
+
+
+class VllmTeacher:
+    """An LLMEngine driven by ``add_request`` and ``step``."""
+
+    def __init__(self, config: TeacherConfig, model_path: Path | None, sampling: SamplingConfig) -> None:
+        bind_vllm_threads()
+        try:
+            import torch
+            from vllm.engine.arg_utils import EngineArgs
+            from vllm.v1.engine.llm_engine import LLMEngine
+        except ImportError as exc:
+            raise MissingDependency(
+                f"vLLM is not usable here ({exc}); install it with pip install 'kdcore[cpu]' "
+                "or choose the transformers engine or an endpoint."
+            ) from exc
+        has_gpu = torch.cuda.is_available()
+        self._config = config
+        try:
+            self._engine: Any = LLMEngine.from_engine_args(
+                EngineArgs(
+                    model=str(model_path or config.model),
+                    dtype=pick_precision(config.precision, has_gpu),  # pyright: ignore[reportArgumentType]
+                    max_model_len=config.max_model_len,
+                    max_num_seqs=config.max_concurrency,
+                    # On a CPU, compiling costs minutes at the start and wins nothing on small models.
+                    enforce_eager=not has_gpu,
+                    seed=sampling.seed,
+                    max_logprobs=max(20, sampling.top_logprobs),
+                )
+            )
+        except Exception as exc:  # the boundary to vLLM: it raises its own and plain kinds alike
+            raise TeacherError(f"vLLM could not load {config.model}: {exc}. The run's log has the details.") from exc
+        self._tokenizer: Any = self._engine.get_tokenizer()
+
+    def generate(self, requests: Iterable[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
+        """See Teacher. At most ``max_concurrency`` requests are inside the engine at once."""
+        params = self._params(sampling)
+        waiting = iter(requests)
+        in_flight = 0
+        more = True
+        while more or in_flight:
+            while more and in_flight < self._config.max_concurrency:
+                request = next(waiting, None)
+                if request is None:
+                    more = False
+                    break
+                refusal = self._add(request, params, sampling)
+                if refusal is not None:
+                    yield from refusal
+                else:
+                    in_flight += 1
+            check()
+            for output in self._step():
+                if output.finished:
+                    in_flight -= 1
+                    yield from self._replies(output, sampling)
+
+    def _params(self, sampling: SamplingConfig) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            n=sampling.n,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            logprobs=sampling.top_logprobs or None,
+            # Replies are wanted whole. A seed for each request is left out: vLLM's CPU build dies of it.
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _add(self, request: Request, params: Any, sampling: SamplingConfig) -> list[Reply] | None:
+        """Hand a request to the engine; a prompt that can't fit comes back as failed replies."""
+        token_ids = self._tokenizer.apply_chat_template(
+            request.messages, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        room = self._config.max_model_len - len(token_ids)
+        if room < 1:
+            error = f"the prompt has {len(token_ids)} tokens, at most {self._config.max_model_len - 1} fit"
+            return [Reply(request.request_id, n, "", "error", len(token_ids), error=error) for n in range(sampling.n)]
+        self._engine.add_request(request.request_id, {"prompt_token_ids": token_ids}, params)
+        return None
+
+    def _step(self) -> list[Any]:
+        try:
+            return self._engine.step()
+        except Exception as exc:  # EngineDeadError and whatever the core died of
+            raise TeacherError(
+                f"vLLM stopped working ({type(exc).__name__}: {exc}); finished answers are kept, resume to go on."
+            ) from exc
+
+    def _replies(self, output: Any, sampling: SamplingConfig) -> Iterator[Reply]:
+        for answer in output.outputs:
+            yield Reply(
+                request_id=output.request_id,
+                n=answer.index,
+                text=answer.text,
+                finish_reason=str(answer.finish_reason),
+                prompt_tokens=len(output.prompt_token_ids),
+                completion_tokens=len(answer.token_ids),
+                token_ids=list(answer.token_ids),
+                prompt_token_ids=list(output.prompt_token_ids),
+                topk=_topk(answer.logprobs, sampling.top_logprobs) if answer.logprobs else None,
+            )
+
+    def close(self) -> None:
+        """Shut the engine core down."""
+        core = getattr(self._engine, "engine_core", None)
+        if core is not None:
+            core.shutdown()
+
+
+def _topk(logprobs: list[dict[int, Any]], k: int) -> TopK:
+    """Keep the k likeliest; vLLM adds the sampled token where it is not among them."""
+    rows = [sorted(((p.logprob, i) for i, p in position.items()), reverse=True)[:k] for position in logprobs]
+    return TopK(ids=[[i for _, i in row] for row in rows], logprobs=[[float(p) for p, _ in row] for row in rows])
+
+
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")

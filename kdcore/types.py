@@ -1,0 +1,79 @@
+"""Records that both sides share: plain data, no behaviour, no imports of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+Role = Literal["system", "user", "assistant"]
+SampleStatus = Literal["parsed", "unparsed", "refused", "truncated", "failed"]
+RunState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+TERMINAL_STATES: frozenset[str] = frozenset({"paused", "done", "failed", "cancelled"})
+
+
+class Message(TypedDict):
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent to the teacher once; ``n`` replies come back under one request."""
+
+    request_id: str
+    seed_id: str
+    prompt_version_id: str
+    messages: list[Message]
+    variables: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopK:
+    """The teacher's most likely next tokens at each position of one reply.
+
+    ``ids`` and ``logprobs`` are (T, K), natural log, at temperature 1; a row's missing mass
+    ``1 - sum(exp(logprobs))`` belongs to all other tokens (the tail).
+    """
+
+    ids: list[list[int]]
+    logprobs: list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of a teacher. ``token_ids`` includes the end token where the engine tells it."""
+
+    request_id: str
+    n: int
+    text: str
+    finish_reason: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    token_ids: list[int] = field(default_factory=list[int])
+    prompt_token_ids: list[int] = field(default_factory=list[int])
+    topk: TopK | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A reply read by its method: a status that is never an exception, and a reason for every loss."""
+
+    status: SampleStatus
+    answer: str = ""
+    rationale: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one filter says of one sample."""
+
+    passed: bool
+    reason: str = ""
+    score: float | None = None
+
+
+JsonDict = dict[str, Any]

@@ -1,0 +1,73 @@
+"""Train a student from a run folder; needs torch, transformers, accelerate, peft, pyarrow, pydantic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer
+
+from kdcore.configs.base import load_config
+from kdcore.configs.distillation import DistillConfig
+from kdcore.distill.data import Row, encode, read_rows
+from kdcore.distill.loop import train
+from kdcore.distill.preflight import Report, check_cost, check_rows, refuse, show_first_batch
+from kdcore.distill.student import build_student, save_merged
+from kdcore.jobs.reporter import Reporter, Stopped
+from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.hardware import pick_precision
+from kdcore.workers.main import on_accelerator, run_worker
+
+
+def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[Row], list[Row], Report]:
+    """Config, tokenizer, encoded rows, and the checks on them written to preflight.json."""
+    config = load_config(DistillConfig, run.config())
+    reporter.phase("reading the data")
+    path = config.teacher_path if config.student.init == "teacher_layers" else config.student_path
+    tokenizer: Any = AutoTokenizer.from_pretrained(path)
+    rows = encode(read_rows(run.path / "input.parquet", "train"), tokenizer, config.max_length)
+    heldout = encode(read_rows(run.path / "input.parquet", "heldout"), tokenizer, config.max_length)
+    report = check_rows(config, rows, heldout, Report())
+    if not report.blocks:
+        show_first_batch(config, rows, tokenizer, report)
+    write_json(run.path / "preflight.json", report.to_dict())
+    return config, tokenizer, rows, [row for row in heldout if row.supervised], report
+
+
+def pad_token(tokenizer: Any) -> int:
+    """An id to pad with; padded positions are masked, so any id does."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0)
+
+
+def work(run: RunDir, reporter: Reporter) -> None:
+    """Check, build, train, save. A stop keeps the student as it is then."""
+    config, tokenizer, rows, heldout, report = prepare(run, reporter)
+    refuse(report)
+    with on_accelerator(run, reporter):
+        reporter.phase("building the student")
+        precision = pick_precision(config.precision, torch.cuda.is_available())
+        student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
+        mixed = {"bfloat16": "bf16", "float16": "fp16"}.get(precision, "no")
+        try:
+            train(config, student, rows, heldout, pad_token(tokenizer), run.path / "checkpoints", reporter, mixed)
+        except Stopped as stop:
+            if stop.state == "cancelled":  # stop and keep
+                save_merged(student, tokenizer, run.path / "student")
+            raise
+        reporter.phase("saving the student")
+        save_merged(student, tokenizer, run.path / "student")
+
+
+def preflight(run: RunDir, reporter: Reporter) -> None:
+    """The same checks and one measured pass, without training."""
+    config, tokenizer, rows, _, report = prepare(run, reporter)
+    if not report.blocks:
+        with on_accelerator(run, reporter):
+            reporter.phase("measuring one step")
+            student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
+            check_cost(config, student, rows, pad_token(tokenizer), report)
+    write_json(run.path / "preflight.json", report.to_dict())
+
+
+if __name__ == "__main__":
+    run_worker(work)

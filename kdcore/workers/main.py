@@ -1,0 +1,58 @@
+"""The edge of every worker process: arguments in, reporter around the work, errors recorded in full."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kdcore.errors import KdError
+from kdcore.jobs import lease
+from kdcore.jobs.reporter import Reporter, Stopped
+from kdcore.jobs.run_dir import RunDir
+
+Work = Callable[[RunDir, Reporter], None]
+
+
+def run_worker(work: Work) -> None:
+    """Run ``work`` as this process's job; exit 0 when done or stopped as asked, 1 when failed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--epoch", type=int, default=1)
+    arguments = parser.parse_args()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    signal.signal(signal.SIGTERM, _ask_to_stop(arguments.run_dir))
+    run = RunDir(arguments.run_dir.resolve())
+    try:
+        with Reporter(run, arguments.epoch) as reporter:
+            work(run, reporter)
+    except Stopped:
+        sys.exit(0)
+    except KdError as exc:
+        print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+
+
+def _ask_to_stop(path: Path) -> Callable[[int, Any], None]:
+    def handler(_signal: int, _frame: Any) -> None:
+        RunDir(path).ask("cancel")
+
+    return handler
+
+
+def on_accelerator(run: RunDir, reporter: Reporter) -> Any:
+    """Hold the accelerator of the run's workspace while the block runs; queued until it is free."""
+
+    def wait(holder: dict[str, Any]) -> None:
+        reporter.check_stop()
+        reporter.phase(f"waiting for the accelerator, held by {holder.get('run_id') or 'another process'}", "queued")
+
+    return lease.hold(run.path.parent.parent, run.run_id, wait)

@@ -1,0 +1,142 @@
+"""A warm helper: previews by a teacher, semantic search, or one question to three models.
+
+Leaves when idle, when stopped, or when another run wants the accelerator; the page starts it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdcore.configs.base import load_config
+from kdcore.configs.serving import ServeConfig
+from kdcore.configs.teacher import SamplingConfig
+from kdcore.errors import ConfigError, KdError
+from kdcore.jobs import lease, mailbox
+from kdcore.jobs.reporter import Reporter
+from kdcore.jobs.run_dir import RunDir
+from kdcore.types import Request
+from kdcore.workers.main import on_accelerator, run_worker
+
+POLL_S = 0.05
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def work(run: RunDir, reporter: Reporter) -> None:
+    """Open the service, then answer until it is time to leave."""
+    config = load_config(ServeConfig, run.config())
+    on_gpu = config.service != "search"
+    with on_accelerator(run, reporter) if on_gpu else nullcontext():
+        reporter.phase("loading")
+        answer, close = SERVICES[config.service](config, reporter)
+        reporter.phase("ready")
+        try:
+            _answer_until_idle(run, reporter, config, answer, on_gpu)
+        finally:
+            close()
+
+
+def _answer_until_idle(run: RunDir, reporter: Reporter, config: ServeConfig, answer: Answer, on_gpu: bool) -> None:
+    last = time.monotonic()
+    workspace = run.path.parent.parent
+    while time.monotonic() - last < config.idle_s:
+        reporter.check_stop()
+        busy = False
+        for key, body in mailbox.waiting(run):
+            busy = True
+            try:
+                mailbox.reply(run, key, answer(body))
+            except KdError as exc:
+                mailbox.reply(run, key, {"error": str(exc)})
+            last = time.monotonic()
+        if not busy and on_gpu and lease.waiting(workspace):
+            return
+        if not busy:
+            time.sleep(POLL_S)
+
+
+Service = tuple[Answer, Callable[[], None]]
+
+
+def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
+    from kdcore.teacher import open_teacher
+
+    if config.teacher is None:
+        raise ConfigError("this service needs a teacher in its config.")
+    path = Path(config.teacher_path) if config.teacher_path else None
+    teacher = open_teacher(config.teacher, path, SamplingConfig())
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        sampling = load_config(SamplingConfig, body["sampling"])
+        requests = [Request(**row) for row in body["requests"]]
+        started = time.perf_counter()
+        replies = list(teacher.generate(requests, sampling, reporter.check_stop))
+        return {
+            "replies": [asdict(reply) | {"topk": None} for reply in replies],
+            "seconds": time.perf_counter() - started,
+        }
+
+    return answer, teacher.close
+
+
+def _search(config: ServeConfig, reporter: Reporter) -> Service:
+    import pyarrow.parquet as pq
+
+    from kdcore.explore.embedders import Embedder
+
+    embedder = Embedder(config.embedder_path)
+    table = pq.read_table(Path(config.vectors) / "vectors.parquet", memory_map=True)
+    ids: list[str] = table["sample_id"].to_pylist()
+    matrix = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1)
+    place = {key: i for i, key in enumerate(ids)}
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        if body.get("sample_id") in place:
+            query = matrix[place[body["sample_id"]]]
+        else:
+            query = embedder.encode([str(body.get("text", ""))])[0]
+        scores = matrix @ query
+        best = np.argsort(-scores, kind="stable")[: int(body.get("limit", 50))]
+        return {"hits": [{"sample_id": ids[i], "score": float(scores[i])} for i in best]}
+
+    return answer, lambda: None
+
+
+def _chat(config: ServeConfig, reporter: Reporter) -> Service:
+    from transformers import AutoTokenizer
+
+    from kdcore.evaluate.answers import answer as greedy
+    from kdcore.workers.evaluate import ROLES, load_role
+
+    if config.models is None:
+        raise ConfigError("this service needs three models in its config.")
+    models = {role: load_role(config.models, role) for role in ROLES}
+    tokenizer: Any = AutoTokenizer.from_pretrained(config.models.teacher_path)
+    limit = config.models.max_new_tokens
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        prompt = tokenizer.apply_chat_template(
+            body["messages"], add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        return {
+            role: greedy(model, tokenizer, [prompt], limit, 1, lambda _: reporter.check_stop())[0]
+            for role, model in models.items()
+        }
+
+    return answer, lambda: None
+
+
+SERVICES: dict[str, Callable[[ServeConfig, Reporter], Service]] = {
+    "teacher": _teacher,
+    "search": _search,
+    "chat": _chat,
+}
+
+if __name__ == "__main__":
+    run_worker(work)
