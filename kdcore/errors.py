@@ -34,5 +34,5 @@ class TeacherError(KdError, RuntimeError):
     """The teacher can't start or answer."""
 
 
-class MissingDependency(KdError, ImportError):  # noqa: N818 - reads as a noun where it is raised
+class MissingDependency(KdError, ImportError):
     """An optional package is absent; the text names the install command."""

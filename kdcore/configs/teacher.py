@@ -36,6 +36,9 @@ class SamplingConfig(Config):
     max_tokens: int = Field(256, ge=1, le=32768, description="Longest answer, in tokens")
     n: int = Field(1, ge=1, le=64, description="Answers for each request")
     top_logprobs: int = Field(
-        20, ge=0, le=20, description="Likeliest next words kept at each position, for distillation (0 is none)"
+        20,
+        ge=0,
+        le=20,
+        description="Likeliest next words kept at each position, for distillation (0 is none)",
     )
     seed: int = Field(0, ge=0, description="Seed of the engine's random numbers")

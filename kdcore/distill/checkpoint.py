@@ -25,7 +25,10 @@ def save(folder: Path, step: int, trainable: dict[str, Any], state: dict[str, An
     for old in (scratch, target):
         shutil.rmtree(old, ignore_errors=True)
     scratch.mkdir(parents=True)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in trainable.items()}, scratch / "weights.safetensors")
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in trainable.items()},
+        scratch / "weights.safetensors",
+    )
     torch.save(state, scratch / "state.pt")
     scratch.rename(target)
     files = {f.name: {"bytes": f.stat().st_size, "sha256": _sha256(f)} for f in sorted(target.iterdir())}

@@ -87,18 +87,21 @@ class Batch:
         def move(x: Tensor | None) -> Any:
             return None if x is None else x.to(device)
 
-        targets = Targets(
-            move(t.labels), move(t.weights), move(t.use_topk), move(t.topk_ids), move(t.topk_logprobs)
-        )
+        targets = Targets(move(t.labels), move(t.weights), move(t.use_topk), move(t.topk_ids), move(t.topk_logprobs))
         return Batch(
-            move(self.input_ids), move(self.attention_mask), move(self.positions), targets, move(self.slices),
+            move(self.input_ids),
+            move(self.attention_mask),
+            move(self.positions),
+            targets,
+            move(self.slices),
             self.sample_ids,
         )
 
 
 def collate(rows: list[Row], pad_id: int, weights: list[float], use_topk: list[bool]) -> Batch:
     """Pad on the right. ``weights`` and ``use_topk`` are by slice; token weights are divided by the batch's
-    supervised tokens, so the loss is nats per supervised token."""
+    supervised tokens, so the loss is nats per supervised token.
+    """
     width = max(len(row.ids) for row in rows)
     input_ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
     attention = torch.zeros((len(rows), width), dtype=torch.long)
@@ -116,10 +119,10 @@ def collate(rows: list[Row], pad_id: int, weights: list[float], use_topk: list[b
         has = row.topk_ids is not None and row.topk_logprobs is not None and use_topk[row.slice]
         topk.append(torch.full((count,), has, dtype=torch.bool))
         if k:
-            ids_k.append(_padded(row.topk_ids, count, k, 0).long() if has else torch.zeros(count, k, dtype=torch.long))
-            logprobs_k.append(
-                _padded(row.topk_logprobs, count, k, -100.0) if has else torch.full((count, k), -100.0)
+            ids_k.append(
+                _padded(row.topk_ids, count, k, 0).long() if has else torch.zeros(count, k, dtype=torch.long)
             )
+            logprobs_k.append(_padded(row.topk_logprobs, count, k, -100.0) if has else torch.full((count, k), -100.0))
     slice_ids = torch.cat(slices)
     per_slice = torch.tensor(weights, dtype=torch.float32)
     token_weights = per_slice[slice_ids] / max(1, len(slice_ids))

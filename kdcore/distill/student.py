@@ -62,7 +62,10 @@ def build_student(config: StudentConfig, student_path: str, teacher_path: str, d
         model = get_peft_model(
             model,
             LoraConfig(
-                r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules=LORA_TARGETS, task_type="CAUSAL_LM"
+                r=config.lora_rank,
+                lora_alpha=config.lora_alpha,
+                target_modules=LORA_TARGETS,
+                task_type="CAUSAL_LM",
             ),
         )
     return model

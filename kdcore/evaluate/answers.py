@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 
-
 def compare(model_logits: Tensor, teacher_logits: Tensor | None, labels: Tensor) -> dict[str, float]:
     """``nll`` (nats a token) on the reference, and with a teacher ``forward_kl`` and ``top1`` agreement."""
     log_q = model_logits.log_softmax(-1)

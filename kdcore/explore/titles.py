@@ -14,7 +14,9 @@ def titles(texts: list[str], labels: np.ndarray) -> dict[int, str]:
     groups = sorted({int(label) for label in labels})
     joined = [" ".join(text for text, label in zip(texts, labels, strict=True) if label == g) for g in groups]
     vectorizer = CountVectorizer(
-        stop_words=sorted(ENGLISH_STOP_WORDS | _FILLER), token_pattern=r"(?u)\b[^\W\d_]{3,}\b", max_features=50_000
+        stop_words=sorted(ENGLISH_STOP_WORDS | _FILLER),
+        token_pattern=r"(?u)\b[^\W\d_]{3,}\b",
+        max_features=50_000,
     )
     try:
         counts = vectorizer.fit_transform(joined).toarray().astype(np.float64)  # (groups, words)
@@ -40,6 +42,41 @@ def _without_plurals(words: list[str]) -> list[str]:
 
 
 _FILLER = frozenset(
-    "use used using usually include includes including make makes help helps called like know known does did doesn "
-    "example may might means way ways thing things need needs get gets type types different common commonly".split()
+    [
+        "use",
+        "used",
+        "using",
+        "usually",
+        "include",
+        "includes",
+        "including",
+        "make",
+        "makes",
+        "help",
+        "helps",
+        "called",
+        "like",
+        "know",
+        "known",
+        "does",
+        "did",
+        "doesn",
+        "example",
+        "may",
+        "might",
+        "means",
+        "way",
+        "ways",
+        "thing",
+        "things",
+        "need",
+        "needs",
+        "get",
+        "gets",
+        "type",
+        "types",
+        "different",
+        "common",
+        "commonly",
+    ]
 )

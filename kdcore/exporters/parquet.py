@@ -15,7 +15,12 @@ def table(rows: Rows) -> pa.Table:
     """Question, answer, rationale, split, and where each row came from."""
     return pa.Table.from_pylist(
         [
-            {"question": r["question"], "answer": r["answer"], "rationale": r["rationale"], "split": r["split"]}
+            {
+                "question": r["question"],
+                "answer": r["answer"],
+                "rationale": r["rationale"],
+                "split": r["split"],
+            }
             | provenance(r)
             for r in rows
         ]

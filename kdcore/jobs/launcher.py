@@ -61,7 +61,9 @@ def start(run: RunDir) -> int:
         raise JobError(f"run {run.run_id} is running already (process {status.pid}).")
     free = psutil.disk_usage(str(run.path)).free
     if free < MIN_FREE_BYTES:
-        raise JobError(f"only {free // 2**20} MB of disk are free at {run.path}; free at least 500 MB and start again.")
+        raise JobError(
+            f"only {free // 2**20} MB of disk are free at {run.path}; free at least 500 MB and start again."
+        )
     kill_group(status.pid)
     run.seal_journals()
     run.clear_stops()
@@ -79,9 +81,7 @@ def start(run: RunDir) -> int:
     _children.append(process)
     written = run.status()
     if written.epoch == epoch and not written.pid:
-        run.write_status(
-            replace(written, pid=process.pid, start_time=_create_time(process.pid)), durable=True
-        )
+        run.write_status(replace(written, pid=process.pid, start_time=_create_time(process.pid)), durable=True)
     return process.pid
 
 

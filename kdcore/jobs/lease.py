@@ -60,7 +60,9 @@ def hold(workspace: Path, run_id: str, on_wait: Callable[[dict[str, Any]], None]
                 time.sleep(0.5)
         (workspace / "accelerator.wanted").unlink(missing_ok=True)
         write_json(
-            workspace / "accelerator.json", {"run_id": run_id, "pid": os.getpid(), "since": time.time()}, durable=False
+            workspace / "accelerator.json",
+            {"run_id": run_id, "pid": os.getpid(), "since": time.time()},
+            durable=False,
         )
         yield
     finally:

@@ -24,7 +24,7 @@ from kdcore.types import RunState
 HEARTBEAT_S = 0.5
 
 
-class Stopped(Exception):  # noqa: N818 - it is news, not an error
+class Stopped(Exception):
     """The user asked to cancel or pause; raised out of the work, never shown."""
 
     def __init__(self, asked: str) -> None:
@@ -54,7 +54,9 @@ class Reporter:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self._closing.set()
         self._thread.join()
         self._sync()
@@ -80,7 +82,16 @@ class Reporter:
         """Add one point to each named curve."""
         now = time.time()
         lines = [
-            json.dumps({"attempt": self.epoch, "step": step, "split": split, "name": name, "value": value, "time": now})
+            json.dumps(
+                {
+                    "attempt": self.epoch,
+                    "step": step,
+                    "split": split,
+                    "name": name,
+                    "value": value,
+                    "time": now,
+                }
+            )
             for name, value in values.items()
         ]
         with self._lock:

@@ -52,7 +52,10 @@ def summary(topk: TopK) -> dict[str, float]:
     if not topk.ids:
         return {"entropy": math.nan, "captured_mass": math.nan}
     logprobs = np.asarray(topk.logprobs, dtype=np.float64)
-    return {"entropy": float(entropy(logprobs).mean()), "captured_mass": float(1.0 - tail_mass(logprobs).mean())}
+    return {
+        "entropy": float(entropy(logprobs).mean()),
+        "captured_mass": float(1.0 - tail_mass(logprobs).mean()),
+    }
 
 
 class SignalWriter:

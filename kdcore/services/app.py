@@ -205,5 +205,3 @@ def rebuild(root: str | Path | None = None) -> dict[str, Any]:
     finally:
         app.close()
     return counts | {"kept": str(kept) if kept else "", "seconds": round(time.perf_counter() - started, 2)}
-
-

@@ -57,7 +57,9 @@ def freeze(
     if not found:
         raise ConfigError("no parsed, unrejected sample is selected; widen the filter and freeze again.")
     splits = split_by_group([row["group_key"] for row in found], heldout_share, seed)
-    rows = [{**row, "split": split, "rationale": row["rationale"] or ""} for row, split in zip(found, splits, strict=True)]
+    rows = [
+        {**row, "split": split, "rationale": row["rationale"] or ""} for row, split in zip(found, splits, strict=True)
+    ]
     digest = ids.stable_hash([[row[c] for c in COLUMNS] for row in rows], length=64)
     earlier = [d for d in datasets.list_datasets(app.store, project_id) if d["name"] == name]
     version = 1 + max((d["version"] for d in earlier), default=0)

@@ -79,7 +79,8 @@ def worst_first(app: App, run_id: str) -> list[dict[str, Any]]:
     for item in runs.eval_items(app.store, run_id):
         row = grouped.setdefault(
             item["sample_id"],
-            {key: item[key] for key in ("sample_id", "question", "reference", "topic")} | {"answers": {}, "measures": {}},
+            {key: item[key] for key in ("sample_id", "question", "reference", "topic")}
+            | {"answers": {}, "measures": {}},
         )
         row["answers"][item["role"]] = item["completion"]
         row["measures"][item["role"]] = item["measures"]

@@ -72,14 +72,22 @@ def newest_map(app: App, project_id: str) -> str | None:
     )
 
 
-def view(app: App, project_id: str, selection: Selection, page: int, page_size: int, sort: str, descending: bool) -> dict[str, Any]:
+def view(
+    app: App, project_id: str, selection: Selection, page: int, page_size: int, sort: str, descending: bool
+) -> dict[str, Any]:
     """Count, facets and one page of a selection."""
     return {
         "count": samples.count(app.store, project_id, selection),
         "total": samples.count(app.store, project_id, All()),
         "facets": samples.facets(app.store, project_id, selection),
         "rows": samples.page(
-            app.store, project_id, selection, sort=sort, descending=descending, limit=page_size, offset=page * page_size
+            app.store,
+            project_id,
+            selection,
+            sort=sort,
+            descending=descending,
+            limit=page_size,
+            offset=page * page_size,
         ),
     }
 

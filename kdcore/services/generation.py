@@ -46,7 +46,12 @@ def warm_teacher(app: App, teacher: TeacherConfig) -> RunDir:
 
 
 def start_preview(
-    app: App, project_id: str, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig, rows: int = 3
+    app: App,
+    project_id: str,
+    template: PromptTemplate,
+    teacher: TeacherConfig,
+    sampling: SamplingConfig,
+    rows: int = 3,
 ) -> tuple[str, str, list[Request]]:
     """Ask the warm teacher the first rows; returns (run id, question key, requests) to poll with."""
     find_method(METHODS, template.method)
@@ -82,7 +87,9 @@ def preview_answer(
 
 
 # ---- forecast -----------------------------------------------------------------------------------------
-def forecast(app: App, project_id: str, teacher: TeacherConfig, sampling: SamplingConfig, rows: int) -> dict[str, Any]:
+def forecast(
+    app: App, project_id: str, teacher: TeacherConfig, sampling: SamplingConfig, rows: int
+) -> dict[str, Any]:
     """Tokens, seconds and money of a run, from what this teacher did before; ``basis`` says from what."""
     past = app.store.one(
         "SELECT avg(prompt_tokens) AS prompt, avg(completion_tokens) AS completion, count(*) AS rows "

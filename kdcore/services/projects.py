@@ -88,14 +88,23 @@ def diff_versions(old: dict[str, Any], new: dict[str, Any]) -> str:
 
     return "\n".join(
         difflib.unified_diff(
-            lines(old), lines(new), f"{old['name']} v{old['version']}", f"{new['name']} v{new['version']}", lineterm=""
+            lines(old),
+            lines(new),
+            f"{old['name']} v{old['version']}",
+            f"{new['name']} v{new['version']}",
+            lineterm="",
         )
     )
 
 
 # ---- seeds ------------------------------------------------------------------------------------------
 def read_file(
-    app: App, project_id: str, path: Path, name: str, seed_kind: SeedKind = "question", mapping: dict[str, str] | None = None
+    app: App,
+    project_id: str,
+    path: Path,
+    name: str,
+    seed_kind: SeedKind = "question",
+    mapping: dict[str, str] | None = None,
 ) -> RunDir:
     """Read a file in a child process: a preview, or with a mapping an import. Returns its run."""
     if not path.is_file():
@@ -165,7 +174,11 @@ def funnel(app: App, project_id: str) -> dict[str, Any]:
         "evaluations": kinds.count("evaluate"),
         "maps": kinds.count("embed"),
     }
-    return {"counts": counts, "lost": {k: v for k, v in by_status.items() if k != "parsed"}, "next": next_action(counts)}
+    return {
+        "counts": counts,
+        "lost": {k: v for k, v in by_status.items() if k != "parsed"},
+        "next": next_action(counts),
+    }
 
 
 def next_action(counts: dict[str, int]) -> tuple[str, str]:

@@ -53,7 +53,10 @@ def _set_offset(tx: Cursor, run_id: str, file: str, position: int) -> None:
 
 def _quarantine(tx: Cursor, run_id: str, file: str, bad: list[BadLine]) -> None:
     for line in bad:
-        tx.execute("INSERT INTO quarantine VALUES (?, ?, ?, ?, ?)", [run_id, file, line.offset, line.reason, line.text])
+        tx.execute(
+            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?)",
+            [run_id, file, line.offset, line.reason, line.text],
+        )
 
 
 def quarantined(store: Store, run_id: str) -> list[dict[str, Any]]:

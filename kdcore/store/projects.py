@@ -57,13 +57,19 @@ def count_seeds(store: Store, project_id: str) -> list[dict[str, Any]]:
 
 
 def list_seeds(
-    store: Store, project_id: str, kind: str = "question", topics: list[str] | None = None, limit: int | None = None
+    store: Store,
+    project_id: str,
+    kind: str = "question",
+    topics: list[str] | None = None,
+    limit: int | None = None,
 ) -> list[dict[str, Any]]:
     """Seeds in the form that ``build_requests`` takes: seed_id and text fields. Spread over topics."""
     sql = (
         "SELECT seed_id, text, source, topic, difficulty, reader, group_key, fields FROM "
         "(SELECT *, row_number() OVER (PARTITION BY topic ORDER BY seed_id) AS place FROM seeds "
-        "WHERE project_id = ? AND kind = ?" + (" AND topic IN (SELECT unnest(?))" if topics is not None else "") + ") "
+        "WHERE project_id = ? AND kind = ?"
+        + (" AND topic IN (SELECT unnest(?))" if topics is not None else "")
+        + ") "
         "ORDER BY place, topic, seed_id"
     )
     values: list[Any] = [project_id, kind]

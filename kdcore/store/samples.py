@@ -127,7 +127,9 @@ def facets(store: Store, project_id: str, selection: Selection, limit: int = 30)
         position = _position(row["level"], len(FACETS))
         name = FACETS[position]
         result[name].append({"value": row[name], "rows": row["rows"]})
-    return {name: sorted(found, key=lambda f: (-f["rows"], str(f["value"])))[:limit] for name, found in result.items()}
+    return {
+        name: sorted(found, key=lambda f: (-f["rows"], str(f["value"])))[:limit] for name, found in result.items()
+    }
 
 
 def _position(level: int, width: int) -> int:
@@ -154,7 +156,9 @@ def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:
     )
 
 
-def histogram(store: Store, project_id: str, selection: Selection, column: str, bins: int = 24) -> list[dict[str, Any]]:
+def histogram(
+    store: Store, project_id: str, selection: Selection, column: str, bins: int = 24
+) -> list[dict[str, Any]]:
     """Counts in ``bins`` equal steps of a numeric column: ``[{low, high, rows}]``."""
     if column not in ("completion_tokens", "entropy", "captured_mass", "prompt_tokens"):
         return []
@@ -181,7 +185,8 @@ def lineage(store: Store, sample_id: str) -> dict[str, Any]:
             [sample_id],
         ),
         "seed": store.one(
-            "SELECT d.* FROM seeds d JOIN samples s ON s.seed_id = d.seed_id WHERE s.sample_id = ?", [sample_id]
+            "SELECT d.* FROM seeds d JOIN samples s ON s.seed_id = d.seed_id WHERE s.sample_id = ?",
+            [sample_id],
         ),
         "datasets": store.rows(
             "SELECT d.dataset_id, d.name, d.version, r.split FROM dataset_rows r JOIN datasets d USING (dataset_id) "

@@ -42,7 +42,9 @@ class OpenAiTeacher:
             headers["Authorization"] = f"Bearer {key}"
         self._config = config
         self._client = httpx.Client(
-            base_url=config.base_url.rstrip("/"), headers=headers, timeout=httpx.Timeout(config.timeout_s, connect=10.0)
+            base_url=config.base_url.rstrip("/"),
+            headers=headers,
+            timeout=httpx.Timeout(config.timeout_s, connect=10.0),
         )
 
     def generate(self, requests: Iterable[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
-from kdcore.teacher.base import StopCheck
 from kdcore.hardware import pick_precision
+from kdcore.teacher.base import StopCheck
 from kdcore.types import Reply, Request, TopK
 
 BATCH = 16
@@ -56,7 +56,9 @@ class TransformersTeacher:
         prompts = [
             self._tokenizer.apply_chat_template(r.messages, add_generation_prompt=True, tokenize=False) for r in batch
         ]
-        inputs = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(self._device)
+        inputs = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(
+            self._device
+        )
         with self._torch.inference_mode():
             output = self._model.generate(
                 **inputs,
@@ -76,7 +78,13 @@ class TransformersTeacher:
             yield self._reply(request, row, sequence[width:].tolist(), output, inputs, sampling)
 
     def _reply(
-        self, request: Request, row: int, tokens: list[int], output: Any, inputs: Any, sampling: SamplingConfig
+        self,
+        request: Request,
+        row: int,
+        tokens: list[int],
+        output: Any,
+        inputs: Any,
+        sampling: SamplingConfig,
     ) -> Reply:
         ends = self._model.generation_config.eos_token_id
         stops = set(ends) if isinstance(ends, list) else {ends}

@@ -9,8 +9,8 @@ from typing import Any
 
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
-from kdcore.teacher.base import StopCheck
 from kdcore.hardware import bind_vllm_threads, pick_precision
+from kdcore.teacher.base import StopCheck
 from kdcore.types import Reply, Request, TopK
 
 

@@ -13,9 +13,9 @@ from kdcore.distill.data import Row, encode, read_rows
 from kdcore.distill.loop import train
 from kdcore.distill.preflight import Report, check_cost, check_rows, refuse, show_first_batch
 from kdcore.distill.student import build_student, save_merged
+from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
-from kdcore.hardware import pick_precision
 from kdcore.workers.main import on_accelerator, run_worker
 
 
@@ -49,7 +49,16 @@ def work(run: RunDir, reporter: Reporter) -> None:
         student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
         mixed = {"bfloat16": "bf16", "float16": "fp16"}.get(precision, "no")
         try:
-            train(config, student, rows, heldout, pad_token(tokenizer), run.path / "checkpoints", reporter, mixed)
+            train(
+                config,
+                student,
+                rows,
+                heldout,
+                pad_token(tokenizer),
+                run.path / "checkpoints",
+                reporter,
+                mixed,
+            )
         except Stopped as stop:
             if stop.state == "cancelled":  # stop and keep
                 save_merged(student, tokenizer, run.path / "student")

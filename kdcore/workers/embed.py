@@ -35,7 +35,12 @@ def work(run: RunDir, reporter: Reporter) -> None:
         labels = cluster(vectors, config.clusters, config.seed)
         names = titles(texts, labels)
     _write(run, "vectors.parquet", vector_table(table["sample_id"], vectors))
-    columns: dict[str, Any] = {"sample_id": table["sample_id"], "x": flat[:, 0], "y": flat[:, 1], "cluster": labels}
+    columns: dict[str, Any] = {
+        "sample_id": table["sample_id"],
+        "x": flat[:, 0],
+        "y": flat[:, 1],
+        "cluster": labels,
+    }
     sizes = np.bincount(labels, minlength=len(names)) if len(labels) else []
     write_json(
         run.path / "clusters.json",

@@ -15,10 +15,10 @@ from kdcore.distill.signals import supervised_states
 from kdcore.distill.student import load_causal_lm, thin
 from kdcore.evaluate.answers import answer, compare
 from kdcore.evaluate.metrics import rouge_l
+from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
-from kdcore.hardware import pick_precision
 from kdcore.workers.distill import pad_token
 from kdcore.workers.main import on_accelerator, run_worker
 

@@ -57,9 +57,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
 def _import(config: UploadConfig, found: FileRows, reporter: Reporter) -> int:
     for role, column in config.mapping.items():
         if column and column not in found.columns:
-            raise DataError(
-                f'the file has no column "{column}" for {role}; it has: {", ".join(found.columns)}.'
-            )
+            raise DataError(f'the file has no column "{column}" for {role}; it has: {", ".join(found.columns)}.')
     imported = 0
     for place, row in enumerate(found.rows, start=1):
         text = _role(config, row, "text")

@@ -19,7 +19,9 @@ class ChainOfThoughtConfig(Config):
     """The words that part the reply."""
 
     answer_word: str = Field("answer", min_length=1, max_length=40, description="Word that opens the last part")
-    reasoning_word: str = Field("reasoning", min_length=1, max_length=40, description="Word that opens the first part")
+    reasoning_word: str = Field(
+        "reasoning", min_length=1, max_length=40, description="Word that opens the first part"
+    )
 
 
 def read(text: str, config: ChainOfThoughtConfig) -> Parsed:
@@ -29,7 +31,9 @@ def read(text: str, config: ChainOfThoughtConfig) -> Parsed:
     if not marks:
         return Parsed("unparsed", rationale=body, reason=f'no line begins with "{config.answer_word.title()}:"')
     last = marks[-1]
-    rationale = re.sub(_LABEL.format(word=re.escape(config.reasoning_word)), "", body[: last.start()], count=1).strip()
+    rationale = re.sub(
+        _LABEL.format(word=re.escape(config.reasoning_word)), "", body[: last.start()], count=1
+    ).strip()
     answer = body[last.end() :].strip()
     if not answer:
         return Parsed("unparsed", rationale=rationale, reason="the answer after the reasoning is empty")

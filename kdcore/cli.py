@@ -1,0 +1,126 @@
+"""``kd``: the services without a browser. Objects on stdout, talk on stderr, exit 2 for wrong input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from kdcore import cli_commands as commands
+from kdcore.errors import ConfigError, DataError, KdError, StoreError
+
+Command = Callable[[argparse.Namespace], Any]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
+    parser = argparse.ArgumentParser(prog="kd", description="Elicit, curate and distil, without a browser.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--workspace", help="folder of the workspace (default: $KD_WORKSPACE or ./workspace)")
+    common.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        child = sub.add_parser(name, parents=[common], help=text, description=text)
+        child.set_defaults(run=run)
+        return child
+
+    add("doctor", commands.doctor, "say what is installed, which engine answers, and what would fail")
+    demo = add("demo", commands.demo, "run the main job on real models: seeds to a compared student")
+    demo.add_argument("--rows", type=int, default=24, help="seed questions to ask (4 to 120)")
+    demo.add_argument("--engine", choices=("vllm", "transformers"), help="engine of the teacher")
+    ui = add("ui", commands.ui, "start the app in the browser")
+    ui.add_argument("--port", type=int, default=8501, help="first port to try; a taken one moves on")
+    ui.add_argument("--sample", action="store_true", help="create the sample project and run its main job once")
+
+    imports = add("import", commands.import_seeds, "import seed questions or documents from a file")
+    imports.add_argument("file")
+    imports.add_argument("--project", required=True, help="name of the project; made if it is new")
+    imports.add_argument("--kind", choices=("question", "document"), default="question")
+    imports.add_argument("--map", action="append", default=[], metavar="ROLE=COLUMN", help="text=…, topic=…, group=…")
+
+    elicit = add("elicit", commands.elicit, "show or try the requests of a method")
+    elicit.add_argument("method")
+    elicit.add_argument("--project", required=True)
+    elicit.add_argument("--system")
+    elicit.add_argument("--user")
+    elicit.add_argument("--preview", type=int, default=0, metavar="N", help="ask the teacher N rows")
+    elicit.add_argument("--save", metavar="NAME", help="keep the template as a prompt version")
+
+    generate = add("generate", commands.generate, "ask the teacher, or resume a run")
+    generate.add_argument("--project")
+    generate.add_argument("--prompt", help="prompt version id; the newest when left out")
+    generate.add_argument("--rows", type=int)
+    generate.add_argument("--resume", metavar="RUN", help="go on with a run")
+    generate.add_argument("--model", default=None)
+    generate.add_argument("--engine", choices=("vllm", "transformers", "openai_http"))
+    generate.add_argument("--base-url", default="")
+    generate.add_argument("--max-tokens", type=int, default=256)
+    generate.add_argument("--temperature", type=float, default=0.7)
+    generate.add_argument("-n", type=int, default=1, help="answers for each question")
+
+    embed = add("embed", commands.embed, "embed, place and group a project's samples")
+    embed.add_argument("--project", required=True)
+    screen = add("screen", commands.screen, "run checks over a project's samples")
+    screen.add_argument("--project", required=True)
+    screen.add_argument("--filters", help="names parted by commas; all when left out")
+    review = add("review", commands.review, "record one decision about a sample")
+    review.add_argument("sample")
+    review.add_argument("action", choices=("accept", "reject", "edit", "skip"))
+    review.add_argument("--answer")
+    review.add_argument("--reviewer", default="cli")
+
+    dataset = add("dataset", commands.dataset, "freeze or list dataset versions")
+    dataset.add_argument("--project", required=True)
+    dataset.add_argument("--freeze", metavar="NAME")
+    dataset.add_argument("--heldout", type=float, default=0.15, help="share of rows held out, by group")
+    export = add("export", commands.export, "write a dataset version to a folder")
+    export.add_argument("dataset")
+    export.add_argument("--format", default="chat_jsonl")
+    export.add_argument("--out", required=True)
+
+    distill = add("distill", commands.distill, "train a student, or resume a run")
+    distill.add_argument("--project")
+    distill.add_argument("--dataset", help="dataset version id; the newest when left out")
+    distill.add_argument("--loss", default="forward_kl")
+    distill.add_argument("--student", help="model; left out: a thinned copy of the teacher")
+    distill.add_argument("--keep-layers", type=int, default=10)
+    distill.add_argument("--adapter", choices=("full", "lora"), default="full")
+    distill.add_argument("--epochs", type=float, default=3.0)
+    distill.add_argument("--seed", type=int, default=0)
+    distill.add_argument("--resume", metavar="RUN")
+    evaluate = add("evaluate", commands.evaluate, "compare a run's student with base and teacher")
+    evaluate.add_argument("run")
+    evaluate.add_argument("--items", type=int, default=64)
+
+    for name, text in commands.TABLES.items():
+        add(name, commands.table(name), text)
+    add("rebuild", commands.rebuild, "make the database anew from run folders and decisions")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command and exit: 0 success, 1 a run that failed, 2 wrong input."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        result = arguments.run(arguments)
+    except (ConfigError, DataError, StoreError) as exc:
+        _fail(arguments, exc, 2)
+    except KdError as exc:
+        _fail(arguments, exc, 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    else:
+        if result is not None:
+            print(json.dumps(result, ensure_ascii=False, indent=None if arguments.json else 2, default=str))
+
+
+def _fail(arguments: argparse.Namespace, error: KdError, code: int) -> None:
+    print(f"kd {arguments.command}: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
