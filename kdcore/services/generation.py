@@ -30,10 +30,10 @@ def render(app: App, project_id: str, template: PromptTemplate, rows: int = 3) -
 def warm_service(app: App, config: ServeConfig) -> RunDir:
     """The running service with this config, started if there is none."""
     wanted = config.model_dump(mode="json")
-    for run, status in app.active_runs():
+    for run, _ in app.active_runs():
         if run.kind == "serve" and run.config() == wanted and run.asked() is None:
             return run
-    for run, status in app.active_runs():
+    for run, _ in app.active_runs():
         if run.kind == "serve" and run.config()["service"] == config.service:
             app.stop(run.run_id)  # the same service for another model: make room
     return app.launch(app.create_run("serve", config))

@@ -1,0 +1,185 @@
+"""Plotly figures: curves and the map. Data in, figure out; Streamlit's theme colours them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from kdcore.services.distillation import smooth
+
+LOSS, SMOOTH, EVAL = "#3b82f6", "#f59e0b", "#ef4444"
+PALETTE = (
+    "#2f6f6a",
+    "#d08c2f",
+    "#5b6ee1",
+    "#b4506b",
+    "#6b8e23",
+    "#8a5fb0",
+    "#3d8fb8",
+    "#8c6d46",
+    "#c0504d",
+    "#4f81bd",
+)
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
+Points = Sequence[Mapping[str, Any]]
+
+
+def _layout(figure: go.Figure, title: str, y: str, height: int = 300) -> go.Figure:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 14}},
+        height=height,
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "y": -0.25},
+        uirevision="keep",
+        xaxis={"title": "step"},
+        yaxis={"title": y},
+    )
+    return figure
+
+
+def _series(points: Points, run_id: str, split: str, name: str) -> tuple[list[int], list[float]]:
+    found = [p for p in points if p["run_id"] == run_id and p["split"] == split and p["name"] == name]
+    return [p["step"] for p in found], [p["value"] for p in found]
+
+
+def loss_curves(points: Points, run_ids: Sequence[str], weight: float, log_scale: bool) -> go.Figure:
+    """Training loss: raw, faint; smoothed, strong. One run in blue and amber, several in their own colours."""
+    figure = go.Figure()
+    for number, run_id in enumerate(run_ids):
+        steps, values = _series(points, run_id, "train", "loss")
+        single = len(run_ids) == 1
+        raw = LOSS if single else PALETTE[number % len(PALETTE)]
+        line = SMOOTH if single else raw
+        suffix = "" if single else f" · {run_id[-9:]}"
+        figure.add_scatter(
+            x=steps, y=values, mode="lines", name=f"raw{suffix}", opacity=0.35, line={"color": raw, "width": 1}
+        )
+        figure.add_scatter(
+            x=steps,
+            y=smooth(values, weight),
+            mode="lines",
+            name=f"smoothed{suffix}",
+            line={"color": line, "width": 2.5},
+        )
+    _layout(figure, "Training loss", "nats a token", 340)
+    if log_scale:
+        figure.update_yaxes(type="log")
+    return figure
+
+
+def heldout_curves(points: Points, run_ids: Sequence[str], name: str, title: str, y: str) -> go.Figure:
+    """One held-out measure against steps, a marker at each evaluation."""
+    figure = go.Figure()
+    for number, run_id in enumerate(run_ids):
+        steps, values = _series(points, run_id, "heldout", name)
+        colour = EVAL if len(run_ids) == 1 else PALETTE[number % len(PALETTE)]
+        figure.add_scatter(
+            x=steps,
+            y=values,
+            mode="lines+markers",
+            name=run_id[-9:],
+            line={"color": colour},
+            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
+        )
+    return _layout(figure, title, y)
+
+
+def train_curve(points: Points, run_ids: Sequence[str], name: str, title: str, y: str) -> go.Figure:
+    """A plain training curve, such as the learning rate."""
+    figure = go.Figure()
+    for number, run_id in enumerate(run_ids):
+        steps, values = _series(points, run_id, "train", name)
+        figure.add_scatter(
+            x=steps, y=values, mode="lines", name=run_id[-9:], line={"color": PALETTE[number % len(PALETTE)]}
+        )
+    return _layout(figure, title, y, 240)
+
+
+def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Figure:
+    """WebGL map: one trace a value of ``colour``; unselected points dimmed, not hidden; titles at the centres."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for point in points:
+        groups.setdefault(str(point[colour] if point[colour] not in (None, "") else "none"), []).append(point)
+    figure = go.Figure()
+    for number, (name, members) in enumerate(sorted(groups.items(), key=lambda item: -len(item[1]))):
+        figure.add_scattergl(
+            x=[p["x"] for p in members],
+            y=[p["y"] for p in members],
+            mode="markers",
+            name=name[:40],
+            customdata=[[p["sample_id"], p["question"], p["answer"], p["title"] or ""] for p in members],
+            hovertemplate="<b>%{customdata[1]}</b><br>%{customdata[2]}<br><i>%{customdata[3]}</i><extra></extra>",
+            marker={
+                "size": 9 if len(points) < 2000 else 5,
+                "color": PALETTE[number % len(PALETTE)],
+                "symbol": SYMBOLS[number % len(SYMBOLS)],
+                "opacity": [0.9 if p["selected"] else 0.12 for p in members],
+                "line": {"width": 0.5, "color": "rgba(255,255,255,0.6)"},
+            },
+        )
+    for cluster, title in titles.items():
+        members = [p for p in points if p["cluster"] == cluster]
+        if members:
+            figure.add_annotation(
+                x=sum(p["x"] for p in members) / len(members),
+                y=max(p["y"] for p in members),
+                text=title,
+                showarrow=False,
+                yshift=12,
+                font={"size": 12},
+            )
+    figure.update_layout(
+        height=560,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        dragmode="lasso",
+        hoverlabel={"align": "left"},
+        uirevision="keep",
+        legend={"orientation": "h", "y": -0.02},
+        xaxis={"visible": False},
+        yaxis={"visible": False, "scaleanchor": "x"},
+    )
+    return figure
+
+
+def bars(rows: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
+    """A histogram of ``[{low, high, rows}]``."""
+    figure = go.Figure(
+        go.Bar(
+            x=[(r["low"] + r["high"]) / 2 for r in rows],
+            y=[r["rows"] for r in rows],
+            width=[r["high"] - r["low"] for r in rows],
+            marker={"color": PALETTE[0]},
+        )
+    )
+    figure.update_layout(
+        title={"text": title, "font": {"size": 13}}, height=180, margin={"l": 0, "r": 0, "t": 32, "b": 0}
+    )
+    return figure
+
+
+def interval_bars(summary: Mapping[str, Mapping[str, Mapping[str, float]]], name: str, title: str) -> go.Figure:
+    """One bar for each model with its 95 % interval."""
+    roles = [role for role in ("base", "student", "teacher") if name in summary.get(role, {})]
+    values = [summary[role][name] for role in roles]
+    figure = go.Figure(
+        go.Bar(
+            x=roles,
+            y=[v["mean"] for v in values],
+            text=[f"{v['mean']:.3g}" for v in values],
+            textposition="outside",
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [v["high"] - v["mean"] for v in values],
+                "arrayminus": [v["mean"] - v["low"] for v in values],
+            },
+            marker={"color": [PALETTE[7], PALETTE[1], PALETTE[0]][: len(roles)]},
+        )
+    )
+    figure.update_layout(
+        title={"text": title, "font": {"size": 13}}, height=260, margin={"l": 0, "r": 0, "t": 40, "b": 0}
+    )
+    return figure

@@ -1,0 +1,120 @@
+"""The one filter bar: pills that add parts to the Selection in the address bar, and take them out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.configs.selection import (
+    All,
+    ColumnIs,
+    HasVerdict,
+    InClusters,
+    InLasso,
+    IsOneOf,
+    Not,
+    ReviewIs,
+    Selection,
+    TextHas,
+)
+from kdcore.ui import state
+from kdcore.ui.forms import label_of
+from kdcore.ui.words import short
+
+REVIEW_STATES = ("pending", "accepted", "edited", "rejected", "skipped")
+
+
+def parts(selection: Selection) -> list[Selection]:
+    """The parts that all hold."""
+    return list(selection.parts) if isinstance(selection, All) else [selection]
+
+
+def add(part: Selection) -> None:
+    """Add one part; a lasso or search replaces the earlier one."""
+    kept = [p for p in parts(state.selection()) if p != part]
+    if isinstance(part, InLasso | IsOneOf):
+        kept = [p for p in kept if not isinstance(p, type(part))]
+    state.set_selection(All(parts=(*kept, part)))
+    state.set_params(page=None)
+
+
+def remove(part: Selection) -> None:
+    """Take one part out."""
+    state.set_selection(All(parts=tuple(p for p in parts(state.selection()) if p != part)))
+    state.set_params(page=None)
+
+
+def describe(part: Selection) -> str:
+    """A part in words."""
+    if isinstance(part, ColumnIs):
+        sign = "is" if part.op in ("=", "in") else part.op
+        return f"{label_of(part.column)} {sign} {', '.join(str(v) for v in part.values)}"
+    if isinstance(part, TextHas):
+        return f"{'matches' if part.regex else 'contains'} “{short(part.query, 30)}”"
+    if isinstance(part, InClusters):
+        return f"group {', '.join(str(c + 1) for c in part.clusters)}"
+    if isinstance(part, HasVerdict):
+        return f"{part.filter} {'passed' if part.passed else 'failed'}"
+    if isinstance(part, ReviewIs):
+        return " or ".join("not read" if s == "pending" else s for s in part.states)
+    if isinstance(part, InLasso):
+        return "inside the lasso"
+    if isinstance(part, IsOneOf):
+        return part.label or f"{len(part.sample_ids)} samples"
+    if isinstance(part, Not):
+        return f"not ({describe(part.part)})"
+    return " and ".join(describe(p) for p in part.parts) or "everything"
+
+
+def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selection:
+    """Draw the bar; returns the selection that holds after it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "Find text",
+            key="find",
+            placeholder="Words in question or answer",
+            icon=":material/search:",
+            on_change=_find,
+            width=280,
+        )
+        for column in ("topic", "status", "difficulty", "reader"):
+            values = [f["value"] for f in facets.get(column, []) if f["value"]]
+            if len(values) > 1:
+                with st.popover(label_of(column), icon=":material/filter_alt:"):
+                    for facet in facets[column]:
+                        if facet["value"]:
+                            st.button(
+                                f"{facet['value']} · {facet['rows']}",
+                                key=f"facet-{column}-{facet['value']}",
+                                on_click=add,
+                                args=(ColumnIs(column=column, values=(facet["value"],)),),  # pyright: ignore[reportArgumentType]
+                                width="stretch",
+                            )
+        with st.popover("Decision", icon=":material/fact_check:"):
+            for name in REVIEW_STATES:
+                label = "not read" if name == "pending" else name
+                st.button(
+                    label, key=f"review-{name}", on_click=add, args=(ReviewIs(states=(name,)),), width="stretch"
+                )
+        if filters:
+            with st.popover("Checks", icon=":material/rule:"):
+                for name in filters:
+                    part = HasVerdict(filter=name, passed=False)
+                    st.button(f"{name}: failed", key=f"check-{name}", on_click=add, args=(part,), width="stretch")
+    selection = state.selection()
+    chosen = [p for p in parts(selection) if p != All()]
+    if chosen:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            for number, part in enumerate(chosen):
+                label = describe(part)
+                st.button(label, key=f"pill-{number}-{label}", icon=":material/close:", on_click=remove, args=(part,))
+            st.button("Clear all", key="clear-filter", type="tertiary", on_click=state.set_selection, args=(All(),))
+    return selection
+
+
+def _find() -> None:
+    text = st.session_state["find"].strip()
+    if text:
+        add(TextHas(query=text))
+    st.session_state["find"] = ""

@@ -1,0 +1,131 @@
+"""The frame of every page: opened workspace, project, what runs now, and errors as sentences.
+
+A page's first line is ``with frame.page("Elicit") as page:``; nothing that a page needs lives in app.py,
+because a deep link on a fresh server may run the page alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from kdcore.errors import ConfigError, KdError
+from kdcore.services import main_job, projects
+from kdcore.services.app import App
+from kdcore.services.app import open_app as open_workspace
+from kdcore.settings import workspace
+from kdcore.ui import live, state
+
+log = logging.getLogger(__name__)
+
+# name → (file, icon, what it is for); the order is the order of work
+PAGES: dict[str, tuple[str, str, str]] = {
+    "Elicit": ("pages/1_Elicit.py", ":material/edit_note:", "Seeds and prompts"),
+    "Generate": ("pages/2_Generate.py", ":material/bolt:", "Ask the teacher"),
+    "Explore": ("pages/3_Explore.py", ":material/scatter_plot:", "See what came back"),
+    "Review": ("pages/4_Review.py", ":material/fact_check:", "Read and judge"),
+    "Datasets": ("pages/5_Datasets.py", ":material/inventory_2:", "Freeze and export"),
+    "Distill": ("pages/6_Distill.py", ":material/school:", "Train a student"),
+    "Evaluate": ("pages/7_Evaluate.py", ":material/compare_arrows:", "Compare and go back"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page works with."""
+
+    app: App
+    project: dict[str, Any] | None
+
+    @property
+    def project_id(self) -> str:
+        """The chosen project's id; raises ConfigError where there is none yet."""
+        if self.project is None:
+            raise ConfigError("there is no project yet; create one on the Elicit page.")
+        return self.project["project_id"]
+
+
+@st.cache_resource(on_release=App.close, show_spinner="Opening the workspace")
+def open_app(root: str) -> App:
+    """The one open workspace of this server, shared by every session."""
+    app = open_workspace(root)
+    app.background.append(main_job.advance)
+    return app.start_background()
+
+
+@contextmanager
+def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
+    """Draw the frame, then the page; a mistake of the user's becomes one sentence, ours is logged in full."""
+    icon = PAGES[title][1] if title in PAGES else ":material/home:"
+    st.set_page_config(page_title=f"{title} · kd", page_icon=icon, layout="wide")
+    with guard():
+        app = open_app(str(workspace().root))
+        chosen = _sidebar(app)
+        st.title(title, anchor=False)
+        if title in PAGES:
+            st.caption(PAGES[title][2])
+        if needs_project and chosen is None:
+            empty("There is no project yet.", "Elicit", "Create a project")
+        yield Page(app, chosen)
+
+
+@contextmanager
+def guard() -> Iterator[None]:
+    """Show errors in place instead of a traceback."""
+    try:
+        yield
+    except KdError as exc:
+        st.error(str(exc)[:1].upper() + str(exc)[1:], icon=":material/error:")
+    except Exception:
+        # The edge of the page: recorded in full, shown with a number to find it by.
+        number = uuid.uuid4().hex[:8]
+        log.exception("page error %s", number)
+        st.error(f"Something went wrong in the app itself (number {number} in its log). Nothing you saved is lost.")
+
+
+def empty(text: str, to: str, action: str, **params: str) -> None:
+    """An empty state: what is missing, the one next action, and nothing else."""
+    with st.container(border=True):
+        st.subheader(text, anchor=False)
+        link(to, action, type_="primary", **params)
+    st.stop()
+
+
+def link(to: str, label: str, *, type_: str = "link", **params: str) -> None:
+    """A link to a page that keeps the project and carries ``params``; works where a page stands alone too."""
+    query = {key: value for key, value in {"project": state.param("project"), **params}.items() if value}
+    if type_ == "primary":
+        if st.button(label, key=f"go-{to}-{label}-{sorted(params.items())}", type="primary", icon=PAGES[to][1]):
+            st.switch_page(PAGES[to][0], query_params=query)
+    else:
+        st.page_link(PAGES[to][0], label=label, icon=PAGES[to][1], query_params=query)
+
+
+def _sidebar(app: App) -> dict[str, Any] | None:
+    known = projects.list_projects(app)
+    with st.sidebar:
+        chosen: dict[str, Any] | None = None
+        if known:
+            ids = [p["project_id"] for p in known]
+            wanted = state.param("project")
+            place = ids.index(wanted) if wanted in ids else len(ids) - 1
+            names = {p["project_id"]: p["name"] for p in known}
+            picked = st.selectbox(
+                "Project", ids, index=place, format_func=lambda i: names[i], key=f"project-{wanted}"
+            )
+            state.set_params(project=picked)
+            chosen = next(p for p in known if p["project_id"] == picked)
+        st.text_input("Your name", key="reviewer", placeholder="Name on your decisions", persist_state="session")
+        live.running_now(app)
+    return chosen
+
+
+def reviewer() -> str:
+    """The name that goes on decisions."""
+    return (st.session_state.get("reviewer") or "").strip() or "anonymous"

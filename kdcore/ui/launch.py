@@ -1,0 +1,58 @@
+"""Start the app on the first free port, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from kdcore.errors import ConfigError
+from kdcore.settings import WORKSPACE_VARIABLE, Workspace
+
+TRIES = 50
+
+
+def free_port(first: int) -> int:
+    """The first port from ``first`` on that nobody listens on."""
+    for port in range(first, first + TRIES):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ConfigError(f"no port from {first} to {first + TRIES - 1} is free; give another --port.")
+
+
+def launch(folders: Workspace, port: int, *, sample: bool = False) -> None:
+    """Run Streamlit until it is stopped; with ``sample`` the sample project is made first."""
+    if sample:
+        _plan_sample(folders)
+    root = Path(__file__).resolve().parents[2]
+    chosen = free_port(port)
+    if chosen != port:
+        print(f"port {port} is taken, using {chosen}", file=sys.stderr)
+    print(f"open http://localhost:{chosen}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "streamlit", "run", str(root / "app.py")]
+    command += ["--server.port", str(chosen), "--server.address", "localhost", "--server.headless", "true"]
+    environment = {**os.environ, WORKSPACE_VARIABLE: str(folders.root)}
+    try:
+        sys.exit(subprocess.run(command, cwd=root, env=environment).returncode)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _plan_sample(folders: Workspace) -> None:
+    """Make the sample project with its plan, unless the workspace has any project already."""
+    from kdcore.services import main_job, projects
+    from kdcore.services.app import App
+
+    app = App(folders)
+    try:
+        if not projects.list_projects(app):
+            main_job.create(app, rows=120, eval_items=12)
+    finally:
+        app.close()

@@ -1,0 +1,71 @@
+"""One sample as a person reads it, with every ancestor and descendant one click away."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from kdcore.services import exploration
+from kdcore.services.app import App
+from kdcore.ui import frame
+from kdcore.ui.words import DECISIONS, safe_html, short
+
+
+def body(sample: dict[str, Any], *, edited: bool = True) -> None:
+    """Question, answer, reasoning and source; model text is never HTML."""
+    st.html(f"<h4>{safe_html(sample.get('edited_question') or sample['question'])}</h4>")
+    answer = (sample.get("edited_answer") if edited else None) or sample["answer"] or sample["completion"]
+    st.html(safe_html(answer))
+    if sample["rationale"]:
+        with st.expander("Reasoning", icon=":material/psychology:"):
+            st.html(safe_html(sample["rationale"]))
+    if sample["source"]:
+        with st.expander("Source passage", icon=":material/menu_book:", expanded=True):
+            st.html(safe_html(sample["source"]))
+
+
+def tags(sample: dict[str, Any]) -> None:
+    """Topic, reader, difficulty, status and decision as badges."""
+    with st.container(horizontal=True):
+        for name in ("topic", "difficulty", "reader"):
+            if sample[name]:
+                st.badge(sample[name], color="gray")
+        if sample["status"] != "parsed":
+            st.badge(sample["status"], icon=":material/error:", color="orange")
+        icon, word = DECISIONS[sample.get("review") or "pending"]
+        st.badge(word, icon=icon, color="blue")
+
+
+def thread(app: App, sample_id: str) -> None:
+    """The thread: prompt version → run → seed → datasets → trainings → evaluations."""
+    full = exploration.sample(app, sample_id)
+    line = full["lineage"]
+    with st.container(border=True):
+        st.caption("Thread of this sample")
+        prompt = line["prompt"]
+        if prompt:
+            frame.link("Elicit", f"Prompt: {prompt['name']} v{prompt['version']}", prompt=prompt["prompt_version_id"])
+        frame.link("Generate", f"Run: {full['run_id']}", run=full["run_id"])
+        if line["seed"]:
+            st.caption(f"Seed: {short(line['seed']['text'])}")
+        for dataset in line["datasets"]:
+            name = f"Dataset: {dataset['name']} v{dataset['version']} ({dataset['split']})"
+            frame.link("Datasets", name, dataset=dataset["dataset_id"])
+        for run_id in line["trainings"]:
+            frame.link("Distill", f"Training: {run_id}", run=run_id)
+        for run_id in sorted({e["run_id"] for e in line["evaluations"]}):
+            frame.link("Evaluate", f"Evaluation: {run_id}", run=run_id)
+    with st.expander("Details", icon=":material/data_object:"):
+        st.caption(
+            f"{full['teacher']} · {full['completion_tokens']} tokens · ended by {full['finish_reason']}"
+            + (f" · entropy {full['entropy']:.2f} nats a token" if full["entropy"] is not None else "")
+        )
+        for verdict in line["verdicts"]:
+            mark = ":material/check:" if verdict["passed"] else ":material/close:"
+            st.markdown(f"{mark} {verdict['filter']} {verdict['reason']}")
+        for event in line["reviews"]:
+            st.caption(f"{event['reviewer']}: {event['action']} {event['note'] or ''}")
+        st.caption("Sent to the teacher")
+        st.code(json.dumps(full["messages"], ensure_ascii=False, indent=1), language="json", wrap_lines=True)

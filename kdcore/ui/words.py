@@ -1,0 +1,77 @@
+"""Plain words for states, durations and sizes. Pure functions."""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+
+# state → (icon, word, colour of Streamlit's badges); a word and an icon, never colour alone
+STATES: dict[str, tuple[str, str, str]] = {
+    "queued": (":material/hourglass_empty:", "waiting", "gray"),
+    "running": (":material/play_arrow:", "running", "blue"),
+    "paused": (":material/pause:", "paused", "orange"),
+    "done": (":material/check:", "done", "green"),
+    "failed": (":material/error:", "failed", "red"),
+    "cancelled": (":material/stop:", "stopped", "orange"),
+}
+DECISIONS: dict[str, tuple[str, str]] = {
+    "pending": (":material/radio_button_unchecked:", "not read"),
+    "accept": (":material/check:", "accepted"),
+    "edit": (":material/edit:", "edited"),
+    "reject": (":material/close:", "rejected"),
+    "skip": (":material/redo:", "skipped"),
+}
+KINDS = {
+    "generate": "Asking the teacher",
+    "embed": "Drawing a map",
+    "screen": "Checking answers",
+    "read_upload": "Reading a file",
+    "preflight": "Checking a recipe",
+    "distill": "Training a student",
+    "evaluate": "Comparing models",
+    "serve": "Warm helper",
+}
+PAGE_OF_KIND = {
+    "generate": "Generate",
+    "embed": "Explore",
+    "screen": "Explore",
+    "read_upload": "Elicit",
+    "preflight": "Distill",
+    "distill": "Distill",
+    "evaluate": "Evaluate",
+    "serve": "Elicit",
+}
+
+
+def duration(seconds: float | None) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 5 min``; a dash where it can't be known."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).disable(
+    ["image", "link", "autolink", "reference", "html_block", "html_inline"]
+)
+
+
+def safe_html(text: str) -> str:
+    """Markdown of untrusted text as HTML without links, images or any tag of the text's own."""
+    return _MARKDOWN.render(text)
+
+
+def escape(text: str) -> str:
+    """Untrusted text inside a Markdown label: every sign that Streamlit's Markdown would act on is escaped."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~^&])", r"\\\1", text.replace("\n", " "))
+
+
+def short(text: str, length: int = 90) -> str:
+    """One line, cut with an ellipsis."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1].rstrip() + "…"

@@ -1,0 +1,22 @@
+import streamlit as st
+
+from kdcore.services import generation, projects
+from kdcore.ui import frame, generate_panels, state
+
+with frame.page("Generate") as page:
+    versions = projects.prompt_versions(page.app, page.project_id)
+    if not any(row["kind"] == "question" for row in projects.seed_counts(page.app, page.project_id)):
+        frame.empty("There are no seed questions yet.", "Elicit", "Import seed questions")
+    if not versions:
+        frame.empty("There is no prompt version yet.", "Elicit", "Write a prompt")
+    runs = generation.list_runs(page.app, page.project_id)
+    with st.expander("New run", icon=":material/add:", expanded=not runs), frame.guard():
+        generate_panels.new_run(page.app, page.project_id, versions)
+    if not runs:
+        st.info("No run yet. Start one above; rows can be read while it goes on.", icon=":material/info:")
+        st.stop()
+    ids = [run["run_id"] for run in runs]
+    wanted = state.param("run")
+    chosen = st.selectbox("Run", ids, index=ids.index(wanted) if wanted in ids else 0, key=f"generate-run-{wanted}")
+    state.set_params(run=chosen)
+    generate_panels.run_panel(page.app, page.project_id, chosen)

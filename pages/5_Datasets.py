@@ -1,0 +1,37 @@
+import streamlit as st
+
+from kdcore.services import datasets
+from kdcore.ui import dataset_panels, frame, state
+
+with frame.page("Datasets") as page:
+    versions = datasets.list_datasets(page.app, page.project_id)
+    with st.expander("Freeze a version", icon=":material/ac_unit:", expanded=not versions), frame.guard():
+        dataset_panels.freeze(page.app, page.project_id, state.selection())
+    if not versions:
+        st.info(
+            "No version yet. A version never changes, so a training run can always be explained.",
+            icon=":material/info:",
+        )
+        st.stop()
+    names = {v["dataset_id"]: f"{v['name']} v{v['version']} · {v['row_count']} rows" for v in versions}
+    wanted = state.param("dataset")
+    ids = list(names)
+    chosen = st.selectbox(
+        "Version",
+        ids,
+        index=ids.index(wanted) if wanted in ids else 0,
+        format_func=names.get,
+        key=f"dataset-{wanted}",
+    )
+    state.set_params(dataset=chosen)
+    version = next(v for v in versions if v["dataset_id"] == chosen)
+    rows_tab, export_tab, diff_tab = st.tabs(
+        [":material/table_rows: Rows", ":material/download: Export", ":material/difference: Compare"]
+    )
+    with rows_tab, frame.guard():
+        dataset_panels.rows(page.app, version)
+    with export_tab, frame.guard():
+        dataset_panels.export(page.app, version)
+    with diff_tab, frame.guard():
+        dataset_panels.compare(page.app, names, chosen)
+    frame.link("Distill", "Train a student on this version", dataset=chosen)

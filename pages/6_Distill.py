@@ -1,0 +1,30 @@
+import streamlit as st
+
+from kdcore.services import datasets, distillation
+from kdcore.ui import distill_panels, frame, state
+
+with frame.page("Distill") as page:
+    versions = datasets.list_datasets(page.app, page.project_id)
+    if not versions:
+        frame.empty("There is no dataset version yet.", "Datasets", "Freeze a version")
+    runs = distillation.list_runs(page.app, page.project_id)
+    with st.expander("New training run", icon=":material/add:", expanded=not runs), frame.guard():
+        distill_panels.recipe(page.app, page.project_id, versions)
+    if not runs:
+        st.info("No training run yet. Check the recipe above, then start it.", icon=":material/info:")
+        st.stop()
+    names = {run["run_id"]: f"{run['config']['name'] or 'Student'} · {run['run_id']}" for run in runs}
+    ids = list(names)
+    wanted = state.param("run")
+    chosen = st.selectbox(
+        "Run",
+        ids,
+        index=ids.index(wanted) if wanted in ids else 0,
+        format_func=names.get,
+        key=f"distill-run-{wanted}",
+    )
+    state.set_params(run=chosen)
+    others = st.multiselect("Overlay", [i for i in ids if i != chosen], format_func=names.get, key="distill.overlay")
+    distill_panels.run_panel(page.app, chosen, others)
+    if distillation.has_student(page.app, chosen):
+        frame.link("Evaluate", "Compare this student with base and teacher", train=chosen)
