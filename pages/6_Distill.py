@@ -24,7 +24,11 @@ with frame.page("Distill") as page:
         key=f"distill-run-{wanted}",
     )
     state.set_params(run=chosen)
-    others = st.multiselect("Overlay", [i for i in ids if i != chosen], format_func=names.get, key="distill.overlay")
+    others: list[str] = []
+    if len(ids) > 1:
+        others = st.multiselect(
+            "Overlay", [i for i in ids if i != chosen], format_func=names.get, key="distill.overlay"
+        )
     distill_panels.run_panel(page.app, chosen, others)
     if distillation.has_student(page.app, chosen):
         frame.link("Evaluate", "Compare this student with base and teacher", train=chosen)

@@ -99,7 +99,9 @@ class Batch:
 
 
 def collate(rows: list[Row], pad_id: int, weights: list[float], use_topk: list[bool]) -> Batch:
-    """Pad on the right. ``weights`` and ``use_topk`` are by slice; token weights are divided by the batch's
+    """Pad on the right.
+
+    ``weights`` and ``use_topk`` are by slice; token weights are divided by the batch's
     supervised tokens, so the loss is nats per supervised token.
     """
     width = max(len(row.ids) for row in rows)

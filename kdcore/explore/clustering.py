@@ -31,7 +31,7 @@ def _best(vectors: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.metrics import silhouette_score
 
     most = max(2, min(40, int(np.sqrt(len(vectors)))))
-    choices = sorted({int(round(k)) for k in np.geomspace(2, most, num=min(7, most - 1))})
+    choices = sorted({round(k) for k in np.geomspace(2, most, num=min(7, most - 1))})
     best: tuple[float, np.ndarray] | None = None
     for k in choices:
         labels = _fit(vectors, k, seed)

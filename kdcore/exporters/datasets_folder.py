@@ -54,8 +54,8 @@ def card_text(dataset: dict[str, Any], rows: Rows) -> str:
         "",
         f"Content hash (sha256): `{dataset['sha256']}`",
         "",
-        "Answers are generated text. They are no medical or legal advice and may be wrong; "
-        "`human_edited` tells which a person has rewritten. Before training on them, check the terms of each teacher.",
+        "Answers are generated text. They are no medical or legal advice and may be wrong; `human_edited` tells "
+        "which a person has rewritten. Before training on them, check the terms of each teacher.",
         "",
         "## Topics",
         "",

@@ -6,6 +6,7 @@ operating system's process table.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -121,10 +122,8 @@ def kill_group(pgid: int, grace_s: float = 0.0) -> None:
 
 
 def _signal_group(pgid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pgid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def stop(run: RunDir, what: str = "cancel", grace_s: float = 30.0) -> Status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import plotly.graph_objects as go
@@ -124,12 +125,12 @@ def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Fig
         members = [p for p in points if p["cluster"] == cluster]
         if members:
             figure.add_annotation(
-                x=sum(p["x"] for p in members) / len(members),
-                y=max(p["y"] for p in members),
-                text=title,
+                x=median(p["x"] for p in members),
+                y=median(p["y"] for p in members),
+                text=f"<b>{title}</b>",
                 showarrow=False,
-                yshift=12,
                 font={"size": 12},
+                bgcolor="rgba(128,128,128,0.15)",
             )
     figure.update_layout(
         height=560,
@@ -160,16 +161,16 @@ def bars(rows: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
     return figure
 
 
-def interval_bars(summary: Mapping[str, Mapping[str, Mapping[str, float]]], name: str, title: str) -> go.Figure:
-    """One bar for each model with its 95 % interval."""
+def interval_bars(
+    summary: Mapping[str, Mapping[str, Mapping[str, float]]], name: str, title: str, note: str
+) -> go.Figure:
+    """One bar for each model with its 95 % interval; a measure that spans decades gets a logarithmic axis."""
     roles = [role for role in ("base", "student", "teacher") if name in summary.get(role, {})]
     values = [summary[role][name] for role in roles]
     figure = go.Figure(
         go.Bar(
-            x=roles,
+            x=[f"{role}<br><b>{value['mean']:.3g}</b>" for role, value in zip(roles, values, strict=True)],
             y=[v["mean"] for v in values],
-            text=[f"{v['mean']:.3g}" for v in values],
-            textposition="outside",
             error_y={
                 "type": "data",
                 "symmetric": False,
@@ -180,6 +181,11 @@ def interval_bars(summary: Mapping[str, Mapping[str, Mapping[str, float]]], name
         )
     )
     figure.update_layout(
-        title={"text": title, "font": {"size": 13}}, height=260, margin={"l": 0, "r": 0, "t": 40, "b": 0}
+        title={"text": title, "font": {"size": 14}, "subtitle": {"text": note, "font": {"size": 11}}},
+        height=280,
+        margin={"l": 0, "r": 0, "t": 56, "b": 0},
     )
+    means = [v["mean"] for v in values if v["mean"] > 0]
+    if means and max(means) > 100 * min(means):
+        figure.update_yaxes(type="log")
     return figure

@@ -12,10 +12,10 @@ from kdcore.ui import charts, frame, live, state
 from kdcore.ui.words import safe_html, short
 
 FIGURES = (
-    ("perplexity", "Perplexity on the teacher's text (lower is better)"),
-    ("forward_kl", "Distance to the teacher, KL (lower is better)"),
-    ("top1", "Same next word as the teacher (higher is better)"),
-    ("rouge_l", "ROUGE-L of the answers (higher is better)"),
+    ("perplexity", "Perplexity", "on the teacher's text, lower is better"),
+    ("forward_kl", "KL to the teacher", "nats a token, lower is better"),
+    ("top1", "Same next word", "as the teacher, higher is better"),
+    ("rouge_l", "ROUGE-L", "of the answers, higher is better"),
 )
 ROLES = ("base", "student", "teacher")
 SHOWN = 10
@@ -53,9 +53,9 @@ def _figures(summary: dict[str, Any]) -> None:
     if not summary:
         st.info("The first figures come with the first answers.", icon=":material/bar_chart:")
         return
-    for place, (name, title) in zip(st.columns(len(FIGURES)), FIGURES, strict=True):
+    for place, (name, title, note) in zip(st.columns(len(FIGURES)), FIGURES, strict=True):
         place.plotly_chart(
-            charts.interval_bars(summary, name, title), key=f"figure-{name}", config={"displayModeBar": False}
+            charts.interval_bars(summary, name, title, note), key=f"figure-{name}", config={"displayModeBar": False}
         )
     n = max(m["n"] for measures in summary.values() for m in measures.values())
     st.caption(
@@ -89,7 +89,7 @@ def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]]) -> None
                     st.switch_page(frame.PAGES["Explore"][0], query_params={"project": project_id})
     pages = -(-len(rows) // SHOWN)
     if pages > 1:
-        chosen = st.pagination(pages) if hasattr(st, "pagination") else st.number_input("Page", 1, pages, page + 1)
+        chosen = int(st.number_input("Page", 1, pages, page + 1, key="evaluate.page"))
         if chosen - 1 != page:
             state.set_params(page=chosen - 1 or None)
             st.rerun()

@@ -15,7 +15,8 @@ from kdcore.ui.words import DECISIONS, safe_html, short
 
 def body(sample: dict[str, Any], *, edited: bool = True) -> None:
     """Question, answer, reasoning and source; model text is never HTML."""
-    st.html(f"<h4>{safe_html(sample.get('edited_question') or sample['question'])}</h4>")
+    question = safe_html(sample.get("edited_question") or sample["question"])
+    st.html(f'<div style="font-weight:650;font-size:1.15rem">{question}</div>')
     answer = (sample.get("edited_answer") if edited else None) or sample["answer"] or sample["completion"]
     st.html(safe_html(answer))
     if sample["rationale"]:

@@ -1,0 +1,41 @@
+# Everything starts from here: `make run` for the app, `make test` for the whole suite.
+SHELL := bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKSPACE ?= workspace
+export KD_WORKSPACE := $(abspath $(WORKSPACE))
+
+.PHONY: run setup test check fmt demo shots types clean-venv
+
+run: setup
+	@$(BIN)/kd ui --sample
+
+setup: $(VENV)/.installed
+	@$(BIN)/python -m kdcore.workers.fetch --workspace "$(KD_WORKSPACE)"
+
+# Installs once; again when the dependencies change.
+$(VENV)/.installed: pyproject.toml tools/install.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash tools/install.sh
+	@touch $@
+
+test: setup
+	@$(BIN)/python -m pytest tests
+
+check: $(VENV)/.installed
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/python -m pytest tests/unit tests/store tests/test_architecture.py tests/test_docs.py
+
+fmt: $(VENV)/.installed
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+demo: setup
+	@$(BIN)/kd demo --rows 24
+
+shots: setup
+	@$(BIN)/python tests/e2e/shots.py "$(KD_WORKSPACE)"
+
+# make bench-generate, bench-embed, bench-start, bench-train, bench-neardup: one line of JSON each
+bench-%: setup
+	@$(BIN)/python -m tests.bench.$*

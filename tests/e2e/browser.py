@@ -1,0 +1,82 @@
+"""Chromium and a server for the browser tests and for ``make shots``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kdcore.ui.launch import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+def chromium() -> str:
+    """Path of the browser; fails with what to install."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    raise AssertionError("the browser tests need Chromium: install Debian's package chromium")
+
+
+@contextmanager
+def server(workspace: Path) -> Iterator[str]:
+    """The app on a free port, on its own process group; yields its address."""
+    port = free_port(8600)
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
+    command += ["--server.port", str(port), "--server.address", "localhost"]
+    log = (workspace.parent / f"server-{port}.log").open("wb")
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "KD_WORKSPACE": str(workspace)}, stdout=log, stderr=log
+    )
+    try:
+        address = f"http://localhost:{port}"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended before it answered"
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
+
+
+@contextmanager
+def browser_page(*, dark: bool = False, width: int = 1440, height: int = 1000) -> Iterator[Any]:
+    """A page in a fresh headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        try:
+            yield page
+        finally:
+            browser.close()
+
+
+def settled(page: Any, timeout_ms: int = 60_000) -> None:
+    """Wait until Streamlit has stopped running the script."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=timeout_ms)
+    page.wait_for_timeout(400)

@@ -1,0 +1,90 @@
+"""Templates, parsers, requests."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdcore import ids
+from kdcore.configs.elicitation import Example, PromptTemplate
+from kdcore.elicitation import METHODS
+from kdcore.elicitation.base import find_method
+from kdcore.elicitation.requests import build_requests
+from kdcore.elicitation.template import render_messages, variables
+from kdcore.errors import ConfigError
+from kdcore.types import Reply
+
+
+def reply(text: str, finish: str = "stop") -> Reply:
+    return Reply("r", 0, text, finish)
+
+
+def test_template_fills_variables_and_nothing_else():
+    template = PromptTemplate(
+        system="For {{ reader }}.", user="Q: {{question}}", examples=(Example(user="{{question}}", assistant="a"),)
+    )
+    messages = render_messages(template, {"question": "What is {{reader}}?", "reader": "a child"})
+    assert [m["content"] for m in messages] == ["For a child.", "{{question}}", "a", "Q: What is {{reader}}?"]
+    assert variables(template) == ["reader", "question"]
+
+
+def test_missing_variable_is_a_sentence():
+    with pytest.raises(ConfigError, match=r"uses \{\{age\}\}, but the row has only: question"):
+        render_messages(PromptTemplate(user="{{age}}"), {"question": "q"})
+
+
+def test_request_ids_are_stable_and_follow_the_prompt():
+    seeds = [{"seed_id": "s1", "question": "q"}]
+    first = build_requests(PromptTemplate(), "pv_1", seeds)[0].request_id
+    assert first == build_requests(PromptTemplate(), "pv_1", seeds)[0].request_id
+    assert first != build_requests(PromptTemplate(), "pv_2", seeds)[0].request_id
+    assert first != build_requests(PromptTemplate(), "pv_1", seeds, index=1)[0].request_id
+    assert ids.sample_id(first, "t", {}, 0) != ids.sample_id(first, "t", {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "status", "word"),
+    [
+        ("A plain answer in words.", "stop", "parsed", ""),
+        ("", "stop", "unparsed", "empty"),
+        ("   <|im_end|> ", "stop", "unparsed", "empty"),
+        ("Yes", "stop", "unparsed", "1 words"),
+        ("I'm sorry, but I can't help with that.", "stop", "refused", "declined"),
+        ("As an AI language model I cannot give medical advice.", "stop", "refused", "declined"),
+        ("A long answer that never", "length", "truncated", "longest answer"),
+    ],
+)
+def test_direct(text, finish, status, word):
+    parsed = METHODS["direct"].parse(reply(text, finish), {})
+    assert parsed.status == status
+    assert word in parsed.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "rationale", "answer"),
+    [
+        ("Reasoning: a, then b.\nAnswer: c.", "parsed", "a, then b.", "c."),
+        ("**Reasoning:** a\n\n**Final answer:** c", "parsed", "a", "c"),
+        ("First this.\nThe answer is: 42", "parsed", "First this.", "42"),
+        ("Reasoning: the answer is unclear here", "unparsed", "Reasoning: the answer is unclear here", ""),
+        ("Answer: only", "unparsed", "", "only"),
+        ("Reasoning: a\nAnswer:", "unparsed", "a", ""),
+    ],
+)
+def test_chain_of_thought(text, status, rationale, answer):
+    parsed = METHODS["chain_of_thought"].parse(reply(text), {})
+    assert (parsed.status, parsed.rationale, parsed.answer) == (status, rationale, answer)
+    assert (parsed.status == "parsed") == (parsed.reason == "")
+
+
+@given(text=st.text(), finish=st.sampled_from(["stop", "length"]), name=st.sampled_from(sorted(METHODS)))
+def test_parsers_are_total(text, finish, name):
+    parsed = METHODS[name].parse(reply(text, finish), {})
+    assert parsed.status == "parsed" or parsed.reason
+    parsed.answer.encode("utf-8")
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ConfigError, match='unknown method "lenght"; known'):
+        find_method(METHODS, "lenght")
+    with pytest.raises(ConfigError, match="min_words"):
+        METHODS["direct"].parse(reply("three words here"), {"min_words": -1})

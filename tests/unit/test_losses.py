@@ -1,0 +1,170 @@
+"""Losses against slow float64 references written here, and the properties they must have."""
+
+import math
+
+import pytest
+import torch
+
+from kdcore.distill.losses import divergences as dense
+from kdcore.distill.losses import sparse
+from kdcore.distill.losses.sequence import sequence_level_kd
+from kdcore.distill.objective import Targets, head_loss
+from kdcore.errors import ConfigError, ShapeError
+
+B, T, V, K = 2, 5, 11, 4
+
+
+def logits(seed: int, *, grad: bool = False, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(B, T, V, generator=generator, dtype=dtype).requires_grad_(grad)
+
+
+MASK = torch.tensor([[1, 1, 0, 1, 0], [0, 1, 1, 1, 1]])
+
+
+def slow(student, teacher, point):
+    """Mean over supervised positions of ``point(p, q)``, with plain Python numbers."""
+    values = []
+    for b in range(B):
+        for t in range(T):
+            if MASK[b, t]:
+                q = [math.exp(x) for x in student[b, t].tolist()]
+                p = [math.exp(x) for x in teacher[b, t].tolist()]
+                q, p = [x / sum(q) for x in q], [x / sum(p) for x in p]
+                values.append(point(p, q))
+    return sum(values) / len(values)
+
+
+def kl(a, b):
+    return sum(x * math.log(x / y) for x, y in zip(a, b, strict=True) if x > 0)
+
+
+def mix(p, q, beta):
+    return [beta * x + (1 - beta) * y for x, y in zip(p, q, strict=True)]
+
+
+REFERENCES = {
+    "forward_kl": (dense.forward_kl, lambda p, q: kl(p, q), {}),
+    "reverse_kl": (dense.reverse_kl, lambda p, q: kl(q, p), {}),
+    "jsd_0.5": (dense.generalized_jsd, lambda p, q: 0.5 * kl(p, mix(p, q, 0.5)) + 0.5 * kl(q, mix(p, q, 0.5)), {"beta": 0.5}),
+    "jsd_0.9": (dense.generalized_jsd, lambda p, q: 0.9 * kl(p, mix(p, q, 0.9)) + 0.1 * kl(q, mix(p, q, 0.9)), {"beta": 0.9}),
+    "jsd_0": (dense.generalized_jsd, lambda p, q: kl(p, q), {"beta": 0.0}),
+    "jsd_1": (dense.generalized_jsd, lambda p, q: kl(q, p), {"beta": 1.0}),
+    "skew_kl": (dense.skew_kl, lambda p, q: kl(p, mix(p, q, 0.1)), {"alpha": 0.1}),
+    "total_variation": (dense.total_variation, lambda p, q: 0.5 * sum(abs(x - y) for x, y in zip(p, q, strict=True)), {}),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+class TestDivergences:
+    def test_equals_the_reference(self, name):
+        loss, point, options = REFERENCES[name]
+        assert float(loss(logits(0), logits(1), MASK, **options)) == pytest.approx(slow(logits(0), logits(1), point), abs=1e-6)
+
+    def test_is_zero_at_equality(self, name):
+        loss, _, options = REFERENCES[name]
+        assert float(loss(logits(0), logits(0), MASK, **options)) == pytest.approx(0.0, abs=1e-9)
+
+    def test_ignores_masked_positions_and_shifts(self, name):
+        loss, _, options = REFERENCES[name]
+        changed = logits(0) + 3.0
+        changed[MASK == 0] = float("nan")
+        same = loss(logits(0), logits(1), MASK, **options)
+        assert float(loss(changed, logits(1), MASK, **options)) == pytest.approx(float(same), abs=1e-9)
+
+    def test_gradient_is_right_and_the_teacher_gets_none(self, name):
+        loss, _, options = REFERENCES[name]
+        teacher = logits(1, grad=True)
+        assert torch.autograd.gradcheck(lambda s: loss(s, teacher.detach(), MASK, **options), (logits(0, grad=True),))
+        loss(logits(0, grad=True), teacher, MASK, **options).backward()
+        assert teacher.grad is None
+
+    def test_is_finite_in_bfloat16(self, name):
+        loss, _, options = REFERENCES[name]
+        student = (logits(0, dtype=torch.bfloat16).detach() * 30).requires_grad_()
+        value = loss(student, logits(1, dtype=torch.bfloat16) * 30, MASK, **options)
+        value.backward()
+        assert torch.isfinite(value)
+        assert torch.isfinite(student.grad).all()
+
+    def test_temperature_is_squared(self, name):
+        loss, _, options = REFERENCES[name]
+        hot = loss(logits(0), logits(1), MASK, temperature=2.0, **options)
+        assert float(hot) == pytest.approx(4 * float(loss(logits(0) / 2, logits(1) / 2, MASK, **options)), abs=1e-9)
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ShapeError, match="same tokenizer"):
+        dense.forward_kl(logits(0), logits(1)[..., :5], MASK)
+    with pytest.raises(ConfigError, match="beta is 2"):
+        dense.generalized_jsd(logits(0), logits(1), MASK, beta=2)
+    with pytest.raises(ConfigError, match="alpha"):
+        dense.skew_kl(logits(0), logits(1), MASK, alpha=1.0)
+
+
+def topk(teacher, k):
+    best = teacher.log_softmax(-1).topk(k, dim=-1)
+    return best.indices, best.values
+
+
+class TestSparse:
+    def test_equals_dense_when_k_is_the_vocabulary(self):
+        ids, logprobs = topk(logits(1), V)
+        value = sparse.forward_kl(logits(0), ids, logprobs, MASK)
+        assert float(value) == pytest.approx(float(dense.forward_kl(logits(0), logits(1), MASK)), abs=1e-6)
+
+    def test_equals_a_reference_with_a_tail_bucket(self):
+        ids, logprobs = topk(logits(1), K)
+        values = []
+        for b in range(B):
+            for t in range(T):
+                if MASK[b, t]:
+                    q = logits(0)[b, t].softmax(-1)[ids[b, t]].tolist()
+                    p = logprobs[b, t].exp().tolist()
+                    values.append(kl([*p, 1 - sum(p)], [*q, 1 - sum(q)]))
+        assert float(sparse.forward_kl(logits(0), ids, logprobs, MASK)) == pytest.approx(sum(values) / len(values), abs=1e-6)
+
+    def test_is_never_negative_and_zero_at_equality(self):
+        for seed in range(20):
+            ids, logprobs = topk(logits(seed + 1), K)
+            assert float(sparse.forward_kl(logits(seed), ids, logprobs, MASK)) >= 0
+        ids, logprobs = topk(logits(3), K)
+        assert float(sparse.forward_kl(logits(3), ids, logprobs, MASK)) == pytest.approx(0.0, abs=1e-9)
+
+    def test_gradcheck(self):
+        ids, logprobs = topk(logits(1), K)
+        assert torch.autograd.gradcheck(lambda s: sparse.forward_kl(s, ids, logprobs, MASK), (logits(0, grad=True),))
+
+
+@pytest.mark.parametrize("chunk", [3, 64])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_chunked_equals_dense(chunk, mixed):
+    """One pass over chunks has the values and gradients of the readable losses on full logits."""
+    generator = torch.Generator().manual_seed(0)
+    n, h = 10, 6
+    hidden = torch.randn(n, h, generator=generator).requires_grad_()
+    head = torch.randn(V, h, generator=generator).requires_grad_()
+    labels = torch.randint(0, V, (n,), generator=generator)
+    best = torch.randn(n, V, generator=generator).log_softmax(-1).topk(K, dim=-1)
+    use_topk = torch.arange(n) % 2 == 0 if mixed else torch.ones(n, dtype=torch.bool)
+    weights = torch.full((n,), 1 / n)
+    targets = Targets(labels, weights, use_topk, best.indices, best.values)
+    total, _ = head_loss(hidden, head, targets, chunk)
+    total.backward()
+    got = hidden.grad.clone(), head.grad.clone()
+    hidden.grad = head.grad = None
+    full = hidden @ head.t()
+    share = use_topk.sum() / n
+    expected = share * sparse.forward_kl(full[None], best.indices[None], best.values[None], use_topk[None])
+    expected = expected + (1 - share) * sequence_level_kd(full[None], labels[None], ~use_topk[None])
+    expected.backward()
+    assert float(total.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+    torch.testing.assert_close(got[0], hidden.grad, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(got[1], head.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_chunked_loss_of_nothing_is_zero():
+    empty = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0), torch.zeros(0, dtype=torch.bool))
+    total, losses = head_loss(torch.zeros(0, 4, requires_grad=True), torch.zeros(V, 4, requires_grad=True), empty)
+    assert float(total.detach()) == 0
+    assert losses.shape == (0,)
