@@ -34,7 +34,7 @@ demo: setup
 	@$(BIN)/kd demo --rows 24
 
 shots: setup
-	@$(BIN)/python tests/e2e/shots.py "$(KD_WORKSPACE)"
+	@$(BIN)/python -m tests.e2e.shots "$(KD_WORKSPACE)"
 
 # make bench-generate, bench-embed, bench-start, bench-train, bench-neardup: one line of JSON each
 bench-%: setup

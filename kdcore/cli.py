@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kdcore import cli_commands as commands
+from kdcore import cli_tables as tables
 from kdcore.errors import ConfigError, DataError, KdError, StoreError
 
 Command = Callable[[argparse.Namespace], Any]
@@ -95,8 +96,8 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run")
     evaluate.add_argument("--items", type=int, default=64)
 
-    for name, text in commands.TABLES.items():
-        add(name, commands.table(name), text)
+    for name, text in tables.TABLES.items():
+        add(name, tables.table(name), text)
     add("rebuild", commands.rebuild, "make the database anew from run folders and decisions")
     return parser
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,9 @@ from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
-from kdcore.distill.losses import LOSSES
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.errors import ConfigError, JobError
-from kdcore.exporters import EXPORTERS
 from kdcore.filters import FILTERS
 from kdcore.services import (
     app as app_service,
@@ -310,44 +308,3 @@ def evaluate(arguments: Arguments) -> dict[str, Any]:
 def rebuild(arguments: Arguments) -> dict[str, Any]:
     """``kd rebuild``."""
     return app_service.rebuild(arguments.workspace)
-
-
-# ---- tables -------------------------------------------------------------------------------------------
-TABLES = {
-    "methods": "list the elicitation methods",
-    "losses": "list the losses",
-    "filters": "list the checks",
-    "exporters": "list the export formats",
-}
-
-
-def _methods() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": m.name,
-            "family": m.family,
-            "source": m.source,
-            "summary": m.summary,
-            "config_schema": m.config.model_json_schema(),
-        }
-        for m in METHODS.values()
-    ]
-
-
-_ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
-    "methods": _methods,
-    "losses": lambda: [
-        {"name": x.name, "summary": x.summary, "source": x.source, "needs_topk": x.needs_topk}
-        for x in LOSSES.values()
-    ],
-    "filters": lambda: [
-        {"name": f.name, "summary": f.summary, "config_schema": f.config.model_json_schema()}
-        for f in FILTERS.values()
-    ],
-    "exporters": lambda: [{"name": e.name, "summary": e.summary} for e in EXPORTERS.values()],
-}
-
-
-def table(name: str) -> Callable[[Arguments], dict[str, Any]]:
-    """``kd methods`` and its like."""
-    return lambda arguments: {name: _ROWS[name]()}

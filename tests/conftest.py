@@ -64,5 +64,7 @@ def import_questions(app: App, project_id: str, folder: Path, count: int) -> Non
     path = folder / f"questions-{count}.csv"
     lines = ["question,topic"] + [f"What is thing number {i}?,topic {i % 5}" for i in range(count)]
     path.write_text("\n".join(lines), encoding="utf-8")
-    run = projects.read_file(app, project_id, path, path.name, "question", {"text": "question", "topic": "topic", "group": "topic"})
+    run = projects.read_file(
+        app, project_id, path, path.name, "question", {"text": "question", "topic": "topic", "group": "topic"}
+    )
     assert app.wait(run.run_id, timeout_s=60).state == "done"

@@ -120,6 +120,11 @@ class RunDir:
         with path.open(encoding="utf-8") as file:
             return [json.loads(line) for line in file if line.strip()]
 
+    def count_lines(self, name: str) -> int:
+        """Rows of an input file."""
+        with (self.path / name).open("rb") as file:
+            return sum(1 for _ in file)
+
     def journals(self) -> list[Path]:
         """Journal files, oldest attempt first."""
         return sorted(self.path.glob("journal-*.jsonl"))

@@ -181,7 +181,7 @@ def funnel(app: App, run_id: str) -> dict[str, Any]:
     """Requested → answered → parsed, and every loss with its reason; the numbers add up."""
     run = app.run_dir(run_id)
     config = run.config()
-    requested = sum(1 for _ in (run.path / "requests.jsonl").open("rb")) * config["sampling"]["n"]
+    requested = run.count_lines("requests.jsonl") * config["sampling"]["n"]
     counts = samples.status_counts(app.store, config["project_id"], run_id)
     answered = sum(counts.values())
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from browser import browser_page, server, settled
+from tests.e2e.browser import browser_page, server, settled
 
 PAGES = ("", "Elicit", "Generate", "Explore", "Review", "Datasets", "Distill", "Evaluate")
 

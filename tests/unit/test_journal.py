@@ -9,7 +9,9 @@ from kdcore.jobs.tail import decode_record, encode_record, read_journal, read_me
 from kdcore.types import TopK
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=5
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
 )
 
 
@@ -67,7 +69,7 @@ def test_signals_pack_what_was_spilled(tmp_path):
     assert (row["k"], row["topk_ids"], row["token_ids"]) == (2, [5, 3, 1, 2], [5, 1])
     assert all(0 <= mass <= 1 for mass in row["tail_mass"])
     assert signals.pack(run) == 0
-    assert signals.summary(topk := TopK([[1]], [[0.0]])) == {"entropy": 0.0, "captured_mass": 1.0}, topk
+    assert signals.summary(TopK([[1]], [[0.0]])) == {"entropy": 0.0, "captured_mass": 1.0}
 
 
 def test_lease_has_one_holder_and_frees_itself(tmp_path):

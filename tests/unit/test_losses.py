@@ -46,12 +46,24 @@ def mix(p, q, beta):
 REFERENCES = {
     "forward_kl": (dense.forward_kl, lambda p, q: kl(p, q), {}),
     "reverse_kl": (dense.reverse_kl, lambda p, q: kl(q, p), {}),
-    "jsd_0.5": (dense.generalized_jsd, lambda p, q: 0.5 * kl(p, mix(p, q, 0.5)) + 0.5 * kl(q, mix(p, q, 0.5)), {"beta": 0.5}),
-    "jsd_0.9": (dense.generalized_jsd, lambda p, q: 0.9 * kl(p, mix(p, q, 0.9)) + 0.1 * kl(q, mix(p, q, 0.9)), {"beta": 0.9}),
+    "jsd_0.5": (
+        dense.generalized_jsd,
+        lambda p, q: 0.5 * kl(p, mix(p, q, 0.5)) + 0.5 * kl(q, mix(p, q, 0.5)),
+        {"beta": 0.5},
+    ),
+    "jsd_0.9": (
+        dense.generalized_jsd,
+        lambda p, q: 0.9 * kl(p, mix(p, q, 0.9)) + 0.1 * kl(q, mix(p, q, 0.9)),
+        {"beta": 0.9},
+    ),
     "jsd_0": (dense.generalized_jsd, lambda p, q: kl(p, q), {"beta": 0.0}),
     "jsd_1": (dense.generalized_jsd, lambda p, q: kl(q, p), {"beta": 1.0}),
     "skew_kl": (dense.skew_kl, lambda p, q: kl(p, mix(p, q, 0.1)), {"alpha": 0.1}),
-    "total_variation": (dense.total_variation, lambda p, q: 0.5 * sum(abs(x - y) for x, y in zip(p, q, strict=True)), {}),
+    "total_variation": (
+        dense.total_variation,
+        lambda p, q: 0.5 * sum(abs(x - y) for x, y in zip(p, q, strict=True)),
+        {},
+    ),
 }
 
 
@@ -59,7 +71,9 @@ REFERENCES = {
 class TestDivergences:
     def test_equals_the_reference(self, name):
         loss, point, options = REFERENCES[name]
-        assert float(loss(logits(0), logits(1), MASK, **options)) == pytest.approx(slow(logits(0), logits(1), point), abs=1e-6)
+        assert float(loss(logits(0), logits(1), MASK, **options)) == pytest.approx(
+            slow(logits(0), logits(1), point), abs=1e-6
+        )
 
     def test_is_zero_at_equality(self, name):
         loss, _, options = REFERENCES[name]
@@ -122,7 +136,9 @@ class TestSparse:
                     q = logits(0)[b, t].softmax(-1)[ids[b, t]].tolist()
                     p = logprobs[b, t].exp().tolist()
                     values.append(kl([*p, 1 - sum(p)], [*q, 1 - sum(q)]))
-        assert float(sparse.forward_kl(logits(0), ids, logprobs, MASK)) == pytest.approx(sum(values) / len(values), abs=1e-6)
+        assert float(sparse.forward_kl(logits(0), ids, logprobs, MASK)) == pytest.approx(
+            sum(values) / len(values), abs=1e-6
+        )
 
     def test_is_never_negative_and_zero_at_equality(self):
         for seed in range(20):

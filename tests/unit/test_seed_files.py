@@ -18,7 +18,7 @@ def write(tmp_path, name, data):
 
 
 def test_csv_with_semicolons_and_bom(tmp_path):
-    path = write(tmp_path, "a.csv", b"\xef\xbb\xbfquestion;topic\r\n\"What; why?\";Heart\r\nHow?;Brain\r\n")
+    path = write(tmp_path, "a.csv", b'\xef\xbb\xbfquestion;topic\r\n"What; why?";Heart\r\nHow?;Brain\r\n')
     found = read_file(path)
     assert found.rows == [{"question": "What; why?", "topic": "Heart"}, {"question": "How?", "topic": "Brain"}]
 
@@ -26,7 +26,10 @@ def test_csv_with_semicolons_and_bom(tmp_path):
 def test_ragged_and_empty_rows_are_rejected_with_their_place(tmp_path):
     found = read_file(write(tmp_path, "a.csv", "question,topic\na,b\nc,d,e\n,\nf,g\n"))
     assert [r["question"] for r in found.rows] == ["a", "f"]
-    assert found.rejected == [{"row": 2, "reason": "more cells than columns"}, {"row": 3, "reason": "the row is empty"}]
+    assert found.rejected == [
+        {"row": 2, "reason": "more cells than columns"},
+        {"row": 3, "reason": "the row is empty"},
+    ]
 
 
 def test_jsonl_keeps_good_lines(tmp_path):

@@ -24,7 +24,12 @@ from kdcore.errors import ConfigError
 
 NUMBER = st.floats(-1, 1, allow_nan=False)
 LEAVES = st.one_of(
-    st.builds(ColumnIs, column=st.sampled_from(["topic", "status"]), op=st.just("in"), values=st.lists(st.text(), max_size=3).map(tuple)),
+    st.builds(
+        ColumnIs,
+        column=st.sampled_from(["topic", "status"]),
+        op=st.just("in"),
+        values=st.lists(st.text(), max_size=3).map(tuple),
+    ),
     st.builds(TextHas, query=st.text(max_size=20), field=st.sampled_from(["any", "answer"])),
     st.builds(InClusters, map_run=st.just("m"), clusters=st.lists(st.integers(0, 3), max_size=3).map(tuple)),
     st.builds(HasVerdict, filter=st.sampled_from(["length", "refusal"]), passed=st.booleans()),

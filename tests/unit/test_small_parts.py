@@ -29,7 +29,9 @@ from kdcore.ui.words import duration, safe_html, short
 
 
 def test_model_text_is_never_html():
-    html = safe_html("<script>alert(1)</script> ![x](http://evil/x.png) [a](javascript:alert(1)) <img src=x> **bold** http://x.y")
+    html = safe_html(
+        "<script>alert(1)</script> ![x](http://evil/x.png) [a](javascript:alert(1)) <img src=x> **bold** http://x.y"
+    )
     assert "<script" not in html
     assert "<img" not in html
     assert "href" not in html

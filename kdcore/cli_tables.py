@@ -1,0 +1,51 @@
+"""``kd methods``, ``kd losses``, ``kd filters``, ``kd exporters``: the literal tables as JSON."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from kdcore.distill.losses import LOSSES
+from kdcore.elicitation import METHODS
+from kdcore.exporters import EXPORTERS
+from kdcore.filters import FILTERS
+
+TABLES = {
+    "methods": "list the elicitation methods",
+    "losses": "list the losses",
+    "filters": "list the checks",
+    "exporters": "list the export formats",
+}
+
+
+def _methods() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": m.name,
+            "family": m.family,
+            "source": m.source,
+            "summary": m.summary,
+            "config_schema": m.config.model_json_schema(),
+        }
+        for m in METHODS.values()
+    ]
+
+
+_ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "methods": _methods,
+    "losses": lambda: [
+        {"name": x.name, "summary": x.summary, "source": x.source, "needs_topk": x.needs_topk}
+        for x in LOSSES.values()
+    ],
+    "filters": lambda: [
+        {"name": f.name, "summary": f.summary, "config_schema": f.config.model_json_schema()}
+        for f in FILTERS.values()
+    ],
+    "exporters": lambda: [{"name": e.name, "summary": e.summary} for e in EXPORTERS.values()],
+}
+
+
+def table(name: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
+    """``kd methods`` and its like."""
+    return lambda arguments: {name: _ROWS[name]()}

@@ -1,0 +1,196 @@
+"""Each page by AppTest: without a project, empty, populated, and with a run that failed."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from kdcore.elicitation import METHODS
+from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.services import datasets, generation, projects, review
+from kdcore.services.app import open_app
+from kdcore.store import samples
+from kdcore.ui import frame
+from tests.conftest import PLAIN, SCRIPTED, import_questions
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [file for file, _, _ in frame.PAGES.values()]
+
+
+@pytest.fixture
+def run_page(tmp_path, monkeypatch):
+    """Run a page of the app on a workspace; closes it afterwards."""
+    monkeypatch.setenv("KD_WORKSPACE", str(tmp_path / "ws"))
+
+    def run(page: str = "", **query: str) -> AppTest:
+        at = AppTest.from_file(ROOT / "app.py", default_timeout=30).run()
+        for name, value in query.items():
+            at.query_params[name] = value
+        if page:
+            at = at.switch_page(page)
+            for name, value in query.items():
+                at.query_params[name] = value
+            at = at.run()
+        assert not at.exception
+        assert "Something went wrong" not in texts(at)
+        return at
+
+    yield run
+    frame.open_app(str(tmp_path / "ws")).close()
+    st.cache_resource.clear()
+
+
+def texts(at: AppTest) -> str:
+    parts = [*at.title, *at.subheader, *at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.success]
+    return "\n".join(str(p.value) for p in parts) + "\n" + "\n".join(b.label for b in at.button)
+
+
+@pytest.fixture
+def project(tmp_path) -> str:
+    app = open_app(tmp_path / "ws")
+    made = projects.create_project(app, "Hearts", "medicine")
+    app.close()
+    return made
+
+
+@pytest.fixture
+def populated(tmp_path, project) -> str:
+    app = open_app(tmp_path / "ws")
+    import_questions(app, project, tmp_path, 20)
+    version = projects.save_prompt_version(app, project, "First", METHODS["direct"].template)
+    projects.save_prompt_version(
+        app, project, "First", METHODS["direct"].template.model_copy(update={"system": "Be brief."})
+    )
+    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    first = samples.keys(app.store, project, review.REVIEWABLE, sort="topic")[0]
+    review.decide(app, first, "accept", "me")
+    datasets.freeze(app, project, "D")
+    for kind in ("distill", "evaluate"):
+        failed = RunDir.create(app.folders.runs, f"{kind}-20260101-000000-fail", failed_config(app, project, kind))
+        failed.write_status(Status("failed", epoch=1, message="the disk was full"))
+    (app.folders.runs / "distill-20260101-000000-fail" / "student").mkdir()
+    (app.folders.runs / "distill-20260101-000000-fail" / "student" / "config.json").write_text("{}")
+    app.close()
+    return project
+
+
+def failed_config(app, project: str, kind: str) -> dict:
+    if kind == "distill":
+        [version] = datasets.list_datasets(app, project)
+        return {"project_id": project, "name": "S", "slices": [{"dataset_id": version["dataset_id"]}]}
+    return {"project_id": project, "train_run_id": "distill-20260101-000000-fail", "dataset_id": "d"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_project_a_page_offers_to_make_one(run_page, page):
+    assert "reate" in texts(run_page(page))
+
+
+@pytest.mark.parametrize(
+    ("page", "action"),
+    [
+        ("pages/1_Elicit.py", "Ask the teacher"),
+        ("pages/2_Generate.py", "Import seed questions"),
+        ("pages/3_Explore.py", "Ask the teacher"),
+        ("pages/4_Review.py", "Ask the teacher"),
+        ("pages/5_Datasets.py", "No version yet"),
+        ("pages/6_Distill.py", "Freeze a version"),
+        ("pages/7_Evaluate.py", "Train a student"),
+    ],
+)
+def test_an_empty_page_says_the_one_next_action(run_page, project, page, action):
+    assert action in texts(run_page(page))
+
+
+def test_home_tells_the_next_action(run_page, project):
+    assert "Import seed questions" in texts(run_page())
+
+
+@pytest.mark.parametrize(
+    ("page", "word"),
+    [
+        ("pages/1_Elicit.py", "Try on 3 rows"),
+        ("pages/2_Generate.py", "generate-"),
+        ("pages/3_Explore.py", "of 20 answers"),
+        ("pages/4_Review.py", "Accept"),
+        ("pages/5_Datasets.py", "Content hash"),
+        ("pages/6_Distill.py", "the disk was full"),
+        ("pages/7_Evaluate.py", "the disk was full"),
+    ],
+)
+def test_a_populated_page_draws_and_names_failures(run_page, populated, page, word):
+    assert word in texts(run_page(page))
+
+
+def test_home_when_populated(run_page, populated):
+    at = run_page()
+    assert {m.label: m.value for m in at.metric}["usable"] == "20"
+
+
+def test_a_link_with_a_filter_reopens_the_view(run_page, populated):
+    from kdcore.configs.selection import All, ColumnIs, to_url
+
+    link = to_url(All(parts=(ColumnIs(column="topic", values=("topic 3",)),)))
+    assert "**4** of 20 answers" in texts(run_page("pages/3_Explore.py", filter=link))
+    assert "damaged" in texts(run_page("pages/3_Explore.py", filter="no-such-filter"))
+
+
+def test_review_by_buttons_counts_undoes_and_survives_a_new_session(run_page, populated):
+    at = run_page("pages/4_Review.py")
+    at.button(key="review.reject").click().run()
+    at.button(key="review.skip").click().run()
+    assert not at.exception
+    counts = json.dumps([str(x.proto) for x in at.get("progress")])
+    assert "2 of 20" in counts
+    at.button(key="review.undo").click().run()
+    at.button(key="review.undo").click().run()
+    again = run_page("pages/4_Review.py")
+    assert "1 of 20" in json.dumps([str(x.proto) for x in again.get("progress")])
+
+
+def test_an_edit_keeps_the_original(run_page, populated, tmp_path):
+    at = run_page("pages/4_Review.py")
+    at.button(key="review.edit").click().run()
+    [area] = [t for t in at.text_area if t.label == "Answer"]
+    area.set_value("A corrected answer.")
+    next(b for b in at.button if b.label == "Save").click().run()
+    assert not at.exception
+    app = frame.open_app(str(tmp_path / "ws"))
+    [edited] = [s for s in samples.page(app.store, populated, review.REVIEWABLE) if s["review"] == "edit"]
+    assert edited["edited_answer"] == "A corrected answer."
+    assert edited["answer"].startswith("Answer 0 to:")
+
+
+def test_freezing_from_the_page(run_page, populated, tmp_path):
+    at = run_page("pages/5_Datasets.py")
+    at.text_input(key="datasets.name").set_value("Second").run()
+    at.button(key="datasets.freeze").click().run()
+    assert not at.exception
+    app = frame.open_app(str(tmp_path / "ws"))
+    assert {d["name"] for d in datasets.list_datasets(app, populated)} == {"D", "Second"}
+
+
+def test_an_unknown_sample_is_a_sentence(run_page, populated):
+    assert "There is no sample" in texts(run_page("pages/3_Explore.py", sample="sm_none"))
+
+
+def test_a_running_run_shows_its_progress(run_page, populated, tmp_path):
+    app = frame.open_app(str(tmp_path / "ws"))
+    [version, *_] = projects.prompt_versions(app, populated)
+    slow = SCRIPTED.model_copy(update={"script": {"delay_s": 0.2}})
+    run = generation.start_run(app, populated, version["prompt_version_id"], slow, PLAIN)
+    deadline = time.monotonic() + 20
+    while not app.status(run.run_id).progress.get("done") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    at = run_page("pages/2_Generate.py", run=run.run_id)
+    assert any(b.label == "Stop" for b in at.button)
+    app.stop(run.run_id)
+    assert app.wait(run.run_id).state == "cancelled"
+
+
+def test_page_files_exist():
+    assert all((ROOT / file).exists() for file in PAGES)

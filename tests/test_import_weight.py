@@ -1,0 +1,24 @@
+"""The app side starts light: importing it loads no model library."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "vllm", "sentence_transformers", "umap", "sklearn", "numba")
+
+
+@pytest.mark.parametrize("module", ["kdcore.ui.frame", "kdcore.services.main_job", "kdcore.cli"])
+def test_importing_the_app_side_loads_nothing_heavy(module):
+    code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_workers_know_neither_streamlit_nor_duckdb():
+    code = (
+        "import sys, kdcore.workers.distill, kdcore.workers.generate, kdcore.workers.embed, kdcore.workers.evaluate; "
+        "print([m for m in ('streamlit', 'duckdb', 'plotly') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
