@@ -1,0 +1,140 @@
+"""In Chromium, on real models: from an empty workspace to a live chart, by mouse and keys; then deep links."""
+
+from pathlib import Path
+
+import pytest
+
+from kdcore.ui import frame
+from tests.e2e.browser import browser_page, server, settled
+
+pytestmark = [pytest.mark.e2e, pytest.mark.models]
+
+QUESTIONS = [
+    "What does the heart do?", "Why do people sleep?", "What is a contract?", "What is a court?",
+    "What is a fever?", "Why do we drink water?", "What is a witness?", "What is theft?",
+    "What is a vaccine?", "What is a will?", "What is asthma?", "What is a tenant?",
+]  # fmt: skip
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, models: Path) -> Path:
+    root = tmp_path / "ws"
+    root.mkdir()
+    (root / "models").symlink_to(models)
+    return root
+
+
+def button(page, name: str):
+    return page.get_by_role("button", name=name, exact=False).first
+
+
+def open_page(page, address: str, name: str):
+    page.goto(f"{address}/{name}")
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+    settled(page)
+
+
+def test_from_nothing_to_a_live_chart(workspace: Path, tmp_path: Path):
+    seeds = tmp_path / "questions.csv"
+    rows = [f"{q},{'law' if i % 2 else 'medicine'}-{i % 4},lay person,general" for i, q in enumerate(QUESTIONS)]
+    seeds.write_text("question,topic,reader,domain\n" + "\n".join(rows))
+    with server(workspace) as address, browser_page() as page:
+        _create_and_import(page, address, seeds)
+        _write_prompt(page, address)
+        _ask_teacher(page, address)
+        _draw_map(page, address)
+        _review_by_keys(page, address)
+        _freeze(page, address)
+        run_url = _train(page, address)
+    with server(workspace) as address, browser_page() as page:
+        # The server was restarted and the browser is a new one: run and curves are still there.
+        page.goto(f"{address}/{run_url.split('/', 3)[3]}")
+        page.get_by_text("Training loss").first.wait_for(timeout=60_000)
+        page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
+
+
+def _create_and_import(page, address: str, seeds: Path):
+    page.goto(address)
+    page.get_by_label("Name", exact=True).fill("Browser project")
+    button(page, "Create project").click()
+    page.get_by_text("Import seed questions").first.wait_for()
+    open_page(page, address, "Elicit")
+    page.locator("input[type=file]").set_input_files(str(seeds))
+    button(page, "Import").click()
+    page.get_by_text("12 seeds imported").wait_for()
+
+
+def _write_prompt(page, address: str):
+    open_page(page, address, "Elicit")
+    page.get_by_label("System message").fill("Answer in one short sentence.")
+    page.get_by_label("System message").blur()
+    settled(page)
+    button(page, "Save as a version").click()
+    page.get_by_text("Answer in one short sentence.").first.wait_for()
+    settled(page)
+
+
+def _ask_teacher(page, address: str):
+    open_page(page, address, "Generate")
+    page.get_by_text("Forecast:").wait_for()
+    button(page, "Start").click()
+    page.get_by_text("loading the teacher").first.wait_for(timeout=60_000)
+    page.get_by_text("done", exact=True).first.wait_for(timeout=300_000)
+
+
+def _draw_map(page, address: str):
+    open_page(page, address, "Explore")
+    page.get_by_text("of 12 answers").wait_for()
+    button(page, "Draw a map").click()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.locator(".js-plotly-plot .gl-container").first.wait_for(timeout=120_000)
+
+
+def _review_by_keys(page, address: str):
+    open_page(page, address, "Review")
+    page.get_by_text("0 of").first.wait_for()
+    for key, count in (("a", "1 of"), ("x", "2 of"), ("u", "1 of"), ("a", "2 of")):
+        page.keyboard.press(key)
+        page.get_by_text(count).first.wait_for()
+        settled(page)
+    page.keyboard.press("e")
+    area = page.get_by_label("Answer", exact=True)
+    area.wait_for()
+    area.fill("")
+    area.press_sequentially("A text with a and x and u in it.")  # keys rest while typing
+    settled(page)
+    button(page, "Save").click()
+    page.get_by_text("3 of").first.wait_for()
+    page.reload()
+    page.get_by_text("3 of").first.wait_for()
+
+
+def _freeze(page, address: str):
+    open_page(page, address, "Datasets")
+    button(page, "Freeze").click()
+    page.get_by_text("Content hash").wait_for()
+
+
+def _train(page, address: str) -> str:
+    open_page(page, address, "Distill")
+    button(page, "Start training").click()
+    page.get_by_text("Training loss").first.wait_for(timeout=240_000)
+    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
+    page.get_by_text("Held-out distance to the teacher").first.wait_for(timeout=120_000)
+    url = page.url
+    assert "run=distill-" in url
+    page.reload()
+    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
+    page.get_by_text("done", exact=True).first.wait_for(timeout=300_000)
+    return url
+
+
+@pytest.mark.parametrize("name", list(frame.PAGES))
+def test_a_deep_link_on_a_fresh_server_shows_the_page(tmp_path: Path, name: str):
+    (tmp_path / "ws").mkdir()
+    with server(tmp_path / "ws") as address, browser_page() as page:
+        page.goto(f"{address}/{name}")
+        page.get_by_role("heading", name=name, exact=True).wait_for()
+        assert page.get_by_text("Page not found").count() == 0
+        settled(page)
+        page.screenshot()

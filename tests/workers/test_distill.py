@@ -1,0 +1,156 @@
+"""The real training worker on a tiny model: killed, paused and resumed, it ends where an undisturbed run ends."""
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
+from kdcore.jobs import launcher
+from kdcore.jobs.run_dir import RunDir
+from kdcore.jobs.tail import read_metrics
+from kdcore.models import DEFAULT_TEACHER
+from kdcore.services.app import App
+from kdcore.services.training_input import SCHEMA
+from kdcore.types import TERMINAL_STATES
+
+pytestmark = pytest.mark.models
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, models) -> Path:
+    """A two-layer Llama with the built-in tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = AutoTokenizer.from_pretrained(models / DEFAULT_TEACHER)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=2,
+        num_key_value_heads=2, tie_word_embeddings=True, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def start(app: App, tiny: Path, name: str, launch: bool = True, rows: int = 16, **changes) -> RunDir:
+    config = DistillConfig(
+        slices=(SliceConfig(dataset_id="d"),),
+        student=StudentConfig(init="teacher_layers", keep_layers=2, **changes.pop("student", {})),
+        teacher_path=str(tiny),
+        batch_size=4,
+        max_steps=STEPS,
+        save_every=3,
+        eval_every=8,
+        learning_rate=1e-3,
+        **changes,
+    )
+    run = RunDir.create(app.folders.runs, f"distill-{name}", config.model_dump(mode="json"))
+    chance = np.random.default_rng(0)
+    table = []
+    for i in range(rows):
+        ids = chance.integers(100, 5000, 8).tolist()
+        topk = np.stack([np.concatenate([[t], chance.choice(np.arange(5000, 9000), 4, replace=False)]) for t in ids])
+        logprobs = np.log(np.tile([0.7, 0.1, 0.05, 0.05, 0.02], (8, 1)))
+        table.append(
+            {
+                "sample_id": f"s{i}",
+                "slice": 0,
+                "split": "heldout" if i % 5 == 0 else "train",
+                "messages": json.dumps([{"role": "user", "content": f"question {i}"}]),
+                "completion": "words",
+                "token_ids": ids,
+                "k": 5,
+                "topk_ids": topk.ravel().tolist(),
+                "topk_logprobs": logprobs.ravel().astype(np.float16).tolist(),
+            }
+        )
+    pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), run.path / "input.parquet")
+    return app.launch(run) if launch else run
+
+
+def losses(run: RunDir) -> dict[int, float]:
+    rows, _ = read_metrics(run.path / "metrics.jsonl")
+    return {r["step"]: r["value"] for r in rows if r["name"] == "loss"}
+
+
+def wait_for_step(run: RunDir, step: int):
+    deadline = time.monotonic() + 60
+    while max(losses(run), default=0) < step and time.monotonic() < deadline:
+        if run.status().state in TERMINAL_STATES:
+            return
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def undisturbed(app: App, tiny: Path) -> dict[int, float]:
+    run = start(app, tiny, "calm")
+    assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+    return losses(run)
+
+
+def test_killed_and_paused_it_ends_in_the_same_place(app: App, tiny: Path, undisturbed):
+    chance = random.Random(3)
+    run = start(app, tiny, "storm")
+    for number in range(4):
+        wait_for_step(run, min(STEPS - 1, 4 + 5 * number + chance.randint(0, 3)))
+        if run.status().state in TERMINAL_STATES:
+            break
+        if number == 2:
+            app.stop(run.run_id, "pause")
+            assert app.wait(run.run_id).state == "paused"
+        else:
+            os.killpg(run.status().pid, signal.SIGKILL)
+            while launcher.is_alive(run.status()):
+                time.sleep(0.01)
+        app.launch(run)
+    assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+    stormy = losses(run)
+    assert max(stormy) == max(undisturbed) == STEPS
+    assert stormy[STEPS] == pytest.approx(undisturbed[STEPS], abs=1e-5)
+    assert undisturbed[STEPS] < undisturbed[1]
+    assert (run.path / "student" / "model.safetensors").exists()
+
+
+def test_a_damaged_checkpoint_is_passed_over(app: App, tiny: Path, undisturbed):
+    run = start(app, tiny, "bitrot")
+    wait_for_step(run, 10)
+    app.stop(run.run_id, "pause")
+    assert app.wait(run.run_id).state == "paused"
+    newest = sorted((run.path / "checkpoints").iterdir())[-1] / "weights.safetensors"
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    newest.write_bytes(bytes(data))
+    app.launch(run)
+    assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+    assert losses(run)[STEPS] == pytest.approx(undisturbed[STEPS], abs=1e-5)
+
+
+def test_stop_and_keep_leaves_a_student(app: App, tiny: Path):
+    run = start(app, tiny, "kept", student={"adapter": "lora", "lora_rank": 4})
+    wait_for_step(run, 3)
+    app.stop(run.run_id, "cancel")
+    assert app.wait(run.run_id).state == "cancelled"
+    assert (run.path / "student" / "config.json").exists()
+
+
+def test_nothing_to_learn_is_refused_with_the_reason(app: App, tiny: Path):
+    run = start(app, tiny, "short", max_length=32, launch=False)
+    table = pq.read_table(run.path / "input.parquet").to_pylist()
+    for row in table:
+        row["messages"] = json.dumps([{"role": "user", "content": "word " * 100}])
+    pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), run.path / "input.parquet")
+    app.launch(run)
+    status = app.wait(run.run_id, timeout_s=120)
+    assert status.state == "failed"
+    assert "no supervised token" in status.message
