@@ -65,7 +65,7 @@ def start(run: RunDir) -> int:
         raise JobError(
             f"only {free // 2**20} MB of disk are free at {run.path}; free at least 500 MB and start again."
         )
-    kill_group(status.pid)
+    kill_leftovers(status)
     run.seal_journals()
     run.clear_stops()
     epoch = status.epoch + 1
@@ -106,6 +106,21 @@ def _import_path() -> str:
     return os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
 
 
+def kill_leftovers(status: Status, grace_s: float = 0.0) -> None:
+    """End what is left of a worker: itself, and the engine processes of its group.
+
+    A pid that now belongs to another process is left alone. The kernel gives a number out again only when no
+    group of that number is left, so then there is nothing of ours to end either.
+    """
+    if status.pid and (is_alive(status) or not _is_taken_by_another(status)):
+        kill_group(status.pid, grace_s)
+
+
+def _is_taken_by_another(status: Status) -> bool:
+    created = _create_time(status.pid)
+    return bool(created) and abs(created - status.start_time) >= 1.0
+
+
 def kill_group(pgid: int, grace_s: float = 0.0) -> None:
     """End every process of a group: TERM, wait, KILL, and wait until the table is clean."""
     deadline = time.monotonic() + grace_s
@@ -134,7 +149,7 @@ def stop(run: RunDir, what: str = "cancel", grace_s: float = 30.0) -> Status:
     while is_alive(run.status()) and time.monotonic() < deadline:
         reap()
         time.sleep(0.1)
-    kill_group(before.pid, grace_s=2.0)
+    kill_leftovers(before, grace_s=2.0)
     status = run.status()
     if status.state not in TERMINAL_STATES:
         status = replace(status, state="cancelled", message="stopped: the worker did not answer and was ended")
@@ -162,7 +177,7 @@ class Observer:
             return status
         if now - since < LOST_AFTER_S or is_alive(status):
             return status
-        kill_group(status.pid)
+        kill_leftovers(status)
         lost = replace(
             status,
             state="failed",

@@ -132,9 +132,17 @@ def _recovery_hint(path: Path) -> str:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename a database and its log (never delete them); return the new name of the database."""
+    """Rename a database and its log (never delete them); return the new name of the database.
+
+    Raises StoreError while another process has it open; a damaged file may be set aside.
+    """
     if not path.exists():
         return None
+    try:
+        _connect(path).close()
+    except StoreError as exc:
+        if isinstance(exc.__cause__, duckdb.IOException) and "lock" in str(exc.__cause__).lower():
+            raise
     stamp = time.strftime("%Y%m%d-%H%M%S")
     kept = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
     path.rename(kept)

@@ -59,7 +59,7 @@ def map_panel(app: App, project_id: str, map_run: str, selection: Selection) -> 
         figure,
         on_select="rerun",
         selection_mode=("points", "lasso", "box"),
-        key=f"map-{map_run}-{state.param('filter')[:40]}",
+        key=f"map-{map_run}-{state.filter_key()}",
         config={"scrollZoom": True, "displaylogo": False},
         alt="Map of the answers; near points have similar meaning",
     )
@@ -180,7 +180,7 @@ def table(app: App, view: dict[str, Any], page_size: int) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        key=f"table-{state.param('filter')[:40]}-{state.param('page')}-{state.param('sort')}",
+        key=f"table-{state.filter_key()}-{state.param('page')}-{state.param('sort')}",
     )
     picked = event.get("selection", {}).get("rows", []) if event else []
     if picked and rows[picked[0]]["sample_id"] != state.param("sample"):

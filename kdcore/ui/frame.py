@@ -113,12 +113,14 @@ def _sidebar(app: App) -> dict[str, Any] | None:
         chosen: dict[str, Any] | None = None
         if known:
             ids = [p["project_id"] for p in known]
-            wanted = state.param("project")
+            # The menu's own links drop the address bar, so the session remembers the project too.
+            wanted = state.param("project") or st.session_state.get("project_id", "")
             place = ids.index(wanted) if wanted in ids else len(ids) - 1
             names = {p["project_id"]: p["name"] for p in known}
             picked = st.selectbox(
                 "Project", ids, index=place, format_func=lambda i: names[i], key=f"project-{wanted}"
             )
+            st.session_state["project_id"] = picked
             state.set_params(project=picked)
             chosen = next(p for p in known if p["project_id"] == picked)
         st.text_input("Your name", key="reviewer", placeholder="Name on your decisions", persist_state="session")

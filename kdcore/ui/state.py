@@ -6,6 +6,7 @@ import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, Selection, from_url, to_url
 from kdcore.errors import ConfigError
+from kdcore.ids import stable_hash
 
 
 def param(name: str, default: str = "") -> str:
@@ -40,6 +41,11 @@ def selection() -> Selection:
     except ConfigError as exc:
         st.warning(str(exc))
         return EVERYTHING
+
+
+def filter_key() -> str:
+    """A short name of the filter, for widgets that must start afresh when it changes."""
+    return stable_hash(param("filter"), length=12)
 
 
 def set_selection(chosen: Selection) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from kdcore.configs.base import load_config
 from kdcore.configs.serving import ServeConfig
 from kdcore.configs.teacher import SamplingConfig
-from kdcore.errors import ConfigError, KdError
+from kdcore.errors import ConfigError, KdError, TeacherError
 from kdcore.jobs import lease, mailbox
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
@@ -52,6 +52,9 @@ def _answer_until_idle(run: RunDir, reporter: Reporter, config: ServeConfig, ans
             busy = True
             try:
                 mailbox.reply(run, key, answer(body))
+            except TeacherError as exc:
+                mailbox.reply(run, key, {"error": str(exc)})
+                raise  # the engine is gone; the next question starts a new helper
             except KdError as exc:
                 mailbox.reply(run, key, {"error": str(exc)})
             last = time.monotonic()
