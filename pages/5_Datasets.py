@@ -20,7 +20,7 @@ with frame.page("Datasets") as page:
         "Version",
         ids,
         index=ids.index(wanted) if wanted in ids else 0,
-        format_func=names.get,
+        format_func=names.__getitem__,
         key=f"dataset-{wanted}",
     )
     state.set_params(dataset=chosen)

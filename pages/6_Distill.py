@@ -20,14 +20,14 @@ with frame.page("Distill") as page:
         "Run",
         ids,
         index=ids.index(wanted) if wanted in ids else 0,
-        format_func=names.get,
+        format_func=names.__getitem__,
         key=f"distill-run-{wanted}",
     )
     state.set_params(run=chosen)
     others: list[str] = []
     if len(ids) > 1:
         others = st.multiselect(
-            "Overlay", [i for i in ids if i != chosen], format_func=names.get, key="distill.overlay"
+            "Overlay", [i for i in ids if i != chosen], format_func=names.__getitem__, key="distill.overlay"
         )
     distill_panels.run_panel(page.app, chosen, others)
     if distillation.has_student(page.app, chosen):

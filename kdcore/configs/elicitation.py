@@ -35,5 +35,5 @@ class GenerateConfig(Config):
     template: PromptTemplate
     teacher: TeacherConfig
     sampling: SamplingConfig
-    teacher_path: str = Field("", description="Local folder of the model, resolved before the start")
+    teacher_path: str = Field(default="", description="Local folder of the model, resolved before the start")
     teacher_fingerprint: str = ""

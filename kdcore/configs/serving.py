@@ -18,6 +18,6 @@ class ServeConfig(Config):
     teacher: TeacherConfig | None = None
     teacher_path: str = ""
     embedder_path: str = ""
-    vectors: str = Field("", description="Folder of the run whose vectors are searched")
+    vectors: str = Field(default="", description="Folder of the run whose vectors are searched")
     models: EvaluateConfig | None = None
-    idle_s: float = Field(900.0, gt=0, description="Leave after this long without a question, in seconds")
+    idle_s: float = Field(default=900.0, gt=0, description="Leave after this long without a question, in seconds")

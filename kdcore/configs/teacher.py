@@ -15,30 +15,36 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 class TeacherConfig(Config):
     """A model and the engine that runs it."""
 
-    engine: EngineName = Field("vllm", description="Program that runs the model")
-    model: str = Field("smollm2-135m-instruct", description="Built-in name, Hub id or a local folder")
-    precision: Precision = Field("auto", description="auto picks bfloat16 only where the processor is fast at it")
-    max_model_len: int = Field(2048, ge=128, le=131072, description="Longest prompt plus answer, in tokens")
-    max_concurrency: int = Field(64, ge=1, le=1024, description="Requests in flight at once")
-    base_url: str = Field("", description="Endpoint address, such as http://localhost:8000/v1")
-    api_key_env: str = Field("", description="Name of the environment variable that holds the key")
-    timeout_s: float = Field(300.0, gt=0, description="Longest wait for one answer, in seconds")
-    price_in: float = Field(0.0, ge=0, description="Money for one million prompt tokens")
-    price_out: float = Field(0.0, ge=0, description="Money for one million answer tokens")
+    engine: EngineName = Field(default="vllm", description="Program that runs the model")
+    model: str = Field(default="smollm2-135m-instruct", description="Built-in name, Hub id or a local folder")
+    precision: Precision = Field(
+        default="auto", description="auto picks bfloat16 only where the processor is fast at it"
+    )
+    max_model_len: int = Field(default=2048, ge=128, le=131072, description="Longest prompt plus answer, in tokens")
+    max_concurrency: int = Field(default=64, ge=1, le=1024, description="Requests in flight at once")
+    base_url: str = Field(default="", description="Endpoint address, such as http://localhost:8000/v1")
+    api_key_env: str = Field(default="", description="Name of the environment variable that holds the key")
+    timeout_s: float = Field(default=300.0, gt=0, description="Longest wait for one answer, in seconds")
+    price_in: float = Field(default=0.0, ge=0, description="Money for one million prompt tokens")
+    price_out: float = Field(default=0.0, ge=0, description="Money for one million answer tokens")
     script: dict[str, Any] = Field(default_factory=dict, description="For the scripted test double only")
 
 
 class SamplingConfig(Config):
     """How answers are drawn."""
 
-    temperature: float = Field(0.7, ge=0, le=2, description="0 is always the likeliest word; higher is more varied")
-    top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest words up to this share of probability")
-    max_tokens: int = Field(256, ge=1, le=32768, description="Longest answer, in tokens")
-    n: int = Field(1, ge=1, le=64, description="Answers for each request")
+    temperature: float = Field(
+        default=0.7, ge=0, le=2, description="0 is always the likeliest word; higher is more varied"
+    )
+    top_p: float = Field(
+        default=0.95, gt=0, le=1, description="Keep the likeliest words up to this share of probability"
+    )
+    max_tokens: int = Field(default=256, ge=1, le=32768, description="Longest answer, in tokens")
+    n: int = Field(default=1, ge=1, le=64, description="Answers for each request")
     top_logprobs: int = Field(
-        20,
+        default=20,
         ge=0,
         le=20,
         description="Likeliest next words kept at each position, for distillation (0 is none)",
     )
-    seed: int = Field(0, ge=0, description="Seed of the engine's random numbers")
+    seed: int = Field(default=0, ge=0, description="Seed of the engine's random numbers")

@@ -139,7 +139,7 @@ def train(
             batch = collate(group, pad_id, weights, use_topk).to(accelerator.device)
             loss, token_losses = learner(batch)
             accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
+            norm: Any = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
             rate = schedule.get_last_lr()[0]
             optimizer.step()
             schedule.step()

@@ -38,7 +38,8 @@ def thin(model: Any, keep: int) -> Any:
         raise ConfigError(f"{type(model).__name__} has no list of layers to thin; choose a model as the student.")
     numbers = kept_layers(len(layers), keep)
     model.base_model.layers = torch.nn.ModuleList(layers[i] for i in numbers)
-    for place, layer in enumerate(model.base_model.layers):
+    kept: Any = model.base_model.layers
+    for place, layer in enumerate(kept):
         if hasattr(layer, "self_attn"):
             layer.self_attn.layer_idx = place
     model.config.num_hidden_layers = keep

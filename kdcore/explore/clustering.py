@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 SILHOUETTE_SAMPLE = 2000
@@ -23,7 +25,7 @@ def cluster(vectors: np.ndarray, k: int = 0, seed: int = 0) -> np.ndarray:
 def _fit(vectors: np.ndarray, k: int, seed: int) -> np.ndarray:
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
-    kind = KMeans if len(vectors) <= 10_000 else MiniBatchKMeans
+    kind: Any = KMeans if len(vectors) <= 10_000 else MiniBatchKMeans
     return kind(n_clusters=k, n_init=4, random_state=seed).fit_predict(vectors)
 
 

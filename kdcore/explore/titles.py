@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 WORDS_IN_TITLE = 3
@@ -19,7 +21,8 @@ def titles(texts: list[str], labels: np.ndarray) -> dict[int, str]:
         max_features=50_000,
     )
     try:
-        counts = vectorizer.fit_transform(joined).toarray().astype(np.float64)  # (groups, words)
+        matrix: Any = vectorizer.fit_transform(joined)
+        counts = matrix.toarray().astype(np.float64)  # (groups, words)
     except ValueError:  # nothing but stop words
         return {group: f"group {group + 1}" for group in groups}
     words = np.asarray(vectorizer.get_feature_names_out())
@@ -27,7 +30,7 @@ def titles(texts: list[str], labels: np.ndarray) -> dict[int, str]:
     weight = counts / np.maximum(counts.sum(1, keepdims=True), 1.0) * np.log1p(counts.sum() / len(groups) / total)
     result: dict[int, str] = {}
     for row, group in enumerate(groups):
-        best = [words[i] for i in np.argsort(-weight[row]) if weight[row, i] > 0]
+        best = [str(words[i]) for i in np.argsort(-weight[row]) if weight[row, i] > 0]
         chosen = _without_plurals(best)[:WORDS_IN_TITLE]
         result[group] = " · ".join(chosen) if chosen else f"group {group + 1}"
     return result

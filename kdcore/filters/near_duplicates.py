@@ -17,8 +17,10 @@ from kdcore.types import Verdict
 class NearDuplicatesConfig(Config):
     """How alike is too alike."""
 
-    threshold: float = Field(0.7, gt=0, le=1, description="Share of common word runs above which two are duplicates")
-    words: int = Field(3, ge=1, le=10, description="Words in a run")
+    threshold: float = Field(
+        default=0.7, gt=0, le=1, description="Share of common word runs above which two are duplicates"
+    )
+    words: int = Field(default=3, ge=1, le=10, description="Words in a run")
 
 
 PERMUTATIONS = 128
@@ -42,7 +44,7 @@ def jaccard(a: set[str], b: set[str]) -> float:
 def pairs(texts: list[str], config: NearDuplicatesConfig) -> list[tuple[int, int, float]]:
     """Pairs ``(earlier, later, jaccard)`` at or above the threshold."""
     try:
-        from rensa import RMinHash, RMinHashLSH
+        from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
     except ImportError as exc:
         raise MissingDependency("near-duplicates need rensa; pip install 'kdcore[models]'.") from exc
     sets = [shingles(text, config.words) for text in texts]

@@ -15,8 +15,8 @@ from kdcore.types import Verdict
 class LengthConfig(Config):
     """Bounds in words."""
 
-    min_words: int = Field(5, ge=0, description="Shorter answers fail")
-    max_words: int = Field(400, ge=1, description="Longer answers fail")
+    min_words: int = Field(default=5, ge=0, description="Shorter answers fail")
+    max_words: int = Field(default=400, ge=1, description="Longer answers fail")
 
 
 def _length(rows: Rows, config: LengthConfig) -> list[Verdict]:
@@ -50,7 +50,7 @@ def _refusal(rows: Rows, config: RefusalConfig) -> list[Verdict]:
 class RepetitionConfig(Config):
     """How much of an answer may repeat itself."""
 
-    max_share: float = Field(0.3, ge=0, le=1, description="Largest share of repeated four-word runs")
+    max_share: float = Field(default=0.3, ge=0, le=1, description="Largest share of repeated four-word runs")
 
 
 def _repetition(rows: Rows, config: RepetitionConfig) -> list[Verdict]:

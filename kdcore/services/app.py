@@ -31,7 +31,7 @@ class App:
         self.folders = folders.make()
         self.store = Store(folders.database)
         self.observer = launcher.Observer()
-        self.background: list[Callable[[App], None]] = []
+        self.background: list[Callable[[App], object]] = []
         self._settled: set[str] = set()
         self._ticking = threading.Lock()
         self._closing = threading.Event()

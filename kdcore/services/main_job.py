@@ -16,6 +16,7 @@ from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.configs.selection import All, HasVerdict, Not
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.configs.uploads import SeedKind
 from kdcore.errors import KdError
 from kdcore.filters import FILTERS
 from kdcore.jobs.run_dir import write_json
@@ -24,6 +25,11 @@ from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
 
 PLAN = "main_job.json"
+SEED_FILES: tuple[tuple[str, SeedKind], ...] = (
+    ("medical_questions", "question"),
+    ("legal_questions", "question"),
+    ("passages", "document"),
+)
 SAMPLE_TEMPLATE = PromptTemplate(
     system="You are a careful {{domain}} tutor. Answer in two short sentences for a {{reader}}.",
     examples=(
@@ -117,11 +123,7 @@ def _is_done(app: App, what: str) -> bool:
 
 def _seeds(app: App, plan: Plan) -> str:
     started: list[str] = []
-    for file, kind in (
-        ("medical_questions", "question"),
-        ("legal_questions", "question"),
-        ("passages", "document"),
-    ):
+    for file, kind in SEED_FILES:
         path = projects.SEEDS_FOLDER / f"{file}.jsonl"
         mapping = {"text": "question" if kind == "question" else "text", "topic": "topic", "group": "topic"}
         if kind == "question":

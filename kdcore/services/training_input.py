@@ -80,6 +80,7 @@ def _signals(app: App, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for run_id in sorted({row["run_id"] for row in rows if row["run_id"]}):
         for part in signals.parts(app.folders.runs / run_id):
             table = pq.read_table(part, columns=["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs"])
-            for row in table.filter(pc.is_in(table["sample_id"], value_set=wanted)).to_pylist():
+            keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
+            for row in table.filter(keep).to_pylist():
                 found[row["sample_id"]] = row
     return found

@@ -94,6 +94,7 @@ class OpenAiTeacher:
             "max_tokens": sampling.max_tokens,
             "n": sampling.n,
         }
+        problem = "no try was made"
         for attempt in range(RETRIES):
             try:
                 response = self._client.post("/chat/completions", json=body)

@@ -92,7 +92,7 @@ def compare(app: App, names: dict[str, str], chosen: str) -> None:
     if not others:
         st.info("Freeze a second version to compare.", icon=":material/info:")
         return
-    old = st.selectbox("Compared with", others, format_func=names.get, key="datasets.old")
+    old = st.selectbox("Compared with", others, format_func=names.__getitem__, key="datasets.old")
     changes = datasets.diff(app, old, chosen)
     counts = {kind: sum(c["change"] == kind for c in changes) for kind in ("added", "dropped", "edited")}
     st.markdown(f"**+{counts['added']}** added · **−{counts['dropped']}** dropped · **✎ {counts['edited']}** edited")

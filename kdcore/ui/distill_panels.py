@@ -58,7 +58,7 @@ def _config(versions: list[dict[str, Any]]) -> DistillConfig:
                 f"Version {number + 1}",
                 ids,
                 index=ids.index(wanted) if wanted in ids else 0,
-                format_func=names.get,
+                format_func=names.__getitem__,
                 key=f"slice-{number}",
             )
             loss = st.selectbox(
@@ -81,7 +81,7 @@ def _config(versions: list[dict[str, Any]]) -> DistillConfig:
         init = st.segmented_control(
             "Starts as",
             ["teacher_layers", "model"],
-            format_func={"teacher_layers": "a thinner teacher", "model": "a model"}.get,
+            format_func={"teacher_layers": "a thinner teacher", "model": "a model"}.__getitem__,
             default="teacher_layers",
             required=True,
         )

@@ -28,7 +28,7 @@ KINDS = {"question": "Questions", "document": "Source passages"}
 def upload(app: App, project_id: str) -> None:
     """Choose a file, look at it, say which column is what, import."""
     kind = st.segmented_control(
-        "What is in the file?", list(KINDS), format_func=KINDS.get, default="question", required=True
+        "What is in the file?", list(KINDS), format_func=KINDS.__getitem__, default="question", required=True
     )
     file = st.file_uploader(
         "File", type=["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt", "md"], help="At most 200 MB"
@@ -237,7 +237,7 @@ def versions(app: App, project_id: str) -> None:
     if len(known) > 1:
         names = {v["prompt_version_id"]: f"{v['name']} v{v['version']}" for v in known}
         left, right = st.columns(2)
-        old = left.selectbox("From", list(names), index=1, format_func=names.get)
-        new = right.selectbox("To", list(names), index=0, format_func=names.get)
+        old = left.selectbox("From", list(names), index=1, format_func=names.__getitem__)
+        new = right.selectbox("To", list(names), index=0, format_func=names.__getitem__)
         by_id = {v["prompt_version_id"]: v for v in known}
         st.code(projects.diff_versions(by_id[old], by_id[new]) or "no difference", language="diff", wrap_lines=True)

@@ -51,7 +51,7 @@ def map_panel(app: App, project_id: str, map_run: str, selection: Selection) -> 
     """The map; a lasso or box becomes a part of the filter, a click opens the sample."""
     points = exploration.points(app, project_id, map_run, selection)
     colour = st.segmented_control(
-        "Colour", list(COLOURS), format_func=COLOURS.get, default="title", key="explore.colour", required=True
+        "Colour", list(COLOURS), format_func=COLOURS.__getitem__, default="title", key="explore.colour", required=True
     )
     titles = {c["cluster"]: c["title"] for c in exploration.clusters(app, map_run)}
     figure = charts.sample_map(points, colour or "title", titles)

@@ -22,7 +22,7 @@ def new_run(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
     names = {v["prompt_version_id"]: f"{v['name']} v{v['version']}" for v in versions}
     left, right = st.columns(2)
     with left:
-        version = st.selectbox("Prompt version", list(names), format_func=names.get)
+        version: str = st.selectbox("Prompt version", list(names), format_func=names.__getitem__) or ""
         topics = sorted(
             {r["topic"] for r in projects.seed_counts(app, project_id) if r["kind"] == "question" and r["topic"]}
         )
@@ -54,7 +54,7 @@ def _teacher() -> TeacherConfig:
     if note:
         st.warning(note)
     names = [e for e in ENGINES if e != "vllm" or default == "vllm"]
-    engine = st.selectbox("Engine", names, format_func=ENGINES.get)
+    engine = st.selectbox("Engine", names, format_func=ENGINES.__getitem__)
     base = TeacherConfig(engine=engine)  # pyright: ignore[reportArgumentType]
     fields = ["model", "base_url", "api_key_env", "price_in", "price_out"] if engine == "openai_http" else ["model"]
     values = forms.draw(TeacherConfig, f"teacher-{engine}", fields, base)

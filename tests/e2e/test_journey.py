@@ -24,6 +24,14 @@ def workspace(tmp_path: Path, models: Path) -> Path:
     return root
 
 
+DRAWN = "(least) => [...document.querySelectorAll('.js-plotly-plot')].some(p => (p.data || []).some(t => t.x && t.x.length >= least))"
+
+
+def wait_for_points(page, least: int, timeout: float = 120_000):
+    """Until some chart has a trace with that many points."""
+    page.wait_for_function(DRAWN, arg=least, timeout=timeout)
+
+
 def button(page, name: str):
     return page.get_by_role("button", name=name, exact=False).first
 
@@ -50,7 +58,7 @@ def test_from_nothing_to_a_live_chart(workspace: Path, tmp_path: Path):
         # The server was restarted and the browser is a new one: run and curves are still there.
         page.goto(f"{address}/{run_url.split('/', 3)[3]}")
         page.get_by_text("Training loss").first.wait_for(timeout=60_000)
-        page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
+        wait_for_points(page, 2, 60_000)
 
 
 def _create_and_import(page, address: str, seeds: Path):
@@ -79,7 +87,7 @@ def _ask_teacher(page, address: str):
     page.get_by_text("Forecast:").wait_for()
     button(page, "Start").click()
     page.get_by_text("loading the teacher").first.wait_for(timeout=60_000)
-    page.get_by_text("done", exact=True).first.wait_for(timeout=300_000)
+    page.get_by_text("done").first.wait_for(timeout=240_000)
 
 
 def _draw_map(page, address: str):
@@ -87,7 +95,7 @@ def _draw_map(page, address: str):
     page.get_by_text("of 12 answers").wait_for()
     button(page, "Draw a map").click()
     page.get_by_role("button", name="Draw", exact=True).click()
-    page.locator(".js-plotly-plot .gl-container").first.wait_for(timeout=120_000)
+    wait_for_points(page, 3)
 
 
 def _review_by_keys(page, address: str):
@@ -119,13 +127,13 @@ def _train(page, address: str) -> str:
     open_page(page, address, "Distill")
     button(page, "Start training").click()
     page.get_by_text("Training loss").first.wait_for(timeout=240_000)
-    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
+    wait_for_points(page, 2, 60_000)
     page.get_by_text("Held-out distance to the teacher").first.wait_for(timeout=120_000)
     url = page.url
     assert "run=distill-" in url
     page.reload()
-    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
-    page.get_by_text("done", exact=True).first.wait_for(timeout=300_000)
+    wait_for_points(page, 2, 60_000)
+    page.get_by_text("done").first.wait_for(timeout=240_000)
     return url
 
 

@@ -18,9 +18,11 @@ _LABEL = r"(?im)^[\s>*_#-]*(?:final\s+|the\s+)?{word}\b[\s*_]*(?::|is:?|[-–—
 class ChainOfThoughtConfig(Config):
     """The words that part the reply."""
 
-    answer_word: str = Field("answer", min_length=1, max_length=40, description="Word that opens the last part")
+    answer_word: str = Field(
+        default="answer", min_length=1, max_length=40, description="Word that opens the last part"
+    )
     reasoning_word: str = Field(
-        "reasoning", min_length=1, max_length=40, description="Word that opens the first part"
+        default="reasoning", min_length=1, max_length=40, description="Word that opens the first part"
     )
 
 

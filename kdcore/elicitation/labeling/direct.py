@@ -14,7 +14,7 @@ from kdcore.types import Parsed
 class DirectConfig(Config):
     """Limits on an answer."""
 
-    min_words: int = Field(3, ge=0, le=1000, description="Shorter answers are set aside")
+    min_words: int = Field(default=3, ge=0, le=1000, description="Shorter answers are set aside")
 
 
 def read(text: str, config: DirectConfig) -> Parsed:
