@@ -24,7 +24,8 @@ def workspace(tmp_path: Path, models: Path) -> Path:
     return root
 
 
-DRAWN = "(least) => [...document.querySelectorAll('.js-plotly-plot')].some(p => (p.data || []).some(t => t.x && t.x.length >= least))"
+DRAWN = """(least) => [...document.querySelectorAll(".js-plotly-plot")]
+    .some(plot => (plot.data || []).some(trace => trace.x && trace.x.length >= least))"""
 
 
 def wait_for_points(page, least: int, timeout: float = 120_000):
