@@ -142,16 +142,21 @@ def _signal_group(pgid: int, number: signal.Signals) -> None:
 
 
 def stop(run: RunDir, what: str = "cancel", grace_s: float = 30.0) -> Status:
-    """Ask a worker to stop, wait, and then make sure that no descendant is alive."""
+    """Ask a worker to stop, and see to it that no descendant is alive."""
     before = run.status()
     run.ask(what)
+    return see_to_stop(run, before, grace_s)
+
+
+def see_to_stop(run: RunDir, before: Status, grace_s: float = 30.0) -> Status:
+    """Wait for the attempt that wrote ``before``, then end what is left of it; a later attempt is not touched."""
     deadline = time.monotonic() + grace_s
-    while is_alive(run.status()) and time.monotonic() < deadline:
+    while is_alive(before) and time.monotonic() < deadline:
         reap()
         time.sleep(0.1)
     kill_leftovers(before, grace_s=2.0)
     status = run.status()
-    if status.state not in TERMINAL_STATES:
+    if status.epoch == before.epoch and status.state not in TERMINAL_STATES:
         status = replace(status, state="cancelled", message="stopped: the worker did not answer and was ended")
         run.write_status(status, durable=True)
     return status

@@ -66,8 +66,9 @@ class App:
     def stop(self, run_id: str, what: str = "cancel") -> None:
         """Ask a run to ``cancel`` or ``pause`` and make sure that it does, without waiting here."""
         run = self.run_dir(run_id)
+        before = run.status()
         run.ask(what)
-        threading.Thread(target=launcher.stop, args=(run, what), daemon=True).start()
+        threading.Thread(target=launcher.see_to_stop, args=(run, before), daemon=True).start()
 
     def wait(self, run_id: str, timeout_s: float = 3600.0, on_poll: Callable[[Status], None] | None = None) -> Status:
         """Block until a run has ended and everything it wrote is in the store (for the command line)."""
