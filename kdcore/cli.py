@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     def add(name: str, run: Command, text: str) -> argparse.ArgumentParser:
         child = sub.add_parser(name, parents=[common], help=text, description=text)
-        child.set_defaults(run=run)
+        child.set_defaults(handler=run)
         return child
 
     add("doctor", commands.doctor, "say what is installed, which engine answers, and what would fail")
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command and exit: 0 success, 1 a run that failed, 2 wrong input."""
     arguments = build_parser().parse_args(argv)
     try:
-        result = arguments.run(arguments)
+        result = arguments.handler(arguments)
     except (ConfigError, DataError, StoreError) as exc:
         _fail(arguments, exc, 2)
     except KdError as exc:
