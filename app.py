@@ -35,6 +35,21 @@ def home() -> None:
             new_project.form(page.app)
             return
         st.caption(page.project["name"])
+        funnel_panel(page)
+        plan_panel(page)
+        target, action = projects.funnel(page.app, page.project_id)["next"]
+        with st.container(border=True):
+            st.subheader("Next", anchor=False)
+            frame.link(target, action, type_="primary")
+        with st.expander("Start another project", icon=":material/add:"):
+            new_project.form(page.app)
+
+
+def funnel_panel(page: frame.Page) -> None:
+    """From seeds to comparisons, counting up while something runs."""
+
+    @st.fragment(run_every=2.0 if page.app.active_runs() else None)
+    def panel() -> None:
         story = projects.funnel(page.app, page.project_id)
         with st.container(horizontal=True):
             for name, label in FUNNEL:
@@ -42,13 +57,8 @@ def home() -> None:
         if story["lost"]:
             lost = ", ".join(f"{count} {status}" for status, count in sorted(story["lost"].items()))
             st.caption(f"Answers that are not usable: {lost}. Generate shows the reason of each.")
-        plan_panel(page)
-        target, action = story["next"]
-        with st.container(border=True):
-            st.subheader("Next", anchor=False)
-            frame.link(target, action, type_="primary")
-        with st.expander("Start another project", icon=":material/add:"):
-            new_project.form(page.app)
+
+    panel()
 
 
 def plan_panel(page: frame.Page) -> None:
@@ -76,8 +86,8 @@ def plan_panel(page: frame.Page) -> None:
                 st.error(now.message)
             elif now.state == "done":
                 st.caption(f"Done in {duration(now.ended - now.started)}, on real models.")
-        if now.state != "running" and plan.state == "running":
-            st.rerun()
+        if len(now.stages) != len(plan.stages) or now.state != plan.state:
+            st.rerun()  # a stage has ended: the next action and the polling follow
 
     panel()
 
