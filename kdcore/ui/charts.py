@@ -186,6 +186,6 @@ def interval_bars(
         margin={"l": 0, "r": 0, "t": 56, "b": 0},
     )
     means = [v["mean"] for v in values if v["mean"] > 0]
-    if means and max(means) > 100 * min(means):
+    if means and max(means) > 100 * max(1.0, min(means)):  # shares stay on a plain axis
         figure.update_yaxes(type="log")
     return figure
