@@ -34,7 +34,7 @@ def pick_precision(asked: str, has_gpu: bool) -> str:
 def bind_vllm_threads() -> None:
     """Let vLLM's CPU build use every processor given to us; what the user has set stays."""
     cpus = available_cpus()
-    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", f"{cpus[0]}-{cpus[-1]}" if len(cpus) > 1 else str(cpus[0]))
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(str(cpu) for cpu in cpus))
     os.environ.setdefault("OMP_NUM_THREADS", str(len(cpus)))
     os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")

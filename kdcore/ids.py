@@ -30,9 +30,9 @@ def prompt_version_id(content: dict[str, Any]) -> str:
     return "pv_" + stable_hash("prompt", content, length=16)
 
 
-def seed_id(project_id: str, kind: str, text: str, fields: dict[str, str]) -> str:
-    """Identify an imported row, so that importing a file twice adds nothing."""
-    return "sd_" + stable_hash("seed", project_id, kind, text, fields, length=16)
+def seed_id(project_id: str, kind: str, text: str, source: str, fields: dict[str, str]) -> str:
+    """Identify an imported row by all that a prompt can show of it: importing a file twice adds nothing."""
+    return "sd_" + stable_hash("seed", project_id, kind, text, source, fields, length=16)
 
 
 def request_id(version: str, seed: str, params: dict[str, Any], index: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -74,12 +75,22 @@ def resolve(name: str, models: Path) -> Path | None:
 
 
 def fingerprint(name: str, path: Path | None) -> str:
-    """Identify a model by its name, architecture and the sizes of its weights."""
+    """Identify a model by its name, architecture, and the size, start and end of each weights file."""
     if path is None:
         return "md_" + stable_hash(name, length=16)
-    weights = sorted((f.name, f.stat().st_size) for f in path.glob("*.safetensors"))
+    weights = [(f.name, *_edges(f)) for f in sorted(path.glob("*.safetensors"))]
     config = json.loads((path / "config.json").read_bytes())
     return "md_" + stable_hash(name if name in BUILT_IN else path.name, config, weights, length=16)
+
+
+def _edges(path: Path, size: int = 1 << 20) -> tuple[int, str]:
+    """Bytes and a hash of the first and last MiB: tells two trainings apart without reading gigabytes."""
+    total = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(size))
+        file.seek(max(0, total - size))
+        digest.update(file.read(size))
+    return total, digest.hexdigest()[:16]
 
 
 def layer_count(path: Path | None) -> int | None:

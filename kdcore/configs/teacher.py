@@ -23,7 +23,11 @@ class TeacherConfig(Config):
     max_model_len: int = Field(default=2048, ge=128, le=131072, description="Longest prompt plus answer, in tokens")
     max_concurrency: int = Field(default=64, ge=1, le=1024, description="Requests in flight at once")
     base_url: str = Field(default="", description="Endpoint address, such as http://localhost:8000/v1")
-    api_key_env: str = Field(default="", description="Name of the environment variable that holds the key")
+    api_key_env: str = Field(
+        default="",
+        pattern=r"^$|^[A-Z][A-Z0-9_]*_API_KEY$",
+        description="Name of the environment variable that holds the key; it ends in _API_KEY",
+    )
     timeout_s: float = Field(default=300.0, gt=0, description="Longest wait for one answer, in seconds")
     price_in: float = Field(default=0.0, ge=0, description="Money for one million prompt tokens")
     price_out: float = Field(default=0.0, ge=0, description="Money for one million answer tokens")

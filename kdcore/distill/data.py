@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from kdcore.distill.losses.sparse import PADDING
 from kdcore.distill.objective import Targets
 
 
@@ -37,6 +38,17 @@ class Row:
 def read_rows(path: Path, split: str) -> list[dict[str, Any]]:
     """Rows of ``input.parquet`` in one split."""
     return pq.read_table(path, filters=[("split", "=", split)]).to_pylist()
+
+
+def without_token_ids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as plain text: for a model whose tokenizer is not the teacher's."""
+    return [{**row, "token_ids": None, "k": None, "topk_ids": None, "topk_logprobs": None} for row in rows]
+
+
+def same_tokenizer(one: Any, other: Any) -> bool:
+    """Whether two tokenizers give the same ids: equal vocabularies and an equal encoding of a probe."""
+    probe = "Dose: 5 mg/kg, §12(3) — naïve ✓\n  two spaces"
+    return one.get_vocab() == other.get_vocab() and one(probe)["input_ids"] == other(probe)["input_ids"]
 
 
 def encode(rows: list[dict[str, Any]], tokenizer: Any, max_length: int) -> list[Row]:
@@ -124,7 +136,9 @@ def collate(rows: list[Row], pad_id: int, weights: list[float], use_topk: list[b
             ids_k.append(
                 _padded(row.topk_ids, count, k, 0).long() if has else torch.zeros(count, k, dtype=torch.long)
             )
-            logprobs_k.append(_padded(row.topk_logprobs, count, k, -100.0) if has else torch.full((count, k), -100.0))
+            logprobs_k.append(
+                _padded(row.topk_logprobs, count, k, PADDING) if has else torch.full((count, k), PADDING)
+            )
     slice_ids = torch.cat(slices)
     per_slice = torch.tensor(weights, dtype=torch.float32)
     token_weights = per_slice[slice_ids] / max(1, len(slice_ids))

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdcore.distill.losses.sparse import EPSILON
+from kdcore.distill.losses.sparse import EPSILON, PADDING
 
 
 @dataclass(slots=True)
@@ -86,17 +86,18 @@ def _loss_to_gradient(logits: Tensor, targets: Targets, part: slice) -> Tensor:
         return loss
     ids = targets.topk_ids[part]
     log_p = targets.topk_logprobs[part].float()
-    p = log_p.exp()
+    real = log_p > PADDING / 2  # (c, K)
+    p = log_p.exp() * real
     log_q = logits.gather(1, ids) - log_z.unsqueeze(1)  # (c, K)
-    q = log_q.exp()
+    q = log_q.exp() * real
     tail_p = (1 - p.sum(1)).clamp(min=0.0)
     tail_q = (1 - q.sum(1)).clamp(min=EPSILON)
     sparse = (p * (log_p - log_q)).sum(1) + torch.xlogy(tail_p, tail_p) - tail_p * tail_q.log()
     # Outside the k tokens the gradient is q·(1 - tail_p/tail_q); for plain rows it is q.
     share = torch.where(use_topk, 1 - tail_p / tail_q, torch.ones_like(tail_p))
     logits.sub_(log_z.unsqueeze(1)).exp_().mul_(share.unsqueeze(1))
-    rows = use_topk.nonzero().squeeze(1)
-    logits[rows.unsqueeze(1), ids[rows]] = q[rows] - p[rows]
+    row, column = (real & use_topk.unsqueeze(1)).nonzero(as_tuple=True)
+    logits[row, ids[row, column]] = q[row, column] - p[row, column]
     plain = (~use_topk).nonzero().squeeze(1)
     logits[plain, labels[plain]] -= 1.0
     return torch.where(use_topk, sparse, loss)

@@ -22,9 +22,8 @@ class Exporter:
 
 
 def messages(row: dict[str, Any]) -> list[dict[str, str]]:
-    """A chat with the question, and the rationale before the answer where there is one."""
-    answer = row["answer"] if not row["rationale"] else f"{row['rationale']}\n\n{row['answer']}"
-    return [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": answer}]
+    """The chat as the student learns it: system message, worked examples, question, and the completion."""
+    return [*json.loads(row["messages"]), {"role": "assistant", "content": row["completion"]}]
 
 
 def provenance(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,10 @@ def card_text(dataset: dict[str, Any], rows: Rows) -> str:
     edited = sum(bool(row["edited"]) for row in rows)
     splits = Counter(row["split"] for row in rows)
     size = "n<1K" if len(rows) < 1000 else "1K<n<10K" if len(rows) < 10_000 else "10K<n<100K"
+    title = f"{dataset['name']} v{dataset['version']}"
     lines = [
         "---",
-        f"pretty_name: {dataset['name']} v{dataset['version']}",
+        f"pretty_name: {json.dumps(title, ensure_ascii=False)}",  # a JSON string is a YAML string
         "tags: [synthetic, knowledge-distillation]",
         "annotations_creators: [machine-generated]",
         f"size_categories: [{size}]",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from kdcore import ids
 from kdcore.configs.selection import All, Selection, to_json
@@ -15,28 +14,28 @@ from kdcore.errors import ConfigError
 from kdcore.exporters import EXPORTERS
 from kdcore.services.app import App
 from kdcore.services.dataset_files import COLUMNS, write_frozen
+from kdcore.services.training_input import texts
 from kdcore.store import datasets
 
 
 def split_by_group(groups: list[str], heldout_share: float, seed: int = 0) -> list[str]:
     """``train`` or ``heldout`` for each row; a group is never torn apart.
 
-    Whole groups are drawn until about ``heldout_share`` of the rows are held out: at least one group where
-    there are two or more, and never all of them.
+    Groups are met in the order of a hash of their name, so new groups hardly move the old ones, and a group is
+    held out when that brings the held-out rows nearer to the share. At least one group is held out where there
+    are two or more, and never all.
     """
-    names, counts = np.unique(np.asarray(groups, dtype=object), return_counts=True) if groups else ([], [])
-    if len(names) < 2 or heldout_share <= 0:
+    sizes = Counter(groups)
+    if len(sizes) < 2 or heldout_share <= 0:
         return ["train"] * len(groups)
-    order = np.random.default_rng(seed).permutation(len(names))
-    wanted, held, taken = heldout_share * len(groups), set[str](), 0
-    for place in order[:-1]:
-        size = int(counts[place])
-        if held and taken + size / 2 > wanted:
-            continue
-        held.add(str(names[place]))
-        taken += size
-        if taken >= wanted:
-            break
+    wanted, taken, held = heldout_share * len(groups), 0, set[str]()
+    order = sorted(sizes, key=lambda group: ids.stable_hash(seed, group))
+    for group in order:
+        if len(held) + 1 < len(sizes) and abs(taken + sizes[group] - wanted) < abs(taken - wanted):
+            held.add(group)
+            taken += sizes[group]
+    if not held:
+        held = {min(order, key=lambda group: sizes[group])}
     return ["heldout" if group in held else "train" for group in groups]
 
 
@@ -106,7 +105,7 @@ def export(app: App, dataset_id: str, exporter: str, folder: Path | None = None)
         raise ConfigError(f"the folder {folder} is not empty; give a new or an empty one.")
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    return EXPORTERS[exporter].write(target, dataset, datasets.rows_of(app.store, dataset_id))
+    return EXPORTERS[exporter].write(target, dataset, texts(app, datasets.rows_of(app.store, dataset_id)))
 
 
 def zip_export(app: App, dataset_id: str, exporter: str) -> Path:

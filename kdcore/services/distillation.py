@@ -10,7 +10,7 @@ from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
 from kdcore.services.app import App
-from kdcore.services.training_input import write_input
+from kdcore.services.training_input import refuse_leaks, write_input
 from kdcore.store import datasets, runs
 
 
@@ -30,8 +30,9 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
         if datasets.get(app.store, part.dataset_id) is None:
             raise ConfigError(f'there is no dataset version "{part.dataset_id}" in this workspace.')
     teacher = teacher_of(app, config.slices[0].dataset_id)
-    paths: dict[str, str] = {"teacher_path": str(resolve(teacher, app.folders.models) or teacher)}
-    if config.student.init == "model":
+    thinned = config.student.init == "teacher_layers"
+    paths: dict[str, str] = {"teacher_path": local_teacher(app, teacher, required=thinned)}
+    if not thinned:
         paths["student_path"] = str(resolve(config.student.model, app.folders.models) or config.student.model)
     else:
         total = layer_count(resolve(teacher, app.folders.models))
@@ -40,10 +41,24 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
     return config.model_copy(update=paths)
 
 
+def local_teacher(app: App, teacher: str, *, required: bool) -> str:
+    """The teacher's folder or Hub id; "" for one that is reached by an endpoint, unless it is ``required``."""
+    engines = app.store.scalar(
+        "SELECT count(*) FROM runs WHERE kind = 'generate' AND json_extract_string(config, '$.teacher.model') = ? "
+        "AND json_extract_string(config, '$.teacher.engine') IN ('vllm', 'transformers')",
+        [teacher],
+    )
+    if not engines and not required:
+        return ""
+    return str(resolve(teacher, app.folders.models) or teacher)
+
+
 def _start(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDir:
     config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
+    ids = [part.dataset_id for part in config.slices]
+    refuse_leaks([datasets.rows_of(app.store, dataset_id) for dataset_id in ids])
     run = app.create_run(kind, config)
-    write_input(app, run.path / "input.parquet", [part.dataset_id for part in config.slices])
+    write_input(app, run.path / "input.parquet", ids, teacher_of(app, ids[0]))
     return app.launch(run)
 
 

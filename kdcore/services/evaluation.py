@@ -16,10 +16,10 @@ from kdcore.services import distillation
 from kdcore.services.app import App
 from kdcore.services.generation import warm_service
 from kdcore.services.training_input import write_input
-from kdcore.store import runs
+from kdcore.store import datasets, runs
 from kdcore.types import TERMINAL_STATES
 
-MEASURES = ("nll", "forward_kl", "top1", "rouge_l")
+PER_TOKEN = frozenset({"nll", "forward_kl", "top1"})
 
 
 def build_config(app: App, train_run_id: str, **limits: Any) -> EvaluateConfig:
@@ -44,10 +44,11 @@ def build_config(app: App, train_run_id: str, **limits: Any) -> EvaluateConfig:
 def start_run(app: App, train_run_id: str, **limits: Any) -> RunDir:
     """Evaluate a training run's student on the held-out rows of its first dataset version."""
     config = build_config(app, train_run_id, **limits)
-    run = app.create_run("evaluate", config)
-    table = write_input(app, run.path / "input.parquet", [config.dataset_id], split="heldout")
-    if not table.num_rows:
+    if not datasets.rows_of(app.store, config.dataset_id, "heldout"):
         raise ConfigError("this dataset version has no held-out rows; freeze one with a held-out share.")
+    run = app.create_run("evaluate", config)
+    teacher = distillation.teacher_of(app, config.dataset_id)
+    write_input(app, run.path / "input.parquet", [config.dataset_id], teacher, split="heldout")
     return app.launch(run)
 
 
@@ -64,7 +65,10 @@ def summary(app: App, run_id: str) -> dict[str, dict[str, dict[str, float]]]:
             by_role.setdefault(item["role"], {}).setdefault(name, []).append(value)
     result: dict[str, dict[str, dict[str, float]]] = {}
     for role, measures in by_role.items():
-        result[role] = {name: bootstrap_mean(values) for name, values in measures.items()}
+        tokens = measures.pop("tokens", None)
+        result[role] = {
+            name: bootstrap_mean(values, tokens if name in PER_TOKEN else None) for name, values in measures.items()
+        }
         nll = result[role]["nll"]
         result[role]["perplexity"] = {
             **{key: math.exp(min(nll[key], 80.0)) for key in ("mean", "low", "high")},

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdcore.configs.exploration import EmbedConfig, ScreenConfig
-from kdcore.configs.selection import All, ColumnIs, Selection
+from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.configs.serving import ServeConfig
 from kdcore.errors import ConfigError, JobError
 from kdcore.filters import FILTERS
@@ -21,6 +21,8 @@ from kdcore.store import datasets, runs, samples
 from kdcore.types import TERMINAL_STATES
 
 READABLE = All(parts=(ColumnIs(column="status", op="in", values=("parsed", "truncated", "refused")),))
+
+FREEZABLE = All(parts=(ColumnIs(column="status", values=("parsed",)), Not(part=ReviewIs(states=("rejected",)))))
 
 
 def _text(row: dict[str, Any], what: str) -> str:
@@ -43,8 +45,8 @@ def start_map(app: App, project_id: str, config: EmbedConfig) -> RunDir:
     return app.launch(run)
 
 
-def start_screen(app: App, project_id: str, filters: list[str], selection: Selection = READABLE) -> RunDir:
-    """Run checks over a selection."""
+def start_screen(app: App, project_id: str, filters: list[str], selection: Selection = FREEZABLE) -> RunDir:
+    """Run checks over a selection; by default what may enter a version, so that no lost row outlives a good one."""
     unknown = [name for name in filters if name not in FILTERS]
     if unknown or not filters:
         raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
@@ -154,4 +156,4 @@ def search_hits(app: App, run_id: str, key: str) -> list[dict[str, Any]] | None:
 
 def candidates_count(app: App, project_id: str, selection: Selection) -> int:
     """Samples of a selection that a dataset version would take."""
-    return len(datasets.candidates(app.store, project_id, selection))
+    return datasets.count_candidates(app.store, project_id, selection)

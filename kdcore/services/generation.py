@@ -142,7 +142,12 @@ def start_run(
     seeds = projects.seeds(app, project_id, topics=topics, limit=rows)
     if not seeds:
         raise ConfigError("there are no seed questions to ask; import some on the Elicit page.")
-    requests = build_requests(template, prompt_version_id, seeds)
+    # A repeat of a prompt version is meant as more answers: its requests get ids of their own.
+    earlier = sum(
+        run["config"]["prompt_version_id"] == prompt_version_id
+        for run in runs.list_runs(app.store, project_id, "generate")
+    )
+    requests = build_requests(template, prompt_version_id, seeds, index=earlier)
     config = GenerateConfig(
         project_id=project_id,
         prompt_version_id=prompt_version_id,

@@ -118,6 +118,11 @@ def read_file(
     return app.launch(app.create_run("read_upload", config))
 
 
+def new_seeds(app: App, run_id: str) -> int:
+    """Seeds that an import added to the project."""
+    return projects.seeds_of_run(app.store, run_id)
+
+
 def guess_mapping(columns: list[str], seed_kind: SeedKind = "question") -> dict[str, str]:
     """Which column is what, by its name; the text falls back to the first column."""
     words = {

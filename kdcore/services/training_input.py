@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kdcore.errors import ConfigError
 from kdcore.jobs import signals
 from kdcore.services.app import App
 from kdcore.store import datasets
@@ -28,14 +30,20 @@ SCHEMA = pa.schema(
 )
 
 
-def write_input(app: App, path: Path, dataset_ids: list[str], split: str | None = None) -> pa.Table:
-    """Write ``input.parquet``; slice i holds the rows of the i-th version. Returns the table."""
+def write_input(app: App, path: Path, dataset_ids: list[str], teacher: str, split: str | None = None) -> pa.Table:
+    """Write ``input.parquet``; slice i holds the rows of the i-th version. Returns the table.
+
+    Token ids and top-k are those of ``teacher``; rows of another teacher carry text only. Raises ConfigError
+    where one version trains on what another holds out.
+    """
+    slices = [texts(app, datasets.rows_of(app.store, dataset_id, split)) for dataset_id in dataset_ids]
+    refuse_leaks(slices)
     rows: list[dict[str, Any]] = []
-    for number, dataset_id in enumerate(dataset_ids):
-        frozen = _with_completions(app, datasets.rows_of(app.store, dataset_id, split))
+    for number, frozen in enumerate(slices):
         stored = _signals(app, frozen)
         for row in frozen:
-            signal = {} if row["edited"] else stored.get(row["sample_id"], {})
+            own = not row["edited"] and row["teacher"] == teacher
+            signal = stored.get(row["sample_id"], {}) if own else {}
             rows.append(
                 {
                     "sample_id": row["sample_id"],
@@ -54,23 +62,51 @@ def write_input(app: App, path: Path, dataset_ids: list[str], split: str | None 
     return table
 
 
-def _with_completions(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The text to learn: the teacher's reply as it was, or what a person made of it."""
-    replies = {
-        row["sample_id"]: row["completion"]
-        for row in app.store.rows(
-            "SELECT sample_id, completion FROM samples WHERE sample_id IN (SELECT unnest(?))",
-            [[row["sample_id"] for row in rows]],
-        )
-    }
+def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them."""
+    words: dict[str, tuple[str, str]] = {}
     for row in rows:
+        if row["question"] != row["asked"]:
+            row["messages"] = json.dumps(_with_question(json.loads(row["messages"]), row), ensure_ascii=False)
         if not row["edited"]:
-            row["completion"] = replies[row["sample_id"]].strip()
+            row["completion"] = row["completion"].strip()
         elif row["rationale"]:
-            row["completion"] = f"Reasoning: {row['rationale']}\nAnswer: {row['answer']}"
+            version = row["prompt_version_id"]
+            words.setdefault(version, _words(app, version))
+            reasoning, answer = words[version]
+            row["completion"] = f"{reasoning}: {row['rationale']}\n{answer}: {row['answer']}"
         else:
             row["completion"] = row["answer"]
     return rows
+
+
+def _with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:
+    """The chat with the edited question in place of the asked one; worked examples stay as they are."""
+    changed = [dict(message) for message in messages]
+    places = [changed[-1], *(m for m in changed if m["role"] == "system")]
+    if not any(row["asked"] in m["content"] for m in places):
+        changed[-1]["content"] = row["question"]
+    for message in places:
+        message["content"] = message["content"].replace(row["asked"], row["question"])
+    return changed
+
+
+def _words(app: App, version: str) -> tuple[str, str]:
+    """The words that open reasoning and answer in a prompt version."""
+    content = app.store.scalar("SELECT content FROM prompt_versions WHERE prompt_version_id = ?", [version])
+    config = json.loads(content)["method_config"] if content else {}
+    return config.get("reasoning_word", "reasoning").title(), config.get("answer_word", "answer").title()
+
+
+def refuse_leaks(slices: list[list[dict[str, Any]]]) -> None:
+    """Raise ConfigError if any slice trains on a group that any slice holds out."""
+    held = {row["group_key"] for rows in slices for row in rows if row["split"] == "heldout"}
+    leaked = [row for rows in slices for row in rows if row["split"] == "train" and row["group_key"] in held]
+    if leaked:
+        raise ConfigError(
+            f"{len(leaked)} training rows belong to groups that another slice holds out "
+            f'(such as "{leaked[0]["group_key"]}"); choose versions that were frozen with the same split.'
+        )
 
 
 def _signals(app: App, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -82,5 +118,5 @@ def _signals(app: App, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             table = pq.read_table(part, columns=["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs"])
             keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
             for row in table.filter(keep).to_pylist():
-                found[row["sample_id"]] = row
+                found.setdefault(row["sample_id"], row)  # the first belongs to the text that is kept
     return found

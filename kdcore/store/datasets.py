@@ -24,16 +24,34 @@ ROWS = pa.schema(
 )
 
 
-def candidates(store: Store, project_id: str, selection: Selection) -> list[dict[str, Any]]:
-    """Samples that may enter a version: selected, parsed, not rejected; with the text people settled on."""
+def _eligible(project_id: str, selection: Selection) -> tuple[str, list[Any]]:
+    """Selected, parsed, not rejected."""
     sql, values = compile_selection(selection)
+    return (
+        "FROM samples s LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? "
+        f"AND s.status = 'parsed' AND coalesce(r.action, '') <> 'reject' AND {sql}",
+        [project_id, *values],
+    )
+
+
+def count_candidates(store: Store, project_id: str, selection: Selection) -> int:
+    """Number of samples that may enter a version."""
+    where, values = _eligible(project_id, selection)
+    return int(store.scalar(f"SELECT count(*) {where}", values))
+
+
+def candidates(store: Store, project_id: str, selection: Selection) -> list[dict[str, Any]]:
+    """Samples that may enter a version, with the text people settled on.
+
+    The last edit holds until it is undone, also when a later accept confirms it; ``edited`` tells whether the text
+    is another than the teacher's.
+    """
+    where, values = _eligible(project_id, selection)
     return store.rows(
         "SELECT s.sample_id, coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, "
-        "s.rationale, s.topic, s.group_key, s.seed_id, s.run_id, s.messages, coalesce(r.action, '') AS review, "
-        "coalesce(r.action = 'edit', FALSE) AS edited FROM samples s "
-        "LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? AND s.status = 'parsed' "
-        f"AND coalesce(r.action, '') <> 'reject' AND {sql} ORDER BY s.sample_id",
-        [project_id, *values],
+        "s.rationale, s.group_key, (coalesce(r.answer, s.answer) <> s.answer "
+        f"OR coalesce(r.question, s.question) <> s.question) AS edited {where} ORDER BY s.sample_id",
+        values,
     )
 
 
@@ -82,8 +100,9 @@ def get(store: Store, dataset_id: str) -> dict[str, Any] | None:
 def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dict[str, Any]]:
     """Rows of a version with where each came from."""
     sql = (
-        "SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id, s.teacher "
-        "FROM dataset_rows r LEFT JOIN samples s USING (sample_id) WHERE r.dataset_id = ?"
+        "SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id, "
+        "s.teacher, s.question AS asked, s.completion FROM dataset_rows r LEFT JOIN samples s USING (sample_id) "
+        "WHERE r.dataset_id = ?"
     )
     values: list[Any] = [dataset_id]
     if split is not None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from kdcore import ids
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
-from kdcore.store import runs, samples
+from kdcore.store import projects, runs, samples
 from kdcore.store.db import Store
 from kdcore.store.migrations import Cursor
 
@@ -93,7 +93,7 @@ def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> di
         "topic": variables.get("topic", ""),
         "difficulty": variables.get("difficulty", ""),
         "reader": variables.get("reader", ""),
-        "group_key": variables.get("group") or body["seed_id"],
+        "group_key": _group(body),
         "messages": json.dumps(body["messages"], ensure_ascii=False),
         "teacher": config["teacher"]["model"],
         "entropy": signal.get("entropy"),
@@ -102,18 +102,36 @@ def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> di
     }
 
 
+def _group(body: dict[str, Any]) -> str:
+    """What must stay on one side of a split: the given group, else the source passage, else the seed."""
+    variables = body["variables"]
+    if variables.get("group"):
+        return variables["group"]
+    return f"source {ids.content_hash(variables['source'])[:12]}" if variables.get("source") else body["seed_id"]
+
+
 def _seeds(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
-    project = config["project_id"]
-    for body in bodies:
-        key = ids.seed_id(project, body["seed_kind"], body["text"], body["fields"])
-        row = [key, project, body["seed_kind"], body["text"], body.get("source", ""), body.get("topic", "")]
-        row += [body.get("difficulty", ""), body.get("reader", ""), body.get("group", "")]
-        row += [json.dumps(body["fields"], ensure_ascii=False), run_id, time.time()]
-        tx.execute(
-            "INSERT INTO seeds SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
-            "WHERE NOT EXISTS (SELECT 1 FROM seeds WHERE seed_id = ?)",
-            [*row, key],
-        )
+    project, now = config["project_id"], time.time()
+    projects.insert_seeds(
+        tx,
+        [
+            {
+                "seed_id": ids.seed_id(project, b["seed_kind"], b["text"], b.get("source", ""), b["fields"]),
+                "project_id": project,
+                "kind": b["seed_kind"],
+                "text": b["text"],
+                "source": b.get("source", ""),
+                "topic": b.get("topic", ""),
+                "difficulty": b.get("difficulty", ""),
+                "reader": b.get("reader", ""),
+                "group_key": b.get("group", ""),
+                "fields": json.dumps(b["fields"], ensure_ascii=False),
+                "run_id": run_id,
+                "created": now,
+            }
+            for b in bodies
+        ],
+    )
 
 
 def _verdicts(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pyarrow as pa
+
 from kdcore.store.db import Store
 from kdcore.store.migrations import Cursor
 
@@ -46,6 +48,29 @@ def _once(tx: Cursor, table: str, key: str, row: dict[str, Any], columns: tuple[
         f"WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {key} = ?)",
         [*(row[c] for c in columns), row[key]],
     )
+
+
+SEEDS = pa.schema(
+    [(name, pa.string()) for name in ("seed_id", "project_id", "kind", "text", "source", "topic", "difficulty")]
+    + [(name, pa.string()) for name in ("reader", "group_key", "fields", "run_id")]
+    + [("created", pa.float64())]
+)
+
+
+def insert_seeds(tx: Cursor, rows: list[dict[str, Any]]) -> None:
+    """Insert seeds whose id is new, in one statement."""
+    unique = list({row["seed_id"]: row for row in rows}.values())
+    tx.register("incoming", pa.Table.from_pylist(unique, schema=SEEDS))
+    tx.execute(
+        f"INSERT INTO seeds ({', '.join(SEEDS.names)}) SELECT {', '.join(SEEDS.names)} FROM incoming i "
+        "WHERE NOT EXISTS (SELECT 1 FROM seeds s WHERE s.seed_id = i.seed_id)"
+    )
+    tx.unregister("incoming")
+
+
+def seeds_of_run(store: Store, run_id: str) -> int:
+    """Seeds that one import brought in; those that were there already belong to an earlier one."""
+    return int(store.scalar("SELECT count(*) FROM seeds WHERE run_id = ?", [run_id]))
 
 
 def count_seeds(store: Store, project_id: str) -> list[dict[str, Any]]:

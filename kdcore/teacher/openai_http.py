@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import queue
 import random
@@ -22,6 +23,19 @@ RETRIES = 6
 RETRY_STATUS = {408, 409, 429, 500, 502, 503, 504}
 
 
+def _refuse_unsafe(scheme: str, host: str) -> None:
+    """Keys travel encrypted or not at all, and nothing is asked of link-local addresses (cloud metadata)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        address = None
+    if address is not None and (address.is_link_local or address.is_multicast or address.is_unspecified):
+        raise ConfigError(f"the endpoint {host} is a link-local address; give the address of a model server.")
+    near = host == "localhost" or (address is not None and (address.is_loopback or address.is_private))
+    if scheme != "https" and not near:
+        raise ConfigError(f"the endpoint {host} is not on this machine or network; use https:// for it.")
+
+
 class OpenAiTeacher:
     """A client of ``/chat/completions``."""
 
@@ -32,6 +46,7 @@ class OpenAiTeacher:
                 f'the endpoint address "{config.base_url}" is not usable; expected something like '
                 "http://localhost:8000/v1."
             )
+        _refuse_unsafe(parts.scheme, parts.hostname)
         headers: dict[str, str] = {}
         if config.api_key_env:
             key = os.environ.get(config.api_key_env)
@@ -102,8 +117,8 @@ class OpenAiTeacher:
                 problem, wait = f"{type(exc).__name__}: {exc}", 2.0**attempt
             else:
                 if response.status_code == 200:
-                    return _read_replies(request, response)
-                problem = f"HTTP {response.status_code}: {response.text[:200]}"
+                    return _read_replies(request, response, sampling.n)
+                problem = f"HTTP {response.status_code}: {_told(response)}"
                 if response.status_code not in RETRY_STATUS:
                     return self._refused(request, sampling, response, problem)
                 wait = _retry_after(response) or 2.0**attempt
@@ -126,6 +141,12 @@ class OpenAiTeacher:
         self._client.close()
 
 
+def _told(response: httpx.Response) -> str:
+    """What an API says of an error; other pages of other servers are not repeated."""
+    is_json = "json" in response.headers.get("content-type", "")
+    return response.text[:200] if is_json else "no further word in JSON"
+
+
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds that the endpoint asks us to wait."""
     try:
@@ -134,7 +155,14 @@ def _retry_after(response: httpx.Response) -> float | None:
         return None
 
 
-def _read_replies(request: Request, response: httpx.Response) -> list[Reply]:
+def _read_replies(request: Request, response: httpx.Response, wanted: int) -> list[Reply]:
+    """Exactly ``wanted`` replies: what is missing or unreadable is failed, with its reason."""
+    found = {reply.n: reply for reply in _choices(request, response) if reply.n < wanted}
+    error = next((r.error for r in found.values() if r.error), "the endpoint sent fewer answers than were asked for")
+    return [found.get(n) or Reply(request.request_id, n, "", "error", error=error) for n in range(wanted)]
+
+
+def _choices(request: Request, response: httpx.Response) -> list[Reply]:
     try:
         data = response.json()
         usage = data.get("usage") or {}

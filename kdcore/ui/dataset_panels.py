@@ -46,6 +46,9 @@ def rows(app: App, version: dict[str, Any]) -> None:
         st.metric("train", version["train"], border=True)
         st.metric("held out", version["heldout"], border=True)
         st.metric("edited by people", version["edited"], border=True)
+    share, wanted = version["heldout"] / max(1, version["row_count"]), version["config"]["heldout_share"]
+    if abs(share - wanted) > wanted / 2:
+        st.warning(f"{share:.0%} are held out where {wanted:.0%} was asked: the groups are too few or too uneven.")
     st.caption(f"Content hash: `{version['sha256'][:16]}…`")
     found = datasets.rows_of(app, version["dataset_id"])
     st.dataframe(

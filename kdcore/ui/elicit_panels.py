@@ -87,7 +87,9 @@ def _mapping_form(app: App, project_id: str, file: Any, kind: str, run_id: str) 
     done = st.session_state.get("elicit.import_run")
     if done:
         result = _found(app, done)
-        st.success(f"{result['imported']} seeds imported.", icon=":material/check:")
+        new = projects.new_seeds(app, done)
+        known = f", {result['imported'] - new} were there already" if new < result["imported"] else ""
+        st.success(f"{new} seeds imported{known}.", icon=":material/check:")
         found = result
     if found["rejected"]:
         with st.expander(f"{found['rejected_count']} rows can't be used", icon=":material/error:"):

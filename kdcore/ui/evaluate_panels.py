@@ -133,4 +133,4 @@ def _answers(found: dict[str, str]) -> None:
     for role, place in zip(ROLES, st.columns(len(ROLES)), strict=True):
         with place.container(border=True):
             st.caption(role)
-            st.html(safe_html(found[role] or "(no words)"))
+            st.html(safe_html(found.get(role, "not on this machine") or "(no words)"))

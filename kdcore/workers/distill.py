@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
-from kdcore.distill.data import Row, encode, read_rows
+from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.loop import train
 from kdcore.distill.preflight import Report, check_cost, check_rows, refuse, show_first_batch
 from kdcore.distill.student import build_student, save_merged
@@ -25,13 +25,27 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
     reporter.phase("reading the data")
     path = config.teacher_path if config.student.init == "teacher_layers" else config.student_path
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
-    rows = encode(read_rows(run.path / "input.parquet", "train"), tokenizer, config.max_length)
-    heldout = encode(read_rows(run.path / "input.parquet", "heldout"), tokenizer, config.max_length)
-    report = check_rows(config, rows, heldout, Report())
+    splits = {split: read_rows(run.path / "input.parquet", split) for split in ("train", "heldout")}
+    report = Report()
+    if config.student.init == "model" and not _teaches_by_ids(config, tokenizer):
+        splits = {split: without_token_ids(found) for split, found in splits.items()}
+        report.warnings.append(
+            "the student's tokenizer is not the teacher's: it learns from the text, the stored top-k can't be used"
+        )
+    rows = encode(splits["train"], tokenizer, config.max_length)
+    heldout = encode(splits["heldout"], tokenizer, config.max_length)
+    check_rows(config, rows, heldout, report)
     if not report.blocks:
         show_first_batch(config, rows, tokenizer, report)
     write_json(run.path / "preflight.json", report.to_dict())
     return config, tokenizer, rows, [row for row in heldout if row.supervised], report
+
+
+def _teaches_by_ids(config: DistillConfig, tokenizer: Any) -> bool:
+    """Whether the teacher's token ids mean the same to the student."""
+    if not config.teacher_path:
+        return False
+    return same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.teacher_path))
 
 
 def pad_token(tokenizer: Any) -> int:

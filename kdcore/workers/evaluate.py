@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,8 +11,7 @@ from transformers import AutoTokenizer
 
 from kdcore.configs.base import load_config
 from kdcore.configs.evaluation import EvaluateConfig, ModelRole
-from kdcore.distill.data import Row, collate, encode, read_rows
-from kdcore.distill.signals import supervised_states
+from kdcore.distill.data import Row, collate, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.student import load_causal_lm, thin
 from kdcore.evaluate.answers import answer, compare
 from kdcore.evaluate.metrics import rouge_l
@@ -22,59 +22,69 @@ from kdcore.jobs.tail import all_records
 from kdcore.workers.distill import pad_token
 from kdcore.workers.main import on_accelerator, run_worker
 
+MAX_TOKENS = 4096
 ROLES: tuple[ModelRole, ...] = ("teacher", "student", "base")
+
+
+@dataclass(slots=True)
+class Subject:
+    """A loaded model with its own tokenizer."""
+
+    model: Any
+    tokenizer: Any
+
+
+def path_of(config: EvaluateConfig, role: ModelRole) -> str:
+    """Where a role's model is; "" where there is none, as for a teacher behind an endpoint."""
+    return {"teacher": config.teacher_path, "student": config.student_path, "base": config.base_path}[role]
 
 
 def load_role(config: EvaluateConfig, role: ModelRole) -> Any:
     """The model of one role, ready to answer. The base of a thinned student is the thinned, untrained copy."""
-    path = {"teacher": config.teacher_path, "student": config.student_path, "base": config.base_path}[role]
     cuda = torch.cuda.is_available()
-    model = load_causal_lm(path, getattr(torch, pick_precision(config.precision, cuda)))
+    model = load_causal_lm(path_of(config, role), getattr(torch, pick_precision(config.precision, cuda)))
     if role == "base" and config.base_keep_layers:
         model = thin(model, config.base_keep_layers)
     return model.to("cuda" if cuda else "cpu").eval()
 
 
 def supervised_logits(model: Any, row: Row, pad_id: int) -> torch.Tensor:
-    """Logits (T, V) float32 that predict the supervised tokens of one row."""
+    """Logits (T, V) float32 that predict the supervised tokens of one row, by the model's own forward pass."""
     batch = collate([row], pad_id, [1.0], [True]).to(model.device)
     with torch.inference_mode():
-        states = supervised_states(model, batch)
-        return (states @ model.get_output_embeddings().weight.t()).float()
+        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits  # (1, T, V)
+        return logits[0, batch.positions].float()
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Measure each model that has no records yet."""
     config = load_config(EvaluateConfig, run.config())
     rows = read_rows(run.path / "input.parquet", "heldout")[: config.max_items]
-    tokenizer: Any = AutoTokenizer.from_pretrained(config.teacher_path)
-    encoded = [row for row in encode(rows, tokenizer, 4096) if row.supervised]
-    references = {row["sample_id"]: row["completion"] for row in rows}
     done = {(r.body["role"], r.body["sample_id"]) for r in all_records(run) if r.body.get("kind") == "eval_item"}
-    total = len(encoded) * len(ROLES)
+    roles: list[ModelRole] = [role for role in ROLES if path_of(config, role)]
+    total = len(rows) * len(roles)
     with on_accelerator(run, reporter):
-        reporter.phase("loading the teacher")
-        teacher = load_role(config, "teacher")
-        for place, role in enumerate(ROLES):
-            missing = [row for row in encoded if (role, row.sample_id) not in done]
-            if not missing:
-                continue
-            reporter.phase(f"loading the {role}")
-            model = teacher if role == "teacher" else load_role(config, role)
-            start = place * len(encoded)
-            reporter.phase(f"the {role} is answering")
-            _measure(config, role, model, teacher, tokenizer, missing, references, reporter, start, total)
+        teacher = _open(config, "teacher", reporter) if "teacher" in roles else None
+        for place, role in enumerate(roles):
+            missing = [row for row in rows if (role, row["sample_id"]) not in done]
+            if missing:
+                subject = teacher if role == "teacher" and teacher else _open(config, role, reporter)
+                reporter.phase(f"the {role} is answering")
+                _measure(config, role, subject, teacher, missing, reporter, place * len(rows), total)
     reporter.progress(total, total, "answers")
+
+
+def _open(config: EvaluateConfig, role: ModelRole, reporter: Reporter) -> Subject:
+    reporter.phase(f"loading the {role}")
+    return Subject(load_role(config, role), AutoTokenizer.from_pretrained(path_of(config, role)))
 
 
 def _measure(
     config: EvaluateConfig,
     role: ModelRole,
-    model: Any,
-    teacher: Any,
-    tokenizer: Any,
-    rows: list[Row],
-    references: dict[str, str],
+    subject: Subject,
+    teacher: Subject | None,
+    rows: list[dict[str, Any]],
     reporter: Reporter,
     start: int,
     total: int,
@@ -83,17 +93,25 @@ def _measure(
         reporter.check_stop()
         reporter.progress(start + done, total, "answers")
 
-    prompts = [row.ids[: row.prompt_length] for row in rows]
-    texts = answer(model, tokenizer, prompts, config.max_new_tokens, config.batch_size, check)
-    for row, text in zip(rows, texts, strict=True):
+    # Token ids and distributions are the teacher's; a model with another tokenizer is measured on the text.
+    comparable = teacher is not None and (subject is teacher or same_tokenizer(subject.tokenizer, teacher.tokenizer))
+    found = encode(rows if comparable else without_token_ids(rows), subject.tokenizer, MAX_TOKENS)
+    encoded = [row for row in found if row.supervised]
+    references = {row["sample_id"]: row["completion"] for row in rows}
+    prompts = [row.ids[: row.prompt_length] for row in encoded]
+    pad = pad_token(subject.tokenizer)
+    texts = answer(subject.model, subject.tokenizer, prompts, config.max_new_tokens, config.batch_size, check)
+    for row, text in zip(encoded, texts, strict=True):
         reporter.check_stop()
-        pad = pad_token(tokenizer)
-        labels = torch.tensor(row.ids[row.prompt_length :], device=model.device)
-        own = supervised_logits(model, row, pad)
-        other = own if model is teacher else supervised_logits(teacher, row, pad)
-        if own.shape != other.shape:
-            other = None  # another vocabulary: the distributions can't be compared, the texts can
-        measures = compare(own, other, labels) | {"rouge_l": rouge_l(text, references[row.sample_id])}
+        labels = torch.tensor(row.ids[row.prompt_length :], device=subject.model.device)
+        own = supervised_logits(subject.model, row, pad)
+        other = None
+        if comparable and teacher is not None:
+            other = own if subject is teacher else supervised_logits(teacher.model, row, pad)
+            width = min(own.shape[1], other.shape[1])  # one of the two may be padded to a round number of words
+            own, other = own[:, :width], other[:, :width]
+        measures = compare(own, other, labels)
+        measures |= {"rouge_l": rouge_l(text, references[row.sample_id]), "tokens": float(row.supervised)}
         reporter.append(
             {
                 "kind": "eval_item",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def limit() -> None:
     ):
         hard = resource.getrlimit(what)[1]
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (bound, hard))
+        with contextlib.suppress(ValueError):  # a system that knows no such limit (macOS has no RLIMIT_AS)
+            resource.setrlimit(what, (bound, hard))
 
 
 def work(run: RunDir, reporter: Reporter) -> None:

@@ -115,22 +115,25 @@ def _chat(config: ServeConfig, reporter: Reporter) -> Service:
     from transformers import AutoTokenizer
 
     from kdcore.evaluate.answers import answer as greedy
-    from kdcore.workers.evaluate import ROLES, load_role
+    from kdcore.workers.evaluate import ROLES, Subject, load_role, path_of
 
     if config.models is None:
         raise ConfigError("this service needs three models in its config.")
-    models = {role: load_role(config.models, role) for role in ROLES}
-    tokenizer: Any = AutoTokenizer.from_pretrained(config.models.teacher_path)
+    models = {
+        role: Subject(load_role(config.models, role), AutoTokenizer.from_pretrained(path_of(config.models, role)))
+        for role in ROLES
+        if path_of(config.models, role)
+    }
     limit = config.models.max_new_tokens
 
-    def answer(body: dict[str, Any]) -> dict[str, Any]:
-        prompt = tokenizer.apply_chat_template(
-            body["messages"], add_generation_prompt=True, tokenize=True, return_dict=False
+    def say(subject: Subject, messages: list[dict[str, str]]) -> str:
+        prompt = subject.tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False
         )
-        return {
-            role: greedy(model, tokenizer, [prompt], limit, 1, lambda _: reporter.check_stop())[0]
-            for role, model in models.items()
-        }
+        return greedy(subject.model, subject.tokenizer, [prompt], limit, 1, lambda _: reporter.check_stop())[0]
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        return {role: say(subject, body["messages"]) for role, subject in models.items()}
 
     return answer, lambda: None
 

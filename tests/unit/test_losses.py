@@ -184,3 +184,25 @@ def test_chunked_loss_of_nothing_is_zero():
     total, losses = head_loss(torch.zeros(0, 4, requires_grad=True), torch.zeros(V, 4, requires_grad=True), empty)
     assert float(total.detach()) == 0
     assert losses.shape == (0,)
+
+
+def test_a_row_with_fewer_stored_tokens_is_not_changed_by_its_neighbours():
+    """Runs with different top-k meet in one batch: the padding has no mass, no tail and no gradient."""
+    generator = torch.Generator().manual_seed(5)
+    logits_one = torch.randn(1, V, generator=generator)
+    best = torch.randn(1, V, generator=generator).log_softmax(-1).topk(K, dim=-1)
+    labels, use = torch.tensor([0]), torch.tensor([True])
+    wide_ids = torch.cat([best.indices, torch.zeros(1, 3, dtype=torch.long)], 1)
+    wide_logprobs = torch.cat([best.values, torch.full((1, 3), sparse.PADDING)], 1)
+
+    def run(ids, logprobs):
+        hidden = logits_one.clone().requires_grad_()
+        total, losses = head_loss(hidden, torch.eye(V), Targets(labels, torch.ones(1), use, ids, logprobs))
+        total.backward()
+        return losses, hidden.grad
+
+    narrow, wide = run(best.indices, best.values), run(wide_ids, wide_logprobs)
+    torch.testing.assert_close(narrow[0], wide[0])
+    torch.testing.assert_close(narrow[1], wide[1])
+    readable = sparse.forward_kl(logits_one[None], wide_ids[None], wide_logprobs[None], torch.ones(1, 1))
+    torch.testing.assert_close(readable, narrow[0].squeeze())

@@ -79,7 +79,7 @@ def test_429_waits_as_told_and_500_is_tried_again(server):
 
 
 def test_a_bad_request_is_one_failed_row_with_its_reason(server):
-    server.script = [(400, {}, b'{"error": "too long"}')]
+    server.script = [(400, {"content-type": "application/json"}, b'{"error": "too long"}')]
     [reply] = ask(server.server_port)
     assert "HTTP 400" in reply.error
     assert "too long" in reply.error
@@ -92,10 +92,10 @@ def test_an_answer_in_another_format_is_a_failed_row(server):
 
 
 def test_a_wrong_key_stops_the_run_at_once(server, monkeypatch):
-    monkeypatch.setenv("A_KEY", "secret-key")
+    monkeypatch.setenv("A_API_KEY", "secret-key")
     server.script = [(401, {}, b"bad key")] * 20
     with pytest.raises(TeacherError, match="check the key") as caught:
-        ask(server.server_port, 5, api_key_env="A_KEY")
+        ask(server.server_port, 5, api_key_env="A_API_KEY")
     assert "secret-key" not in str(caught.value)
 
 
@@ -111,9 +111,33 @@ def test_addresses_and_keys_are_checked_before_the_start():
     for address in ("", "localhost:8000", "file:///etc/passwd"):
         with pytest.raises(ConfigError, match="not usable"):
             open_teacher(TeacherConfig(engine="openai_http", base_url=address), None, SamplingConfig())
-    with pytest.raises(ConfigError, match="NO_SUCH_KEY is not set"):
+    with pytest.raises(ConfigError, match="NO_SUCH_API_KEY is not set"):
         open_teacher(
-            TeacherConfig(engine="openai_http", base_url="http://x/v1", api_key_env="NO_SUCH_KEY"),
+            TeacherConfig(engine="openai_http", base_url="https://x/v1", api_key_env="NO_SUCH_API_KEY"),
             None,
             SamplingConfig(),
         )
+
+
+def test_a_server_that_ignores_n_leaves_no_answer_open(server):
+    teacher = open_teacher(
+        TeacherConfig(engine="openai_http", model="m", base_url=f"http://127.0.0.1:{server.server_port}/v1"),
+        None,
+        SamplingConfig(),
+    )
+    request = Request("r", "s", "p", [{"role": "user", "content": "q"}], {})
+    replies = list(teacher.generate([request], SamplingConfig(n=3), lambda: None))
+    teacher.close()
+    assert [(r.n, r.error is None) for r in replies] == [(0, True), (1, False), (2, False)]
+    assert "fewer answers" in replies[1].error
+
+
+def test_keys_go_only_to_safe_places_and_pages_of_others_are_not_repeated(server):
+    for address in ("http://169.254.169.254/latest", "http://example.com/v1", "http://0.0.0.0:1/v1"):
+        with pytest.raises(ConfigError):
+            open_teacher(TeacherConfig(engine="openai_http", base_url=address), None, SamplingConfig())
+    with pytest.raises(ValueError, match="api_key_env"):
+        TeacherConfig(engine="openai_http", api_key_env="AWS_SECRET_ACCESS_KEY")
+    server.script = [(400, {"content-type": "text/html"}, b"internal secrets")]
+    [reply] = ask(server.server_port)
+    assert "secrets" not in reply.error

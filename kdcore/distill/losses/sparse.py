@@ -13,6 +13,7 @@ from kdcore.distill.losses.reduce import masked_mean
 from kdcore.errors import ShapeError
 
 EPSILON = 1e-6
+PADDING = -100.0  # log-prob of a column that is no token: rows with a smaller k are filled up with it
 
 
 def forward_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor) -> Tensor:
@@ -30,8 +31,9 @@ def forward_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, 
     wide = torch.promote_types(student_logits.dtype, torch.float32)
     log_q = student_logits.to(wide).log_softmax(-1).gather(-1, topk_ids)  # (B, T, K)
     log_p = topk_logprobs.detach().to(wide)
-    p = log_p.exp()
+    real = log_p > PADDING / 2
+    p = log_p.exp() * real
     tail_p = (1 - p.sum(-1)).clamp(min=0.0)  # (B, T)
-    tail_q = (1 - log_q.exp().sum(-1)).clamp(min=EPSILON)
+    tail_q = (1 - (log_q.exp() * real).sum(-1)).clamp(min=EPSILON)
     kept = (p * (log_p - log_q)).sum(-1)
     return masked_mean(kept + torch.xlogy(tail_p, tail_p) - tail_p * tail_q.log(), mask)

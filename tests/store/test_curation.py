@@ -1,0 +1,112 @@
+"""From decisions to training text: what people mended is what is frozen, exported and learnt."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from kdcore.configs.elicitation import Example
+from kdcore.configs.selection import IsOneOf
+from kdcore.elicitation import METHODS
+from kdcore.errors import ConfigError
+from kdcore.services import datasets, generation, projects, review
+from kdcore.services.app import App
+from kdcore.services.training_input import write_input
+from kdcore.store import samples
+from tests.conftest import PLAIN, SCRIPTED, import_questions
+
+
+@pytest.fixture
+def answered(app: App, tmp_path: Path) -> str:
+    project = projects.create_project(app, "P")
+    import_questions(app, project, tmp_path, 20)
+    example = Example(user="What is thing number 0?", assistant="An example.")
+    template = METHODS["direct"].template.model_copy(update={"examples": (example,)})
+    version = projects.save_prompt_version(app, project, "v", template)
+    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    return project
+
+
+def training_rows(app: App, tmp_path: Path, *dataset_ids: str) -> dict[str, dict]:
+    write_input(app, tmp_path / "input.parquet", list(dataset_ids), "scripted")
+    return {row["sample_id"]: row for row in pq.read_table(tmp_path / "input.parquet").to_pylist()}
+
+
+def test_a_repeated_run_makes_new_answers_and_its_funnel_adds_up(app: App, answered: str):
+    [version] = projects.prompt_versions(app, answered)
+    again = generation.start_run(app, answered, version["prompt_version_id"], SCRIPTED, PLAIN)
+    assert app.wait(again.run_id).state == "done"
+    assert generation.funnel(app, again.run_id)["by_status"] == {"parsed": 20}
+    assert app.store.scalar("SELECT count(DISTINCT sample_id) FROM samples") == 40
+
+
+def test_an_edit_that_is_accepted_later_stays_an_edit(app: App, answered: str, tmp_path: Path):
+    first, second, *_ = samples.keys(app.store, answered, review.REVIEWABLE)
+    review.decide(app, first, "edit", "me", question="What is it, please?", answer="A better answer.")
+    review.decide(app, first, "accept", "another")
+    frozen = datasets.freeze(app, answered, "D")
+    row = next(r for r in datasets.rows_of(app, frozen["dataset_id"]) if r["sample_id"] == first)
+    assert (row["answer"], row["edited"]) == ("A better answer.", True)
+    learnt = training_rows(app, tmp_path, frozen["dataset_id"])
+    assert learnt[first]["completion"] == "A better answer."
+    messages = json.loads(learnt[first]["messages"])
+    assert messages[-1]["content"] == "What is it, please?"
+    assert messages[1]["content"] == "What is thing number 0?", "a worked example is never touched"
+    assert learnt[second]["completion"].startswith("Answer 0 to:")
+
+
+def test_an_undone_edit_is_gone(app: App, answered: str):
+    [first, *_] = samples.keys(app.store, answered, review.REVIEWABLE)
+    review.decide(app, first, "edit", "me", question="Other?", answer="Other.")
+    review.undo(app, answered, "me")
+    frozen = datasets.freeze(app, answered, "D")
+    assert not any(row["edited"] for row in datasets.rows_of(app, frozen["dataset_id"]))
+
+
+def test_an_export_is_what_the_student_learns(app: App, answered: str, tmp_path: Path):
+    frozen = datasets.freeze(app, answered, 'Odd: "name"', heldout_share=0.3)
+    files = datasets.export(app, frozen["dataset_id"], "chat_jsonl", tmp_path / "out")
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    learnt = training_rows(app, tmp_path, frozen["dataset_id"])
+    assert len(lines) == len(learnt) == 20
+    for line in lines:
+        row = learnt[line["metadata"]["sample_id"]]
+        assert line["messages"][:-1] == json.loads(row["messages"])
+        assert line["messages"][-1]["content"] == row["completion"]
+    card = (datasets.export(app, frozen["dataset_id"], "datasets_folder", tmp_path / "folder")[-1]).read_text()
+    assert 'pretty_name: "Odd: \\"name\\" v1"' in card
+
+
+def test_training_on_what_another_slice_holds_out_is_refused(app: App, answered: str, tmp_path: Path):
+    one = datasets.freeze(app, answered, "A", heldout_share=0.2, seed=0)
+    splits = {datasets.freeze(app, answered, f"B{s}", heldout_share=0.2, seed=s)["dataset_id"] for s in range(1, 5)}
+    held = {r["group_key"] for r in datasets.rows_of(app, one["dataset_id"], "heldout")}
+    other = next(d for d in splits if {r["group_key"] for r in datasets.rows_of(app, d, "heldout")} != held)
+    with pytest.raises(ConfigError, match="another slice holds out"):
+        write_input(app, tmp_path / "i.parquet", [one["dataset_id"], other], "scripted")
+    training_rows(app, tmp_path, one["dataset_id"], one["dataset_id"])
+
+
+def test_a_split_hardly_moves_when_a_group_is_added():
+    groups = [f"g{i}" for i in range(20) for _ in range(5)]
+    before = dict(zip(groups, datasets.split_by_group(groups, 0.15), strict=True))
+    more = [*groups, *["new"] * 5]
+    after = dict(zip(more, datasets.split_by_group(more, 0.15), strict=True))
+    assert sum(before[g] != after[g] for g in before) <= 1
+    assert datasets.split_by_group(["big"] * 100 + ["small"] * 10, 0.15).count("heldout") == 10
+
+
+def test_the_same_instruction_over_other_passages_is_another_seed(app: App, tmp_path: Path):
+    project = projects.create_project(app, "S")
+    path = tmp_path / "s.csv"
+    path.write_text("q,passage\n" + "\n".join(f"Summarise it.,Passage {i % 3}" for i in range(6)))
+    run = projects.read_file(app, project, path, path.name, "question", {"text": "q", "source": "passage"})
+    assert app.wait(run.run_id).state == "done"
+    assert projects.new_seeds(app, run.run_id) == len(projects.seeds(app, project)) == 3
+
+
+def test_only_selected_rows_are_frozen(app: App, answered: str):
+    some = tuple(samples.keys(app.store, answered, review.REVIEWABLE)[:3])
+    assert datasets.freeze(app, answered, "D", IsOneOf(sample_ids=some))["row_count"] == 3
