@@ -4,7 +4,7 @@ import streamlit as st
 
 from kdcore.services import main_job, projects
 from kdcore.ui import frame, new_project
-from kdcore.ui.words import duration
+from kdcore.ui.words import duration, escape
 
 FUNNEL = (
     ("seeds", "seed questions"),
@@ -83,7 +83,10 @@ def plan_panel(page: frame.Page) -> None:
                 else:
                     st.markdown(f":material/radio_button_unchecked: {label}")
             if now.state == "failed":
-                st.error(now.message)
+                st.error(escape(now.message))
+                if st.button("Go on from here", icon=":material/play_arrow:"):
+                    main_job.go_on(page.app)
+                    st.rerun()
             elif now.state == "done":
                 st.caption(f"Done in {duration(now.ended - now.started)}, on real models.")
         if len(now.stages) != len(plan.stages) or now.state != plan.state:

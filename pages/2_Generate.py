@@ -15,8 +15,5 @@ with frame.page("Generate") as page:
     if not runs:
         st.info("No run yet. Start one above; rows can be read while it goes on.", icon=":material/info:")
         st.stop()
-    ids = [run["run_id"] for run in runs]
-    wanted = state.param("run")
-    chosen = st.selectbox("Run", ids, index=ids.index(wanted) if wanted in ids else 0, key=f"generate-run-{wanted}")
-    state.set_params(run=chosen)
+    chosen = state.choose("Run", [run["run_id"] for run in runs], "run")
     generate_panels.run_panel(page.app, page.project_id, chosen)

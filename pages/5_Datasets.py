@@ -14,16 +14,7 @@ with frame.page("Datasets") as page:
         )
         st.stop()
     names = {v["dataset_id"]: f"{v['name']} v{v['version']} · {v['row_count']} rows" for v in versions}
-    wanted = state.param("dataset")
-    ids = list(names)
-    chosen = st.selectbox(
-        "Version",
-        ids,
-        index=ids.index(wanted) if wanted in ids else 0,
-        format_func=names.__getitem__,
-        key=f"dataset-{wanted}",
-    )
-    state.set_params(dataset=chosen)
+    chosen = state.choose("Version", list(names), "dataset", names.__getitem__)
     version = next(v for v in versions if v["dataset_id"] == chosen)
     rows_tab, export_tab, diff_tab = st.tabs(
         [":material/table_rows: Rows", ":material/download: Export", ":material/difference: Compare"]

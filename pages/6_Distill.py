@@ -15,15 +15,7 @@ with frame.page("Distill") as page:
         st.stop()
     names = {run["run_id"]: f"{run['config']['name'] or 'Student'} · {run['run_id']}" for run in runs}
     ids = list(names)
-    wanted = state.param("run")
-    chosen = st.selectbox(
-        "Run",
-        ids,
-        index=ids.index(wanted) if wanted in ids else 0,
-        format_func=names.__getitem__,
-        key=f"distill-run-{wanted}",
-    )
-    state.set_params(run=chosen)
+    chosen = state.choose("Run", ids, "run", names.__getitem__)
     others: list[str] = []
     if len(ids) > 1:
         others = st.multiselect(

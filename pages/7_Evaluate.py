@@ -15,11 +15,6 @@ with frame.page("Evaluate") as page:
     with st.expander("New comparison", icon=":material/add:", expanded=not runs), frame.guard():
         evaluate_panels.new_run(page.app, students)
     if runs:
-        ids = [run["run_id"] for run in runs]
-        wanted = state.param("run")
-        chosen = st.selectbox(
-            "Comparison", ids, index=ids.index(wanted) if wanted in ids else 0, key=f"evaluate-run-{wanted}"
-        )
-        state.set_params(run=chosen)
+        chosen = state.choose("Comparison", [run["run_id"] for run in runs], "run", clears=("page",))
         evaluate_panels.run_panel(page.app, page.project_id, chosen)
     evaluate_panels.ask(page.app, students)

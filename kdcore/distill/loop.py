@@ -163,6 +163,7 @@ def train(
                 measure(step)
                 pace.pause()
             if step % save_every == 0 and step < total:
+                pen.check_stop()
                 save(step)
                 saved = step
                 pace.pause()

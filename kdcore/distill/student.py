@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,14 @@ def hf_model(model: Any) -> Any:
 
 
 def save_merged(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write safetensors and tokenizer; adapters are merged in, so any engine can load the folder."""
+    """Write safetensors and tokenizer; adapters are merged in, so any engine can load the folder.
+
+    The folder has its name only once it is whole.
+    """
+    scratch = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
     merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
-    merged.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    merged.save_pretrained(scratch)
+    tokenizer.save_pretrained(scratch)
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch.rename(folder)

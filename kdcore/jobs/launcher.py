@@ -7,6 +7,7 @@ operating system's process table.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.types import TERMINAL_STATES
 
 LOST_AFTER_S = 3.0
+SAVING_S = 900.0
 MIN_FREE_BYTES = 500 * 1024 * 1024
 
 
@@ -57,6 +59,15 @@ def start(run: RunDir) -> int:
     Raises JobError when it runs already or when the disk is nearly full. An attempt after the first
     seals what the earlier ones wrote and continues with the requests that have no terminal record.
     """
+    with (run.path / "start.lock").open("a") as lock:
+        try:  # two tabs may ask at once; the kernel's lock goes with the process
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise JobError(f"run {run.run_id} is being started already.") from exc
+        return _start(run)
+
+
+def _start(run: RunDir) -> int:
     status = run.status()
     if is_alive(status) and status.state not in TERMINAL_STATES:
         raise JobError(f"run {run.run_id} is running already (process {status.pid}).")
@@ -150,7 +161,8 @@ def stop(run: RunDir, what: str = "cancel", grace_s: float = 30.0) -> Status:
 
 def see_to_stop(run: RunDir, before: Status, grace_s: float = 30.0) -> Status:
     """Wait for the attempt that wrote ``before``, then end what is left of it; a later attempt is not touched."""
-    deadline = time.monotonic() + grace_s
+    # Training saves what was learnt before it leaves; everything else is durable at any moment.
+    deadline = time.monotonic() + (SAVING_S if run.kind == "distill" else grace_s)
     while is_alive(before) and time.monotonic() < deadline:
         reap()
         time.sleep(0.1)

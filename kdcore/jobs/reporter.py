@@ -39,10 +39,12 @@ class Reporter:
         self.run = run
         self.epoch = epoch
         self._lock = threading.Lock()
+        self._status_lock = threading.Lock()
         self._journal = (run.path / f"journal-{epoch:05d}.jsonl").open("ab")
         self._metrics = (run.path / "metrics.jsonl").open("ab")
         self._seq = 0
         self._dirty = False
+        self._failure: OSError | None = None
         self._closing = threading.Event()
         me = psutil.Process()
         self._status = Status("running", me.pid, me.create_time(), epoch, 0, {}, "starting", time.time())
@@ -101,16 +103,16 @@ class Reporter:
 
     def phase(self, message: str, state: RunState = "running") -> None:
         """Say in plain words what the run is doing now."""
-        self._status = replace(self._status, state=state, message=message)
+        self._set(state=state, message=message)
 
     def progress(self, done: int, total: int, unit: str, **extra: Any) -> None:
         """Say how far the run is; rate and ETA are worked out by whoever reads."""
-        self._status = replace(
-            self._status, progress={"done": done, "total": total, "unit": unit, "time": time.time(), **extra}
-        )
+        self._set(progress={"done": done, "total": total, "unit": unit, "time": time.time(), **extra})
 
     def check_stop(self) -> None:
-        """Raise Stopped if the user asked to cancel or pause."""
+        """Raise Stopped if the user asked to cancel or pause, JobError if nothing more can be written."""
+        if self._failure is not None:
+            raise JobError(f"the run folder can't be written ({self._failure}); free some disk and resume.")
         asked = self.run.asked()
         if asked is not None:
             raise Stopped(asked)
@@ -124,8 +126,12 @@ class Reporter:
         while not self._closing.wait(HEARTBEAT_S):
             if self.run.status().epoch > self.epoch:
                 os._exit(75)  # a newer attempt owns the run: nothing this process writes counts any more
-            self._sync()
-            self._write_status()
+            try:
+                self._sync()
+                self._write_status()
+                self._failure = None
+            except OSError as exc:  # most often a full disk: the work is told, and the heart beats on
+                self._failure = exc
 
     def _sync(self) -> None:
         with self._lock:
@@ -137,5 +143,10 @@ class Reporter:
                 os.fsync(file.fileno())
 
     def _write_status(self, *, durable: bool = False) -> None:
-        self._status = replace(self._status, heartbeat=self._status.heartbeat + 1, updated=time.time())
+        self._set(heartbeat=self._status.heartbeat + 1, updated=time.time())
         self.run.write_status(self._status, durable=durable)
+
+    def _set(self, **changes: Any) -> None:
+        """Change the status; both the work and the heartbeat do."""
+        with self._status_lock:
+            self._status = replace(self._status, **changes)

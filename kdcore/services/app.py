@@ -32,6 +32,7 @@ class App:
         self.store = Store(folders.database)
         self.observer = launcher.Observer()
         self.background: list[Callable[[App], object]] = []
+        self.problems: list[str] = []  # what could not be read, in sentences, for every page to show
         self._settled: set[str] = set()
         self._ticking = threading.Lock()
         self._closing = threading.Event()
@@ -107,12 +108,23 @@ class App:
                 if path.name in self._settled or not (path / "config.json").exists():
                     continue
                 run = RunDir(path)
-                self._register(run)
-                status = self.observer.look(run)
-                applied += ingest.ingest_run(self.store, run)
+                try:
+                    self._register(run)
+                    status = self.observer.look(run)
+                    applied += ingest.ingest_run(self.store, run)
+                except Exception:
+                    # One damaged folder must not stop the others; it is said on every page and left as it is.
+                    self.report(f"run {path.name} can't be read; its folder is untouched, the log has the cause")
+                    self._settled.add(path.name)
+                    continue
                 if status.state in TERMINAL_STATES:
                     self._settled.add(path.name)
         return applied
+
+    def report(self, problem: str) -> None:
+        """Log the error in hand and keep a sentence for the pages."""
+        log.exception(problem)
+        self.problems.append(problem[:1].upper() + problem[1:] + ".")
 
     def _register(self, run: RunDir) -> None:
         config = run.config()
@@ -177,11 +189,17 @@ APPLY: dict[str, Callable[[App, dict[str, Any]], Any]] = {
 def replay_decisions(app: App) -> int:
     """Apply what the log has and the database may lack (a crash between the two); return the decisions read."""
     count = 0
-    for record in decisions.read(app.folders.decisions):
-        kind = record.pop("kind")
-        if kind in APPLY:
-            APPLY[kind](app, record)
-            count += 1
+    position = ingest.decisions_read(app.store)
+    for record, end in decisions.read(app.folders.decisions, position):
+        position = end
+        kind = record.pop("kind", "")
+        try:
+            if kind in APPLY:
+                APPLY[kind](app, record)
+                count += 1
+        except Exception:
+            app.report(f"a decision ({kind}) can't be applied; it stays in {app.folders.decisions.name}")
+    ingest.set_decisions_read(app.store, position)
     return count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdcore.errors import DataError
+from kdcore.jobs.run_dir import fsync_dir
 from kdcore.settings import Workspace
 
 COLUMNS = ("sample_id", "split", "question", "answer", "rationale", "edited")
@@ -25,7 +27,10 @@ def write_frozen(folders: Workspace, dataset_id: str, rows: list[dict[str, Any]]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     pq.write_table(pa.Table.from_pylist([{c: row[c] for c in COLUMNS} for row in rows]), temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
     temporary.replace(path)
+    fsync_dir(path.parent)
     return path
 
 

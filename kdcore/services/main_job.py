@@ -6,6 +6,7 @@ A plan on disk with one run a stage: it goes on after a restart, in the app and 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,7 @@ from kdcore.services import datasets, distillation, evaluation, exploration, gen
 from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
 
+log = logging.getLogger(__name__)
 PLAN = "main_job.json"
 SEED_FILES: tuple[tuple[str, SeedKind], ...] = (
     ("medical_questions", "question"),
@@ -102,7 +104,23 @@ def advance(app: App) -> Plan | None:
         plan.state = "done"
     except KdError as exc:
         plan.state, plan.message = "failed", str(exc)
+    except Exception as exc:
+        log.exception("the main job failed")
+        plan.state, plan.message = "failed", f"the app itself failed ({type(exc).__name__}); its log has the cause"
     plan.ended = time.time()
+    _write(app, plan)
+    return plan
+
+
+def go_on(app: App) -> Plan | None:
+    """Take a failed or stopped plan up again: its unfinished runs are resumed, a stage that never began begins."""
+    plan = load(app)
+    if plan is None or plan.state != "failed":
+        return plan
+    for run_id in (list(plan.stages.values()) or [""])[-1].split(","):
+        if (app.folders.runs / run_id).is_dir() and run_id and app.status(run_id).state != "done":
+            app.launch(app.run_dir(run_id))
+    plan.state, plan.message = "running", ""
     _write(app, plan)
     return plan
 

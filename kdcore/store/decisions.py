@@ -26,14 +26,16 @@ def append(path: Path, kind: str, record: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield every whole decision, oldest first; a torn line is passed over."""
+def read(path: Path, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield every whole decision from byte ``position`` on with where it ends; a torn line is passed over."""
     if not path.exists():
         return
     with path.open("rb") as file:
+        file.seek(position)
         for line in file:
+            position += len(line)
             try:
-                yield json.loads(line)
+                yield json.loads(line), position
             except ValueError:
                 continue
 

@@ -51,6 +51,20 @@ def _set_offset(tx: Cursor, run_id: str, file: str, position: int) -> None:
     tx.execute("INSERT INTO ingest_offsets VALUES (?, ?, ?)", [run_id, file, position])
 
 
+_DECISIONS = "decisions.jsonl"
+
+
+def decisions_read(store: Store) -> int:
+    """Bytes of the decision log that an earlier start has applied."""
+    return _offset(store, "", _DECISIONS)
+
+
+def set_decisions_read(store: Store, position: int) -> None:
+    """Remember how far the decision log was applied."""
+    with store.transaction() as tx:
+        _set_offset(tx, "", _DECISIONS, position)
+
+
 def _quarantine(tx: Cursor, run_id: str, file: str, bad: list[BadLine]) -> None:
     for line in bad:
         tx.execute(

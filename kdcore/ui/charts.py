@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -99,6 +101,11 @@ def train_curve(points: Points, run_ids: Sequence[str], name: str, title: str, y
     return _layout(figure, title, y, 240)
 
 
+def _wrapped(value: str | None) -> str:
+    """Untrusted text for a hover box: no tag of its own, broken into short lines."""
+    return "<br>".join(textwrap.wrap(html.escape(value or ""), 60))
+
+
 def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Figure:
     """WebGL map: one trace a value of ``colour``; unselected points dimmed, not hidden; titles at the centres."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
@@ -111,7 +118,9 @@ def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Fig
             y=[p["y"] for p in members],
             mode="markers",
             name=name[:40],
-            customdata=[[p["sample_id"], p["question"], p["answer"], p["title"] or ""] for p in members],
+            customdata=[
+                [p["sample_id"], *(_wrapped(p[k]) for k in ("question", "answer", "title"))] for p in members
+            ],
             hovertemplate="<b>%{customdata[1]}</b><br>%{customdata[2]}<br><i>%{customdata[3]}</i><extra></extra>",
             marker={
                 "size": 9 if len(points) < 2000 else 5,

@@ -19,7 +19,7 @@ from kdcore.services import generation, models, projects
 from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
 from kdcore.ui import frame, live, state
-from kdcore.ui.words import safe_html
+from kdcore.ui.words import escape, safe_html
 
 KINDS = {"question": "Questions", "document": "Source passages"}
 
@@ -57,7 +57,7 @@ def _preview_panel(app: App, project_id: str, file: Any, kind: str, run_id: str)
         if status.state not in TERMINAL_STATES:
             st.caption("Reading the file…")
         elif status.state == "failed":
-            st.error(status.message, icon=":material/error:")
+            st.error(escape(status.message), icon=":material/error:")
         else:
             _mapping_form(app, project_id, file, kind, run_id)
 
@@ -218,7 +218,7 @@ def _trial_answer(result: dict[str, Any]) -> None:
                 st.caption("Answer")
             st.html(safe_html(parsed.answer))
         else:
-            st.warning(f"{parsed.status}: {parsed.reason}", icon=":material/error:")
+            st.warning(f"{parsed.status}: {escape(parsed.reason)}", icon=":material/error:")
             st.code(reply.text, language=None, wrap_lines=True)
         st.caption(f"{reply.completion_tokens} tokens · {reply.finish_reason}")
 
@@ -232,9 +232,11 @@ def versions(app: App, project_id: str) -> None:
         return
     for version in known:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{version['name']}** v{version['version']} · {version['method'].replace('_', ' ')}")
+            st.markdown(
+                f"**{escape(version['name'])}** v{version['version']} · {version['method'].replace('_', ' ')}"
+            )
             share = f", {version['parsed'] / version['rows']:.0%} usable" if version["rows"] else ""
-            st.caption(f"{version['rows']} rows{share}. {version['note'] or ''}")
+            st.caption(f"{version['rows']} rows{share}. {escape(version['note'] or '')}")
             frame.link("Elicit", "Open", prompt=version["prompt_version_id"])
     if len(known) > 1:
         names = {v["prompt_version_id"]: f"{v['name']} v{v['version']}" for v in known}

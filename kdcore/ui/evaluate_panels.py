@@ -9,7 +9,7 @@ import streamlit as st
 from kdcore.services import evaluation, exploration
 from kdcore.services.app import App
 from kdcore.ui import charts, frame, live, state
-from kdcore.ui.words import safe_html, short
+from kdcore.ui.words import escape, safe_html, short
 
 FIGURES = (
     ("perplexity", "Perplexity", "on the teacher's text, lower is better"),
@@ -70,7 +70,7 @@ def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]]) -> None
     page = state.number("page")
     for row in rows[page * SHOWN : (page + 1) * SHOWN]:
         student = row["measures"].get("student", {})
-        title = short(row["question"] or row["sample_id"], 100)
+        title = escape(short(row["question"] or row["sample_id"], 100))
         distance = f" · KL {student['forward_kl']:.2f}" if "forward_kl" in student else ""
         with st.expander(f"{title}{distance}", icon=":material/quiz:"):
             columns = st.columns(len(ROLES) + 1)

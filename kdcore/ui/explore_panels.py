@@ -13,7 +13,7 @@ from kdcore.services import exploration
 from kdcore.services.app import App
 from kdcore.store.samples import SORTS
 from kdcore.ui import charts, filter_bar, forms, frame, live, sample_card, state
-from kdcore.ui.words import short
+from kdcore.ui.words import escape, short
 
 COLOURS = {"title": "group", "topic": "topic", "review": "decision", "status": "status", "reader": "reader"}
 
@@ -68,6 +68,8 @@ def map_panel(app: App, project_id: str, map_run: str, selection: Selection) -> 
 
 def _use_selection(event: Any, map_run: str) -> None:
     chosen = event.get("selection", {}) if event else {}
+    if not state.is_new("map", [chosen.get("lasso"), chosen.get("box"), chosen.get("points")]):
+        return
     for shape in chosen.get("lasso", []) + chosen.get("box", []):
         xs, ys = list(shape["x"]), list(shape["y"])
         if len(xs) == 2:  # a box comes as two corners
@@ -79,10 +81,8 @@ def _use_selection(event: Any, map_run: str) -> None:
             st.rerun()
     points = chosen.get("points", [])
     if len(points) == 1 and points[0].get("customdata"):
-        picked = points[0]["customdata"][0]
-        if picked != state.param("sample"):
-            state.set_params(sample=picked)
-            st.rerun()
+        state.set_params(sample=points[0]["customdata"][0])
+        st.rerun()
 
 
 def cluster_list(app: App, map_run: str) -> None:
@@ -92,7 +92,7 @@ def cluster_list(app: App, map_run: str) -> None:
         for row in exploration.clusters(app, map_run):
             judged = f" · ✓ {row['accepted']} ✕ {row['rejected']}" if row["accepted"] or row["rejected"] else ""
             st.button(
-                f"{row['title']} · {row['size']}{judged}",
+                f"{escape(row['title'])} · {row['size']}{judged}",
                 key=f"cluster-{row['cluster']}",
                 on_click=filter_bar.add,
                 args=(InClusters(map_run=map_run, clusters=(row["cluster"],)),),
@@ -183,8 +183,9 @@ def table(app: App, view: dict[str, Any], page_size: int) -> None:
         key=f"table-{state.filter_key()}-{state.param('page')}-{state.param('sort')}",
     )
     picked = event.get("selection", {}).get("rows", []) if event else []
-    if picked and rows[picked[0]]["sample_id"] != state.param("sample"):
-        state.set_params(sample=rows[picked[0]]["sample_id"])
+    ids = [rows[i]["sample_id"] for i in picked if i < len(rows)]
+    if state.is_new("table", ids) and ids:
+        state.set_params(sample=ids[0])
         st.rerun()
     pages = max(1, -(-view["count"] // page_size))
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -20,7 +20,7 @@ from kdcore.configs.selection import (
 )
 from kdcore.ui import state
 from kdcore.ui.forms import label_of
-from kdcore.ui.words import short
+from kdcore.ui.words import escape, short
 
 REVIEW_STATES = ("pending", "accepted", "edited", "rejected", "skipped")
 
@@ -85,7 +85,7 @@ def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selectio
                     for facet in facets[column]:
                         if facet["value"]:
                             st.button(
-                                f"{facet['value']} · {facet['rows']}",
+                                f"{escape(facet['value'])} · {facet['rows']}",
                                 key=f"facet-{column}-{facet['value']}",
                                 on_click=add,
                                 args=(ColumnIs(column=column, values=(facet["value"],)),),  # pyright: ignore[reportArgumentType]
@@ -107,7 +107,7 @@ def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selectio
     if chosen:
         with st.container(horizontal=True, vertical_alignment="center"):
             for number, part in enumerate(chosen):
-                label = describe(part)
+                label = escape(describe(part))
                 st.button(label, key=f"pill-{number}-{label}", icon=":material/close:", on_click=remove, args=(part,))
             st.button("Clear all", key="clear-filter", type="tertiary", on_click=state.set_selection, args=(All(),))
     return selection

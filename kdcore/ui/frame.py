@@ -21,6 +21,7 @@ from kdcore.services.app import App
 from kdcore.services.app import open_app as open_workspace
 from kdcore.settings import workspace
 from kdcore.ui import live, state
+from kdcore.ui.words import escape
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ PAGES: dict[str, tuple[str, str, str]] = {
     "Distill": ("pages/6_Distill.py", ":material/school:", "Train a student"),
     "Evaluate": ("pages/7_Evaluate.py", ":material/compare_arrows:", "Compare and go back"),
 }
+
+
+# what in the address bar speaks of one project only
+OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
             st.caption(PAGES[title][2])
         if needs_project and chosen is None:
             empty("There is no project yet.", "Elicit", "Create a project")
+        for problem in app.problems[-3:]:
+            st.warning(problem, icon=":material/warning:")
         yield Page(app, chosen)
 
 
@@ -81,7 +88,7 @@ def guard() -> Iterator[None]:
     try:
         yield
     except KdError as exc:
-        st.error(str(exc)[:1].upper() + str(exc)[1:], icon=":material/error:")
+        st.error(escape(str(exc)[:1].upper() + str(exc)[1:]), icon=":material/error:")
     except Exception:
         # The edge of the page: recorded in full, shown with a number to find it by.
         number = uuid.uuid4().hex[:8]
@@ -112,16 +119,16 @@ def _sidebar(app: App) -> dict[str, Any] | None:
     with st.sidebar:
         chosen: dict[str, Any] | None = None
         if known:
-            ids = [p["project_id"] for p in known]
-            # The menu's own links drop the address bar, so the session remembers the project too.
-            wanted = state.param("project") or st.session_state.get("project_id", "")
-            place = ids.index(wanted) if wanted in ids else len(ids) - 1
             names = {p["project_id"]: p["name"] for p in known}
-            picked = st.selectbox(
-                "Project", ids, index=place, format_func=lambda i: names[i], key=f"project-{wanted}"
-            )
+            # The menu's own links drop the address bar, so the session remembers the project too.
+            remembered = st.session_state.get("project_id")
+            if not state.param("project"):
+                state.set_params(project=remembered if remembered in names else known[-1]["project_id"])
+            picked = state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)
+            if remembered not in (None, picked):
+                for key in [k for k in st.session_state if str(k).startswith("review.")]:
+                    del st.session_state[key]
             st.session_state["project_id"] = picked
-            state.set_params(project=picked)
             chosen = next(p for p in known if p["project_id"] == picked)
         st.text_input("Your name", key="reviewer", placeholder="Name on your decisions", persist_state="session")
         live.running_now(app)

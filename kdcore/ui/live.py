@@ -8,7 +8,7 @@ from kdcore.jobs.run_dir import Status
 from kdcore.services.app import App
 from kdcore.services.generation import eta_s
 from kdcore.types import TERMINAL_STATES
-from kdcore.ui.words import KINDS, STATES, duration
+from kdcore.ui.words import KINDS, STATES, duration, escape
 
 POLL_S = 1.5
 
@@ -21,7 +21,7 @@ def running_now(app: App) -> None:
         active = app.active_runs()
         st.caption("Running now" if active else "Nothing is running")
         for run, status in active:
-            st.markdown(f"**{KINDS.get(run.kind, run.kind)}**  \n{status.message or status.state}")
+            st.markdown(f"**{KINDS.get(run.kind, run.kind)}**  \n{escape(status.message or status.state)}")
             if status.progress.get("total") and run.kind != "serve":
                 st.progress(_share(status), text=_progress_text(status))
 
@@ -35,7 +35,7 @@ def status_line(run_id: str, status: Status) -> None:
         st.badge(word, icon=icon, color=colour)  # pyright: ignore[reportArgumentType]
         st.caption(f"{run_id}")
     if status.message:
-        (st.error if status.state == "failed" else st.caption)(status.message)
+        (st.error if status.state == "failed" else st.caption)(escape(status.message))
     if status.progress.get("total") and status.state not in TERMINAL_STATES:
         st.progress(_share(status), text=_progress_text(status))
 

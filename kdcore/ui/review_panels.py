@@ -11,7 +11,7 @@ from kdcore.configs.selection import Selection, to_url
 from kdcore.services import exploration, review
 from kdcore.services.app import App
 from kdcore.ui import frame, sample_card, state
-from kdcore.ui.words import DECISIONS, short
+from kdcore.ui.words import DECISIONS, escape, short
 
 # action → (label, key, icon); Streamlit keeps R and C for itself
 KEYS = {
@@ -68,7 +68,7 @@ def _progress_bar(counts: dict[str, int]) -> None:
 def _current(app: App, project_id: str, selection: Selection) -> str | None:
     """The sample asked for in the address bar, else the first of the queue."""
     asked = st.session_state.get("review.back") or state.param("sample")
-    if asked:
+    if asked and exploration.sample(app, asked)["project_id"] == project_id:
         return asked
     queue = review.queue(app, project_id, selection, limit=QUEUE)
     skipped = st.session_state.get("review.skipped", [])
@@ -143,7 +143,7 @@ def recent(app: App, project_id: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             icon, word = DECISIONS.get(row["action"], (":material/undo:", "taken back"))
             st.badge(word, icon=icon)
-            st.caption(f"{row['reviewer']}: {short(row['asked'] or '', 100)}")
+            st.caption(f"{escape(row['reviewer'])}: {escape(short(row['asked'] or '', 100))}")
             frame.link("Review", "Open", sample=row["sample_id"])
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from kdcore.services import exploration
 from kdcore.services.app import App
 from kdcore.ui import frame
-from kdcore.ui.words import DECISIONS, safe_html, short
+from kdcore.ui.words import DECISIONS, escape, safe_html, short
 
 
 def body(sample: dict[str, Any], *, edited: bool = True) -> None:
@@ -32,7 +32,7 @@ def tags(sample: dict[str, Any]) -> None:
     with st.container(horizontal=True):
         for name in ("topic", "difficulty", "reader"):
             if sample[name]:
-                st.badge(sample[name], color="gray")
+                st.badge(escape(short(sample[name], 40)), color="gray")
         if sample["status"] != "parsed":
             st.badge(sample["status"], icon=":material/error:", color="orange")
         icon, word = DECISIONS[sample.get("review") or "pending"]
@@ -50,7 +50,7 @@ def thread(app: App, sample_id: str) -> None:
             frame.link("Elicit", f"Prompt: {prompt['name']} v{prompt['version']}", prompt=prompt["prompt_version_id"])
         frame.link("Generate", f"Run: {full['run_id']}", run=full["run_id"])
         if line["seed"]:
-            st.caption(f"Seed: {short(line['seed']['text'])}")
+            st.caption(f"Seed: {escape(short(line['seed']['text']))}")
         for dataset in line["datasets"]:
             name = f"Dataset: {dataset['name']} v{dataset['version']} ({dataset['split']})"
             frame.link("Datasets", name, dataset=dataset["dataset_id"])
@@ -65,8 +65,8 @@ def thread(app: App, sample_id: str) -> None:
         )
         for verdict in line["verdicts"]:
             mark = ":material/check:" if verdict["passed"] else ":material/close:"
-            st.markdown(f"{mark} {verdict['filter']} {verdict['reason']}")
+            st.markdown(f"{mark} {verdict['filter'].replace('_', ' ')} {escape(verdict['reason'] or '')}")
         for event in line["reviews"]:
-            st.caption(f"{event['reviewer']}: {event['action']} {event['note'] or ''}")
+            st.caption(f"{escape(event['reviewer'])}: {event['action']} {escape(event['note'] or '')}")
         st.caption("Sent to the teacher")
         st.code(json.dumps(full["messages"], ensure_ascii=False, indent=1), language="json", wrap_lines=True)

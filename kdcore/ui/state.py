@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, Selection, from_url, to_url
@@ -29,6 +31,35 @@ def set_params(**values: str | int | None) -> None:
                 del st.query_params[name]
         elif st.query_params.get(name) != text:
             st.query_params[name] = text
+
+
+def choose(
+    label: str, options: list[str], name: str, words: Callable[[str], str] = str, clears: Sequence[str] = ()
+) -> str:
+    """A select box tied to a value of the address bar; a new choice clears the values that hung on the old one.
+
+    The widget keeps one key: a key that followed the value would drop every other click.
+    """
+    key = f"choose.{name}.{label}"
+    wanted = param(name)
+    if wanted in options:
+        st.session_state[key] = wanted
+    elif st.session_state.get(key) not in options:
+        st.session_state[key] = options[0]
+
+    def changed() -> None:
+        set_params(**{name: st.session_state[key]}, **dict.fromkeys(clears))
+
+    chosen = st.selectbox(label, options, format_func=words, key=key, on_change=changed)
+    set_params(**{name: chosen})
+    return chosen
+
+
+def is_new(key: str, value: object) -> bool:
+    """Whether a widget's value differs from the one last acted on: a selection that stays is not a new wish."""
+    known = st.session_state.get(f"handled.{key}")
+    st.session_state[f"handled.{key}"] = value
+    return value != known
 
 
 def selection() -> Selection:

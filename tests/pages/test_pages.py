@@ -194,3 +194,39 @@ def test_a_running_run_shows_its_progress(run_page, populated, tmp_path):
 
 def test_page_files_exist():
     assert all((ROOT / file).exists() for file in PAGES)
+
+
+def test_every_choice_of_a_run_counts(run_page, populated, tmp_path):
+    """A box whose key followed its value dropped every other click."""
+    app = frame.open_app(str(tmp_path / "ws"))
+    [version, *_] = projects.prompt_versions(app, populated)
+    for _ in range(2):
+        run = generation.start_run(app, populated, version["prompt_version_id"], SCRIPTED, PLAIN)
+        assert app.wait(run.run_id).state == "done"
+    at = run_page("pages/2_Generate.py")
+    box = next(b for b in at.selectbox if b.label == "Run")
+    for wanted in (box.options[1], box.options[2], box.options[0], box.options[2]):
+        next(b for b in at.selectbox if b.label == "Run").select(wanted).run()
+        assert next(b for b in at.selectbox if b.label == "Run").value == wanted
+        assert at.query_params["run"] == wanted
+
+
+def test_another_project_starts_clean(run_page, populated, tmp_path):
+    app = frame.open_app(str(tmp_path / "ws"))
+    projects.create_project(app, "Second")
+    [first, *_] = samples.keys(app.store, populated, review.REVIEWABLE)
+    at = run_page("pages/4_Review.py", project=populated, sample=first)
+    assert "Accept" in texts(at)
+    next(b for b in at.selectbox if b.label == "Project").select_index(1).run()
+    assert "sample" not in at.query_params
+    assert "nothing to review yet" in texts(at)
+
+
+def test_text_of_models_cannot_draw_or_load_anything(run_page, populated, tmp_path):
+    app = frame.open_app(str(tmp_path / "ws"))
+    [first, *_] = samples.keys(app.store, populated, review.REVIEWABLE)
+    evil = "![x](http://evil/x.png) :red[hi] <b>bold</b>"
+    review.decide(app, first, "edit", "me", question=evil, answer=evil, note=evil)
+    at = run_page("pages/3_Explore.py", sample=first)
+    assert "![x](" not in texts(at)
+    assert ":red[" not in texts(at)

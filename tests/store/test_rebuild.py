@@ -49,4 +49,38 @@ def test_a_torn_decision_line_is_passed_over(tmp_path: Path):
     with path.open("ab") as file:
         file.write(b'{"kind": "proj')
     append(path, "project", {"a": 2})
-    assert [record["a"] for record in read(path)] == [1, 2]
+    assert [record["a"] for record, _ in read(path)] == [1, 2]
+
+
+def test_one_damaged_folder_or_decision_never_closes_the_workspace(tmp_path: Path):
+    app = open_app(tmp_path / "ws")
+    project = projects.create_project(app, "P")
+    import_questions(app, project, tmp_path, 6)
+    version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
+    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    frozen = datasets.freeze(app, project, "D")
+    app.close()
+    (tmp_path / "ws" / "datasets" / f"{frozen['dataset_id']}.parquet").write_bytes(b"bad")
+    broken = tmp_path / "ws" / "runs" / "generate-00000000-broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{no json")
+    rebuild(tmp_path / "ws")
+    again = open_app(tmp_path / "ws")
+    assert samples.count(again.store, project, review.REVIEWABLE) == 6
+    assert any("generate-00000000-broken" in problem for problem in again.problems)
+    again.close()
+
+
+def test_a_start_replays_only_what_is_new(tmp_path: Path, monkeypatch):
+    from kdcore.services import app as app_module
+
+    app = open_app(tmp_path / "ws")
+    for number in range(5):
+        projects.create_project(app, f"P{number}")
+    app.close()
+    open_app(tmp_path / "ws").close()
+    applied = []
+    monkeypatch.setitem(app_module.APPLY, "project", lambda _app, record: applied.append(record))
+    open_app(tmp_path / "ws").close()
+    assert applied == []

@@ -154,3 +154,48 @@ def test_nothing_to_learn_is_refused_with_the_reason(app: App, tiny: Path):
     status = app.wait(run.run_id, timeout_s=120)
     assert status.state == "failed"
     assert "no supervised token" in status.message
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory) -> Path:
+    """A tiny model whose tokenizer is not the teacher's: letters only."""
+    import string
+
+    import torch
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = {c: i for i, c in enumerate(["<unk>", "<end>", *string.ascii_letters, " ", "."])}
+    inner = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, unk_token="<unk>", eos_token="<end>", pad_token="<end>"
+    )
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}. {% endfor %}"
+    folder = tmp_path_factory.mktemp("stranger")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, eos_token_id=1,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("loss", "state"), [("sequence_level_kd", "done"), ("forward_kl", "failed")])
+def test_another_tokenizer_learns_from_text_and_never_from_the_teachers_ids(app, tiny, stranger, loss, state):
+    run = start(app, tiny, f"stranger-{loss.replace('_', '')}", launch=False)
+    config = run.config()
+    config["student"] |= {"init": "model", "model": str(stranger)}
+    config |= {"student_path": str(stranger), "max_steps": 4}
+    config["slices"][0]["loss"] = loss
+    (run.path / "config.json").write_text(json.dumps(config))
+    app.launch(run)
+    status = app.wait(run.run_id, timeout_s=120)
+    assert status.state == state, status.message
+    report = json.loads((run.path / "preflight.json").read_bytes())
+    assert any("tokenizer is not the teacher's" in text for text in report["warnings"])
+    assert report["with_topk"] == 0
+    if state == "failed":
+        assert "no row has stored top-k" in status.message

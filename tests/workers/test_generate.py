@@ -214,3 +214,54 @@ def test_a_full_disk_is_a_sentence(app: App, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(launcher, "MIN_FREE_BYTES", 2**62)
     with pytest.raises(JobError, match="MB of disk are free"):
         start(app, tmp_path, 5)
+
+
+def test_two_starts_at_once_make_one_worker(app: App, tmp_path: Path):
+    import threading
+
+    run = start(app, tmp_path, 200, delay_s=0.01)
+    app.stop(run.run_id)
+    assert app.wait(run.run_id).state == "cancelled"
+    epoch, refused = run.status().epoch, []
+
+    def resume():
+        try:
+            generation.resume(app, run.run_id)
+        except JobError as exc:
+            refused.append(str(exc))
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 3
+    assert run.status().epoch == epoch + 1
+    assert app.wait(run.run_id).state == "done"
+    assert generation.funnel(app, run.run_id)["by_status"] == {"parsed": 200}
+
+
+def test_the_main_job_goes_on_after_a_stop(app: App):
+    from kdcore.services import main_job
+    from kdcore.services.main_job import advance
+
+    plan = main_job.create(app, rows=8, teacher=scripted(delay_s=0.1), sampling=PLAIN)
+
+    def until(stage: str):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            app.tick()
+            now = advance(app)
+            if now.state != "running" or stage in now.stages:
+                return now
+            time.sleep(0.05)
+        raise AssertionError(f"never came to {stage}")
+
+    plan = until("generate")
+    app.stop(plan.stages["generate"])
+    app.wait(plan.stages["generate"])
+    assert advance(app).state == "failed"
+    assert main_job.go_on(app).state == "running"
+    app.wait(plan.stages["generate"])
+    assert generation.funnel(app, plan.stages["generate"])["by_status"] == {"parsed": 8}
+    assert advance(app).state in ("running", "failed")  # the map needs the built-in embedder, absent here
