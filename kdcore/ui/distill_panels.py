@@ -136,17 +136,7 @@ def report(found: dict[str, Any]) -> None:
 
 def run_panel(app: App, run_id: str, others: list[str]) -> None:
     """Status and curves, redrawn while the run is active; they come from the store, so a refresh keeps them."""
-
-    @st.fragment(run_every=live.POLL_S if live.is_active(app.status(run_id)) else None)
-    def panel() -> None:
-        with frame.guard():
-            status = app.status(run_id)
-            live.rerun_when_ended(run_id, status)
-            live.status_line(run_id, status)
-            live.controls(app, run_id, status, can_pause=True)
-            _curves(app, [run_id, *others])
-
-    panel()
+    frame.run_panel(app, run_id, lambda: _curves(app, [run_id, *others]), can_pause=True)
     with st.expander("Recipe and check of this run", icon=":material/description:"):
         report(distillation.preflight_report(app, run_id) or {})
         st.json(app.run_dir(run_id).config(), expanded=False)

@@ -19,7 +19,7 @@ from kdcore.services import generation, models, projects
 from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
 from kdcore.ui import frame, live, state
-from kdcore.ui.words import escape, safe_html
+from kdcore.ui.words import escape, safe_html, strong_html
 
 KINDS = {"question": "Questions", "document": "Source passages"}
 
@@ -210,7 +210,7 @@ def _trial_panel(app: App) -> None:
 def _trial_answer(result: dict[str, Any]) -> None:
     parsed, reply = result["parsed"], result["reply"]
     with st.container(border=True):
-        st.html(f"<b>{safe_html(result['request'].messages[-1]['content'])}</b>")
+        st.html(strong_html(result["request"].messages[-1]["content"]))
         if parsed.status == "parsed":
             if parsed.rationale:
                 st.caption("Reasoning")

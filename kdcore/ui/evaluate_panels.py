@@ -8,7 +8,7 @@ import streamlit as st
 
 from kdcore.services import evaluation, exploration
 from kdcore.services.app import App
-from kdcore.ui import charts, frame, live, state
+from kdcore.ui import charts, frame, state
 from kdcore.ui.words import escape, safe_html, short
 
 FIGURES = (
@@ -34,17 +34,7 @@ def new_run(app: App, students: list[str]) -> None:
 
 def run_panel(app: App, project_id: str, run_id: str) -> None:
     """One comparison as it happens."""
-
-    @st.fragment(run_every=live.POLL_S if live.is_active(app.status(run_id)) else None)
-    def panel() -> None:
-        with frame.guard():
-            status = app.status(run_id)
-            live.rerun_when_ended(run_id, status)
-            live.status_line(run_id, status)
-            live.controls(app, run_id, status)
-            _figures(evaluation.summary(app, run_id))
-
-    panel()
+    frame.run_panel(app, run_id, lambda: _figures(evaluation.summary(app, run_id)))
     with frame.guard():
         _side_by_side(app, project_id, evaluation.worst_first(app, run_id))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +112,21 @@ def link(to: str, label: str, *, type_: str = "link", **params: str) -> None:
             st.switch_page(PAGES[to][0], query_params=query)
     else:
         st.page_link(PAGES[to][0], label=label, icon=PAGES[to][1], query_params=query)
+
+
+def run_panel(app: App, run_id: str, draw: Callable[[], None], *, can_pause: bool = False) -> None:
+    """Status, controls and ``draw`` of one run, redrawn while it is active; polling stops when it ends."""
+
+    @st.fragment(run_every=live.POLL_S if live.is_active(app.status(run_id)) else None)
+    def panel() -> None:
+        with guard():
+            status = app.status(run_id)
+            live.rerun_when_ended(run_id, status)
+            live.status_line(run_id, status)
+            live.controls(app, run_id, status, can_pause=can_pause)
+            draw()
+
+    panel()
 
 
 def _sidebar(app: App) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from kdcore.configs.selection import All, ColumnIs, to_url
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.services import exploration, generation, models, projects
 from kdcore.services.app import App
-from kdcore.ui import forms, frame, live, state
+from kdcore.ui import forms, frame, state
 from kdcore.ui.words import duration, short
 
 ENGINES = {"vllm": "vLLM, on this machine", "transformers": "transformers (slower)", "openai_http": "An endpoint"}
@@ -68,17 +68,11 @@ def _teacher() -> TeacherConfig:
 def run_panel(app: App, project_id: str, run_id: str) -> None:
     """Status, funnel and rows of one run, redrawn while it is active."""
 
-    @st.fragment(run_every=live.POLL_S if live.is_active(app.status(run_id)) else None)
-    def panel() -> None:
-        with frame.guard():
-            status = app.status(run_id)
-            live.rerun_when_ended(run_id, status)
-            live.status_line(run_id, status)
-            live.controls(app, run_id, status, can_pause=False)
-            _funnel(app, run_id)
-            _rows(app, project_id, run_id)
+    def draw() -> None:
+        _funnel(app, run_id)
+        _rows(app, project_id, run_id)
 
-    panel()
+    frame.run_panel(app, run_id, draw)
 
 
 def _funnel(app: App, run_id: str) -> None:

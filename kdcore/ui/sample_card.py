@@ -10,13 +10,12 @@ import streamlit as st
 from kdcore.services import exploration
 from kdcore.services.app import App
 from kdcore.ui import frame
-from kdcore.ui.words import DECISIONS, escape, safe_html, short
+from kdcore.ui.words import DECISIONS, escape, safe_html, short, strong_html
 
 
 def body(sample: dict[str, Any], *, edited: bool = True) -> None:
     """Question, answer, reasoning and source; model text is never HTML."""
-    question = safe_html(sample.get("edited_question") or sample["question"])
-    st.html(f'<div style="font-weight:650;font-size:1.15rem">{question}</div>')
+    st.html(strong_html(sample.get("edited_question") or sample["question"]))
     answer = (sample.get("edited_answer") if edited else None) or sample["answer"] or sample["completion"]
     st.html(safe_html(answer))
     if sample["rationale"]:

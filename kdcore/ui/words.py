@@ -66,6 +66,11 @@ def safe_html(text: str) -> str:
     return _MARKDOWN.render(text)
 
 
+def strong_html(text: str) -> str:
+    """``safe_html`` in bold: a question above its answer."""
+    return safe_html(text).replace("<p>", "<p><strong>").replace("</p>", "</strong></p>")
+
+
 def escape(text: str) -> str:
     """Untrusted text inside a Markdown label: every sign that Streamlit's Markdown would act on is escaped."""
     return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~^&])", r"\\\1", text.replace("\n", " "))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.configs.teacher import SamplingConfig
 from kdcore.distill.data import Row, batches, collate
-from kdcore.distill.loop import _from_step, planned_steps
+from kdcore.distill.loop import _from_step, _refuse_nonsense, planned_steps
 from kdcore.distill.preflight import Report, check_rows, refuse
 from kdcore.distill.student import kept_layers
-from kdcore.errors import ConfigError, DataError
+from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.evaluate.metrics import bootstrap_mean, rouge_l
 from kdcore.explore.clustering import cluster
 from kdcore.explore.embedders import token_batches
@@ -170,3 +170,12 @@ def test_a_taken_port_moves_on():
         taken.listen()
         port = taken.getsockname()[1]
         assert free_port(port) > port
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm", "word"), [(float("nan"), 1.0, "lower"), (1.0, float("inf"), "lower"), (0.0, 0.0, "nothing")]
+)
+def test_a_loss_that_makes_no_sense_stops_the_run(loss, norm, word):
+    with pytest.raises(JobError, match=word):
+        _refuse_nonsense(loss, norm, 7)
+    _refuse_nonsense(0.5, 1.0, 7)
