@@ -97,4 +97,5 @@ def plan_panel(page: frame.Page) -> None:
 
 pages = [st.Page(home, title="Home", icon=":material/home:", default=True)]
 pages += [st.Page(file, title=title, icon=icon) for title, (file, icon, _) in frame.PAGES.items()]
-st.navigation(pages).run()
+frame.HOME[:] = pages[:1]
+st.navigation(pages, position="hidden").run()

@@ -26,8 +26,12 @@ else
 fi
 say "installing (extra: $extra); a few minutes the first time"
 if [ "$extra" = cpu ]; then
-  # The CPU build of torch where an index or a local wheel folder has it; PyPI's build works too, only larger.
-  pip install "torch==2.13.0" || fail "pip could not install torch 2.13.0; check the connection to the package index."
+  # The CPU build first: PyPI's own build for Linux carries the CUDA libraries along.
+  if ! pip install "torch==2.13.0+cpu" 2>/dev/null; then
+    say "the package index has no CPU build of torch; its full build is taken, about 3 GB more"
+    say "  (to save that, set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels and run make again)"
+    pip install "torch==2.13.0" || fail "pip could not install torch 2.13.0; check the connection to the package index."
+  fi
 fi
 if ! pip install -e ".[$extra,dev,bench]"; then
   [ "$extra" = cpu ] || fail "pip could not install kdcore[$extra]; its message is above."

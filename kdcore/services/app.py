@@ -88,6 +88,10 @@ class App:
         """Who holds the accelerator."""
         return lease.holder(self.folders.root)
 
+    def quarantined(self, run_id: str) -> list[dict[str, Any]]:
+        """Journal lines of a run that were set aside as damaged."""
+        return ingest.quarantined(self.store, run_id)
+
     def active_runs(self) -> list[tuple[RunDir, Status]]:
         """Runs that are queued or running."""
         found: list[tuple[RunDir, Status]] = []

@@ -73,6 +73,22 @@ def loss_curves(points: Points, run_ids: Sequence[str], weight: float, log_scale
     return figure
 
 
+def slice_curves(points: Points, run_id: str, names: Sequence[str], weight: float) -> go.Figure:
+    """Training loss of each slice of a recipe, smoothed; ``names`` in the order of the recipe."""
+    figure = go.Figure()
+    for number, name in enumerate(names):
+        steps, values = _series(points, run_id, "train", f"loss/slice{number}")
+        figure.add_scatter(
+            x=steps,
+            y=smooth(values, weight),
+            mode="lines+markers",
+            name=f"{number + 1}: {name}",
+            line={"color": PALETTE[number % len(PALETTE)]},
+            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 5},
+        )
+    return _layout(figure, "Training loss of each slice", "nats a token")
+
+
 def heldout_curves(points: Points, run_ids: Sequence[str], name: str, title: str, y: str) -> go.Figure:
     """One held-out measure against steps, a marker at each evaluation."""
     figure = go.Figure()

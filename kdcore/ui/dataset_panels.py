@@ -10,7 +10,7 @@ from kdcore.configs.selection import All, ReviewIs, Selection
 from kdcore.exporters import EXPORTERS
 from kdcore.services import datasets, exploration
 from kdcore.services.app import App
-from kdcore.ui import filter_bar, state
+from kdcore.ui import filter_bar, sample_card, state
 from kdcore.ui.words import short
 
 ONLY_ACCEPTED = ReviewIs(states=("accepted", "edited"))
@@ -51,7 +51,7 @@ def rows(app: App, version: dict[str, Any]) -> None:
         st.warning(f"{share:.0%} are held out where {wanted:.0%} was asked: the groups are too few or too uneven.")
     st.caption(f"Content hash: `{version['sha256'][:16]}…`")
     found = datasets.rows_of(app, version["dataset_id"])
-    st.dataframe(
+    event: Any = st.dataframe(
         [
             {
                 "split": r["split"],
@@ -63,9 +63,14 @@ def rows(app: App, version: dict[str, Any]) -> None:
             for r in found[:500]
         ],
         hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"rows-{version['dataset_id']}",
     )
-    if len(found) > 500:
-        st.caption(f"The first 500 of {len(found)} rows.")
+    more = f"The first 500 of {len(found)} rows. " if len(found) > 500 else ""
+    st.caption(f"{more}Choose a row to see where it came from.")
+    for place in event.selection.rows:
+        sample_card.thread(app, found[place]["sample_id"])
 
 
 def export(app: App, version: dict[str, Any]) -> None:

@@ -164,6 +164,9 @@ def _curves(app: App, run_ids: list[str]) -> None:
         _latest(held, run_ids[0])
     else:
         right.info("No held-out curve: this version has no held-out rows, or the first evaluation is still to come.")
+    slices = [part["loss"].replace("_", " ") for part in app.run_dir(run_ids[0]).config()["slices"]]
+    if len(slices) > 1:
+        st.plotly_chart(charts.slice_curves(points, run_ids[0], slices, weight), key="curve-slices", config=NO_BAR)
     left, right = st.columns(2)
     left.plotly_chart(
         charts.train_curve(points, run_ids, "learning_rate", "Learning rate", ""), key="curve-lr", config=NO_BAR

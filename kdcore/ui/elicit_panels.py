@@ -10,15 +10,14 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.elicitation import Example, PromptTemplate
-from kdcore.configs.teacher import SamplingConfig
 from kdcore.configs.uploads import ROLES
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.template import variables
 from kdcore.errors import JobError
-from kdcore.services import generation, models, projects
+from kdcore.services import generation, projects
 from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
-from kdcore.ui import frame, live, state
+from kdcore.ui import frame, live, state, teacher_form
 from kdcore.ui.words import escape, safe_html, strong_html
 
 KINDS = {"question": "Questions", "document": "Source passages"}
@@ -172,18 +171,17 @@ def rendered(app: App, project_id: str, template: PromptTemplate) -> None:
 def trial(app: App, project_id: str, template: PromptTemplate) -> None:
     """Ask three rows of a warm teacher, with the full run's settings and code."""
     st.subheader("Try on 3 rows", anchor=False)
-    engine, note = models.default_engine()
-    if note:
-        st.warning(note)
+    with st.expander("Teacher and sampling, as the full run will use them", icon=":material/smart_toy:"):
+        teacher, sampling = teacher_form.choose()
     if st.button("Ask the teacher", icon=":material/bolt:", key="elicit.try"):
-        teacher = models.default_teacher()
-        started = generation.start_preview(app, project_id, template, teacher, SamplingConfig())
+        started = generation.start_preview(app, project_id, template, teacher, sampling)
         st.session_state["elicit.trial"] = (*started, template)
     if "elicit.trial" in st.session_state:
         _trial_panel(app)
     else:
         st.caption(
-            f"Uses {engine}. The first answer takes up to a minute while the teacher loads; then it stays warm."
+            f"Asks {escape(teacher.model)} with the settings of the full run. "
+            "The first answer takes up to a minute while the teacher loads; then it stays warm."
         )
 
 

@@ -48,9 +48,9 @@ def _widget(field: Any, name: str, key: str, value: Any) -> Any:
     annotation = field.annotation
     if get_origin(annotation) is Literal:
         options = list(get_args(annotation))
-        return st.selectbox(label, options, index=options.index(value), help=tip, key=key)
+        return st.selectbox(label, options, index=options.index(value), help=tip, key=key, persist_state="session")
     if annotation is bool:
-        return st.toggle(label, value=value, help=tip, key=key)
+        return st.toggle(label, value=value, help=tip, key=key, persist_state="session")
     if annotation in (int, float):
         low, high = bounds(field)
         number = int if annotation is int else float
@@ -65,5 +65,6 @@ def _widget(field: Any, name: str, key: str, value: Any) -> Any:
             else (0.05 if (high or 0) <= 2 and number(value) >= 0.01 else number(value) / 10 or 0.1),
             help=tip,
             key=key,
+            persist_state="session",
         )
-    return st.text_input(label, value=str(value), help=tip, key=key)
+    return st.text_input(label, value=str(value), help=tip, key=key, persist_state="session")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 from kdcore.errors import ConfigError, KdError
 from kdcore.services import main_job, projects
@@ -36,6 +37,8 @@ PAGES: dict[str, tuple[str, str, str]] = {
     "Evaluate": ("pages/7_Evaluate.py", ":material/compare_arrows:", "Compare and go back"),
 }
 
+
+HOME: list[Any] = []  # the home page, once app.py has run in this server
 
 # what in the address bar speaks of one project only
 OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page")
@@ -129,9 +132,23 @@ def run_panel(app: App, run_id: str, draw: Callable[[], None], *, can_pause: boo
     panel()
 
 
+def _menu() -> None:
+    """The pages in the order of work; each link keeps the project. The same where a page stands alone."""
+    query = {"project": project} if (project := state.param("project")) else None
+    home: dict[str, Any] = {"label": "Home", "icon": ":material/home:", "query_params": query}
+    try:
+        st.page_link("app.py", **home)
+    except StreamlitPageNotFoundError:  # app.py has run here: home is one of its own pages
+        st.page_link(HOME[0], **home)
+    for title, (file, icon, _) in PAGES.items():
+        st.page_link(file, label=title, icon=icon, query_params=query)
+    st.divider()
+
+
 def _sidebar(app: App) -> dict[str, Any] | None:
     known = projects.list_projects(app)
     with st.sidebar:
+        _menu()
         chosen: dict[str, Any] | None = None
         if known:
             names = {p["project_id"]: p["name"] for p in known}

@@ -7,13 +7,11 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.selection import All, ColumnIs, to_url
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
-from kdcore.services import exploration, generation, models, projects
+from kdcore.services import exploration, generation, projects
 from kdcore.services.app import App
-from kdcore.ui import forms, frame, state
+from kdcore.ui import frame, state, teacher_form
 from kdcore.ui.words import duration, short
 
-ENGINES = {"vllm": "vLLM, on this machine", "transformers": "transformers (slower)", "openai_http": "An endpoint"}
 ASK_ABOVE_ROWS, ASK_ABOVE_S = 1000, 1800.0
 
 
@@ -30,10 +28,7 @@ def new_run(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
         most = len(projects.seeds(app, project_id, topics=chosen or None))
         rows = st.number_input("How many questions", 1, max(1, most), max(1, most), help=f"{most} are there")
     with right:
-        teacher = _teacher()
-        with st.expander("Sampling", icon=":material/tune:"):
-            values = forms.draw(SamplingConfig, "sampling", list(SamplingConfig.model_fields))
-    sampling = forms.load(SamplingConfig, values)
+        teacher, sampling = teacher_form.choose()
     ahead = generation.forecast(app, project_id, teacher, sampling, int(rows))
     money = f" · money {ahead['money']:.2f}" if ahead["money"] is not None else ""
     st.markdown(
@@ -47,22 +42,6 @@ def new_run(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
         run = generation.start_run(app, project_id, version, teacher, sampling, rows=int(rows), topics=chosen or None)
         state.set_params(run=run.run_id)
         st.rerun()
-
-
-def _teacher() -> TeacherConfig:
-    default, note = models.default_engine()
-    if note:
-        st.warning(note)
-    names = [e for e in ENGINES if e != "vllm" or default == "vllm"]
-    engine = st.selectbox("Engine", names, format_func=ENGINES.__getitem__)
-    base = TeacherConfig(engine=engine)  # pyright: ignore[reportArgumentType]
-    fields = ["model", "base_url", "api_key_env", "price_in", "price_out"] if engine == "openai_http" else ["model"]
-    values = forms.draw(TeacherConfig, f"teacher-{engine}", fields, base)
-    with st.expander("More about the teacher", icon=":material/tune:"):
-        values |= forms.draw(
-            TeacherConfig, f"teacher-{engine}", ["precision", "max_model_len", "max_concurrency"], base
-        )
-    return forms.load(TeacherConfig, {"engine": engine, **values})
 
 
 def run_panel(app: App, project_id: str, run_id: str) -> None:

@@ -8,7 +8,7 @@ from kdcore.jobs.run_dir import Status
 from kdcore.services.app import App
 from kdcore.services.generation import eta_s
 from kdcore.types import TERMINAL_STATES
-from kdcore.ui.words import KINDS, STATES, duration, escape
+from kdcore.ui.words import KINDS, STATES, clock, duration, escape
 
 POLL_S = 1.5
 
@@ -24,8 +24,25 @@ def running_now(app: App) -> None:
             st.markdown(f"**{KINDS.get(run.kind, run.kind)}**  \n{escape(status.message or status.state)}")
             if status.progress.get("total") and run.kind != "serve":
                 st.progress(_share(status), text=_progress_text(status))
+        _holder(app, {run.run_id: status for run, status in active})
 
     strip()
+
+
+def _holder(app: App, active: dict[str, Status]) -> None:
+    """Who holds the accelerator, and until when as far as that can be told."""
+    held = app.holder()
+    if held is None:
+        return
+    run_id = str(held.get("run_id") or "")
+    text = f"The accelerator is held by {escape(run_id) or 'another process'}"
+    status = active.get(run_id)
+    left = eta_s(status.progress) if status else None
+    if run_id.startswith("serve-"):
+        text += ", a warm helper that leaves when a run asks for it"
+    elif left is not None:
+        text += f" until about {clock(left)}"
+    st.caption(f":material/memory: {text}.")
 
 
 def status_line(run_id: str, status: Status) -> None:
@@ -54,6 +71,19 @@ def controls(app: App, run_id: str, status: Status, *, can_pause: bool = False) 
             st.rerun()
         with st.popover("Log", icon=":material/terminal:"):
             st.code(log_tail(app, run_id) or "nothing yet", language=None)
+    _quarantined(app, run_id)
+
+
+def _quarantined(app: App, run_id: str) -> None:
+    """Journal lines that could not be trusted: shown, kept, never counted."""
+    bad = app.quarantined(run_id)
+    if bad:
+        st.warning(
+            f"{len(bad)} lines of this run's journal are damaged and were set aside; a resume asks for them again.",
+            icon=":material/healing:",
+        )
+        with st.expander("The damaged lines", icon=":material/bug_report:"):
+            st.dataframe(bad, hide_index=True, column_order=["file", "position", "reason", "line"])
 
 
 def log_tail(app: App, run_id: str, size: int = 4000) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from markdown_it import MarkdownIt
 
@@ -54,6 +55,11 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def clock(seconds_from_now: float) -> str:
+    """The time of day after that many seconds, such as ``14:05``."""
+    return time.strftime("%H:%M", time.localtime(time.time() + seconds_from_now))
 
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).disable(

@@ -52,6 +52,8 @@ def test_from_nothing_to_a_live_chart(workspace: Path, tmp_path: Path):
         _write_prompt(page, address)
         _ask_teacher(page, address)
         _draw_map(page, address)
+        _lasso_and_reopen(page, address)
+        _search_by_meaning(page, address)
         _review_by_keys(page, address)
         _freeze(page, address)
         run_url = _train(page, address)
@@ -97,6 +99,46 @@ def _draw_map(page, address: str):
     button(page, "Draw a map").click()
     page.get_by_role("button", name="Draw", exact=True).click()
     wait_for_points(page, 3)
+
+
+# where the first drawn point lies in the window, and the middle of the other points, in pixels
+FIRST_POINT = """() => {
+    const plot = [...document.querySelectorAll(".js-plotly-plot")].find(p => p.data.some(t => t.x && t.x.length > 2));
+    const box = plot.querySelector(".nsewdrag").getBoundingClientRect(), layout = plot._fullLayout;
+    const trace = plot.data.find(t => t.x && t.x.length);
+    return [box.x + layout.xaxis.l2p(trace.x[0]), box.y + layout.yaxis.l2p(trace.y[0])];
+}"""
+
+
+def _lasso_and_reopen(page, address: str):
+    open_page(page, address, "Explore")
+    wait_for_points(page, 3)
+    x, y = page.evaluate(FIRST_POINT)
+    corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 30)]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**filter=**")
+    settled(page)
+    counted = page.get_by_text("of 12 answers").first.inner_text()
+    assert 1 <= int(counted.split()[0]) < 12
+    other = page.context.browser.new_context().new_page()  # the link alone reopens the view, in a browser that
+    other.goto(page.url)  # has seen nothing
+    other.get_by_text("of 12 answers").first.wait_for(timeout=60_000)
+    settled(other)
+    assert other.get_by_text("of 12 answers").first.inner_text() == counted
+    other.context.close()
+
+
+def _search_by_meaning(page, address: str):
+    open_page(page, address, "Explore")
+    page.get_by_label("Search by meaning").fill("an illness with a high temperature")
+    page.get_by_role("button", name="Search", exact=True).first.click()
+    page.wait_for_url("**filter=**", timeout=90_000)
+    page.get_by_text("an illness with a high").first.wait_for()
+    settled(page)
 
 
 def _review_by_keys(page, address: str):

@@ -230,3 +230,29 @@ def test_text_of_models_cannot_draw_or_load_anything(run_page, populated, tmp_pa
     at = run_page("pages/3_Explore.py", sample=first)
     assert "![x](" not in texts(at)
     assert ":red[" not in texts(at)
+
+
+def test_damaged_journal_lines_are_shown_with_their_run(run_page, populated, tmp_path):
+    app = frame.open_app(str(tmp_path / "ws"))
+    [version, *_] = projects.prompt_versions(app, populated)
+    run = generation.start_run(app, populated, version["prompt_version_id"], SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    with run.journals()[-1].open("ab") as file:
+        file.write(b'{"seq":9,"epoch":1,"crc":1,"body":{"kind":"sample"}}\n')
+    app._settled.discard(run.run_id)
+    app.tick()
+    assert "1 lines of this run's journal are damaged" in texts(run_page("pages/2_Generate.py", run=run.run_id))
+
+
+def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populated, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        generation, "start_preview", lambda *given: asked.update(teacher=given[3], sampling=given[4]) or ("r", "k", [])
+    )
+    at = run_page("pages/2_Generate.py")
+    next(b for b in at.number_input if b.label == "Temperature").set_value(0.25)
+    next(b for b in at.text_input if b.label == "Model").set_value("some/model").run()
+    at = at.switch_page("pages/1_Elicit.py").run()
+    next(b for b in at.button if b.key == "elicit.try").click().run()
+    assert asked["sampling"].temperature == 0.25
+    assert asked["teacher"].model == "some/model"
