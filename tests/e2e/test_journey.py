@@ -103,17 +103,27 @@ def _draw_map(page, address: str):
 
 # where the first drawn point lies in the window, and the middle of the other points, in pixels
 FIRST_POINT = """() => {
-    const plot = [...document.querySelectorAll(".js-plotly-plot")].find(p => p.data.some(t => t.x && t.x.length > 2));
+    const plot = [...document.querySelectorAll(".js-plotly-plot")].find(p => p.data.some(t => t.type == "scattergl"));
     const box = plot.querySelector(".nsewdrag").getBoundingClientRect(), layout = plot._fullLayout;
     const trace = plot.data.find(t => t.x && t.x.length);
     return [box.x + layout.xaxis.l2p(trace.x[0]), box.y + layout.yaxis.l2p(trace.y[0])];
 }"""
 
 
+def still(page, script: str):
+    """What a script returns once it returns the same for a second: the page has stopped moving."""
+    last, since = None, 0
+    while since < 5:
+        page.wait_for_timeout(200)
+        now = page.evaluate(script)
+        last, since = now, since + 1 if now == last else 0
+    return last
+
+
 def _lasso_and_reopen(page, address: str):
     open_page(page, address, "Explore")
-    wait_for_points(page, 3)
-    x, y = page.evaluate(FIRST_POINT)
+    page.wait_for_function(f"() => {{ try {{ ({FIRST_POINT})(); return true }} catch {{ return false }} }}")
+    x, y = still(page, FIRST_POINT)
     corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 30)]
     page.mouse.move(*corners[0])
     page.mouse.down()

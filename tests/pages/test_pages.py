@@ -246,9 +246,12 @@ def test_damaged_journal_lines_are_shown_with_their_run(run_page, populated, tmp
 
 def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populated, monkeypatch):
     asked = {}
-    monkeypatch.setattr(
-        generation, "start_preview", lambda *given: asked.update(teacher=given[3], sampling=given[4]) or ("r", "k", [])
-    )
+
+    def note(app, project, template, teacher, sampling):
+        asked.update(teacher=teacher, sampling=sampling)
+        return "run", "key", []
+
+    monkeypatch.setattr(generation, "start_preview", note)
     at = run_page("pages/2_Generate.py")
     next(b for b in at.number_input if b.label == "Temperature").set_value(0.25)
     next(b for b in at.text_input if b.label == "Model").set_value("some/model").run()
