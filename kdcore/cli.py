@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kdcore import cli_commands as commands
+from kdcore import cli_elicit
 from kdcore import cli_tables as tables
 from kdcore.errors import ConfigError, DataError, KdError, StoreError
 
@@ -36,21 +37,24 @@ def build_parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=8501, help="first port to try; a taken one moves on")
     ui.add_argument("--sample", action="store_true", help="create the sample project and run its main job once")
 
-    imports = add("import", commands.import_seeds, "import seed questions or documents from a file")
+    imports = add("import", cli_elicit.import_seeds, "import seed questions or documents from a file")
     imports.add_argument("file")
     imports.add_argument("--project", required=True, help="name of the project; made if it is new")
     imports.add_argument("--kind", choices=("question", "document"), default="question")
     imports.add_argument("--map", action="append", default=[], metavar="ROLE=COLUMN", help="text=…, topic=…, group=…")
 
-    elicit = add("elicit", commands.elicit, "show or try the requests of a method")
-    elicit.add_argument("method")
+    elicit = add("elicit", cli_elicit.elicit, "show or try the requests of a method or a recipe")
+    elicit.add_argument("method", help="name of a method or of a recipe")
     elicit.add_argument("--project", required=True)
     elicit.add_argument("--system")
     elicit.add_argument("--user")
     elicit.add_argument("--preview", type=int, default=0, metavar="N", help="ask the teacher N rows")
+    elicit.add_argument("--config", metavar="JSON", help="settings of the method, as a JSON object")
+    elicit.add_argument("--engine", choices=("vllm", "transformers"))
+    elicit.add_argument("--max-tokens", type=int, default=256)
     elicit.add_argument("--save", metavar="NAME", help="keep the template as a prompt version")
 
-    generate = add("generate", commands.generate, "ask the teacher, or resume a run")
+    generate = add("generate", cli_elicit.generate, "ask the teacher, or resume a run")
     generate.add_argument("--project")
     generate.add_argument("--prompt", help="prompt version id; the newest when left out")
     generate.add_argument("--rows", type=int)
@@ -61,6 +65,14 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("--max-tokens", type=int, default=256)
     generate.add_argument("--temperature", type=float, default=0.7)
     generate.add_argument("-n", type=int, default=1, help="answers for each question")
+
+    generate.add_argument("--exactly", type=int, default=0, metavar="N", help="go on until N rows pass the checks")
+    generate.add_argument("--checks", help="checks that a row must pass to count, parted by commas")
+    generate.add_argument("--per-topic", action="store_true", help="the same number of rows for each topic")
+    generate.add_argument("--max-similarity", type=float, default=1.0, help="rows more alike than this do not count")
+    generate.add_argument("--budget-tokens", type=int, default=0)
+    generate.add_argument("--budget-seconds", type=float, default=0.0)
+    generate.add_argument("--budget-money", type=float, default=0.0)
 
     embed = add("embed", commands.embed, "embed, place and group a project's samples")
     embed.add_argument("--project", required=True)

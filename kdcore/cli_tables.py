@@ -8,11 +8,13 @@ from typing import Any
 
 from kdcore.distill.losses import LOSSES
 from kdcore.elicitation import METHODS
+from kdcore.elicitation.recipes import RECIPES
 from kdcore.exporters import EXPORTERS
 from kdcore.filters import FILTERS
 
 TABLES = {
     "methods": "list the elicitation methods",
+    "recipes": "list the ready recipes over the methods",
     "losses": "list the losses",
     "filters": "list the checks",
     "exporters": "list the export formats",
@@ -26,6 +28,8 @@ def _methods() -> list[dict[str, Any]]:
             "family": m.family,
             "source": m.source,
             "summary": m.summary,
+            "warning": m.warning,
+            "takes": m.takes,
             "config_schema": m.config.model_json_schema(),
         }
         for m in METHODS.values()
@@ -33,6 +37,10 @@ def _methods() -> list[dict[str, Any]]:
 
 
 _ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "recipes": lambda: [
+        {"name": r.name, "skill": r.skill, "summary": r.summary, "method": r.template.method}
+        for r in RECIPES.values()
+    ],
     "methods": _methods,
     "losses": lambda: [
         {"name": x.name, "summary": x.summary, "source": x.source, "needs_topk": x.needs_topk}

@@ -37,6 +37,11 @@ class Workspace(BaseModel):
         return self.root / "models"
 
     @property
+    def replies(self) -> Path:
+        """Every reply that was ever paid for, by what was asked."""
+        return self.cache / "replies"
+
+    @property
     def cache(self) -> Path:
         """What can be recomputed: embeddings by content hash."""
         return self.root / "cache"

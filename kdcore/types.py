@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 Role = Literal["system", "user", "assistant"]
-SampleStatus = Literal["parsed", "unparsed", "refused", "truncated", "failed"]
+SampleStatus = Literal["parsed", "screened", "unparsed", "refused", "truncated", "failed"]
 RunState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 TERMINAL_STATES: frozenset[str] = frozenset({"paused", "done", "failed", "cancelled"})
 
@@ -20,13 +20,17 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent to the teacher once; ``n`` replies come back under one request."""
+    """One seed under one prompt version. A method may ask the teacher several times to answer it.
+
+    ``messages`` are the rendered template; ``repeat`` tells a deliberate repetition from the first time.
+    """
 
     request_id: str
     seed_id: str
     prompt_version_id: str
     messages: list[Message]
     variables: dict[str, str]
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class TopK:
 class Reply:
     """One answer of a teacher. ``token_ids`` includes the end token where the engine tells it."""
 
-    request_id: str
+    call_id: str
     n: int
     text: str
     finish_reason: str
@@ -59,12 +63,24 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A reply read by its method: a status that is never an exception, and a reason for every loss."""
+    """One row that a method made of its replies: a status that is never an exception, a reason for every loss.
+
+    ``question`` is set where the method wrote it; ``messages`` is the chat to learn where that is not the chat
+    that was sent; ``labels`` replace the seed's topic, difficulty, reader or group; ``parent`` is the place, in
+    the same list, of the row that this one grew from; ``reply`` is the reply whose text is the whole answer, so
+    that its token probabilities belong to the row; ``extra`` is JSON-able and free.
+    """
 
     status: SampleStatus
     answer: str = ""
     rationale: str = ""
     reason: str = ""
+    question: str = ""
+    messages: list[Message] | None = None
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    parent: int | None = None
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)

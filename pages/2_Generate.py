@@ -5,8 +5,8 @@ from kdcore.ui import frame, generate_panels, state
 
 with frame.page("Generate") as page:
     versions = projects.prompt_versions(page.app, page.project_id)
-    if not any(row["kind"] == "question" for row in projects.seed_counts(page.app, page.project_id)):
-        frame.empty("There are no seed questions yet.", "Elicit", "Import seed questions")
+    if not projects.seed_counts(page.app, page.project_id):
+        frame.empty("There are no seeds yet.", "Elicit", "Import seed questions")
     if not versions:
         frame.empty("There is no prompt version yet.", "Elicit", "Write a prompt")
     runs = generation.list_runs(page.app, page.project_id)

@@ -17,6 +17,8 @@ class ServeConfig(Config):
     service: Literal["teacher", "search", "chat"]
     teacher: TeacherConfig | None = None
     teacher_path: str = ""
+    teacher_fingerprint: str = ""
+    replies: str = Field(default="", description="Folder of kept replies")
     embedder_path: str = ""
     vectors: str = Field(default="", description="Folder of the run whose vectors are searched")
     models: EvaluateConfig | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
 
 from kdcore.configs.base import Config
+from kdcore.types import Message
 
 EngineName = Literal["vllm", "openai_http", "transformers", "scripted"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -28,6 +30,11 @@ class TeacherConfig(Config):
         pattern=r"^$|^[A-Z][A-Z0-9_]*_API_KEY$",
         description="Name of the environment variable that holds the key; it ends in _API_KEY",
     )
+    api_key_file: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="Name of a file in ~/.config/kd/keys that holds the key and that only you can read (mode 0600)",
+    )
     timeout_s: float = Field(default=300.0, gt=0, description="Longest wait for one answer, in seconds")
     price_in: float = Field(default=0.0, ge=0, description="Money for one million prompt tokens")
     price_out: float = Field(default=0.0, ge=0, description="Money for one million answer tokens")
@@ -48,7 +55,17 @@ class SamplingConfig(Config):
     top_logprobs: int = Field(
         default=20,
         ge=0,
-        le=20,
+        le=64,
         description="Likeliest next words kept at each position, for distillation (0 is none)",
     )
     seed: int = Field(default=0, ge=0, description="Seed of the engine's random numbers")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One question to an engine. ``schema`` is a JSON schema that the answer must follow, None for free text."""
+
+    call_id: str
+    messages: list[Message]
+    sampling: SamplingConfig
+    schema: dict[str, Any] | None = None

@@ -1,23 +1,58 @@
-"""What a method is: a default template, a config, and a parser that never raises on a reply."""
+"""What a method is: a default template, a config, and a program that asks the teacher until it has its rows.
+
+A program is a generator. It yields the questions that it wants answered now, gets their replies back, and
+returns rows. It is total: whatever the replies say, it returns at least one row, a loss with its reason if need
+be. It is replayed after a crash from the kept replies, so it draws chance only from ``Tools.chance``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kdcore.configs.base import Config, load_config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.parse import loss_reason
+from kdcore.elicitation.parse import clean, loss_reason
+from kdcore.elicitation.pool import Pool
+from kdcore.elicitation.sandbox import CodeResult, run_code
 from kdcore.errors import ConfigError
-from kdcore.types import Parsed, Reply
+from kdcore.types import Message, Parsed, Reply, Request
 
 Family = Literal["labeling", "expansion", "curation", "feedback", "self_knowledge"]
+Takes = Literal["question", "document", "answers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question of a program. What is None follows the sampling of the run; ``n`` None asks the run's n."""
+
+    messages: list[Message]
+    n: int | None = 1
+    temperature: float | None = None
+    max_tokens: int | None = None
+    schema: dict[str, Any] | None = None
+
+
+Steps = Generator[list[Ask], list[list[Reply]], list[Parsed]]
+
+
+@dataclass(slots=True)
+class Tools:
+    """What a program may use besides the teacher. ``chance`` is the request's own, the same in a replay."""
+
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    pool: Pool = field(default_factory=Pool)
+    run_code: Callable[[str], CodeResult] = run_code
+
+
+Program = Callable[[Request, Any, Tools], Steps]
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way to elicit knowledge. ``read`` splits the text of a complete, willing reply."""
+    """One way to elicit knowledge. ``takes`` says what its seeds are; ``many`` that one call gives n rows."""
 
     name: str
     family: Family
@@ -26,14 +61,66 @@ class Method:
     warning: str
     config: type[Config]
     template: PromptTemplate
-    read: Callable[[str, Any], Parsed]
+    program: Program
+    takes: Takes = "question"
+    many: bool = False
+    needs_schema: bool = False
 
-    def parse(self, reply: Reply, method_config: dict[str, Any]) -> Parsed:
-        """Turn a reply into a parsed sample or a loss with its reason; total on any text."""
-        loss = loss_reason(reply)
-        if loss is not None:
-            return loss
-        return self.read(reply.text, load_config(self.config, method_config))
+    def start(self, request: Request, method_config: dict[str, Any], tools: Tools) -> Steps:
+        """Begin the program for one request. Raises ConfigError for a wrong method_config."""
+        return self.program(request, load_config(self.config, method_config), tools)
+
+
+def single(read: Callable[[str, Any], Parsed]) -> Program:
+    """The program of a method that asks once and reads each reply for itself."""
+
+    def program(request: Request, config: Any, tools: Tools) -> Steps:
+        [replies] = yield [Ask(request.messages, n=None)]
+        return [keep(reply, read(reply.text, config)) if usable(reply) else lost(reply) for reply in replies]
+
+    return program
+
+
+def usable(reply: Reply) -> bool:
+    """Whether a reply can be read at all."""
+    return loss_reason(reply) is None
+
+
+def lost(reply: Reply, **more: Any) -> Parsed:
+    """The loss that a reply is; call it only where ``usable`` says no. The raw text is kept."""
+    loss = loss_reason(reply) or Parsed("unparsed", reason="the reply can't be used")
+    return replace(loss, reply=reply, **more)
+
+
+def keep(reply: Reply, parsed: Parsed) -> Parsed:
+    """Tie a row to the reply whose whole text it is."""
+    return replace(parsed, reply=reply)
+
+
+def written(reply: Reply, **more: Any) -> Parsed:
+    """A row whose answer is the whole reply, or the loss that the reply is; ``more`` are fields of the row."""
+    return Parsed("parsed", clean(reply.text), reply=reply, **more) if usable(reply) else lost(reply, **more)
+
+
+def system_of(messages: list[Message]) -> str:
+    """The system message of a chat, "" without one."""
+    return next((m["content"] for m in messages if m["role"] == "system"), "")
+
+
+def user(text: str, system: str = "") -> list[Message]:
+    """A chat of one question."""
+    first: list[Message] = [{"role": "system", "content": system}] if system.strip() else []
+    return [*first, {"role": "user", "content": text}]
+
+
+def answered(messages: list[Message], text: str, next_question: str) -> list[Message]:
+    """A chat that goes on after a reply."""
+    return [*messages, {"role": "assistant", "content": clean(text)}, {"role": "user", "content": next_question}]
+
+
+def with_question(messages: list[Message], question: str) -> list[Message]:
+    """The same chat with another last question."""
+    return [*messages[:-1], {"role": "user", "content": question}]
 
 
 def find_method(methods: dict[str, Method], name: str) -> Method:

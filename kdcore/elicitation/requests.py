@@ -32,6 +32,7 @@ def build_requests(
                 prompt_version_id=prompt_version_id,
                 messages=render_messages(template, values),
                 variables=values,
+                repeat=index,
             )
         )
     return requests

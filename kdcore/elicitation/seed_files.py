@@ -27,6 +27,7 @@ Row = dict[str, str]
 class FileRows:
     """What a file holds."""
 
+    name: str = ""
     columns: list[str] = field(default_factory=list[str])
     rows: list[Row] = field(default_factory=list[Row])
     rejected: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -51,14 +52,17 @@ class FileRows:
         self.rejected.append({"row": place, "reason": reason})
 
 
-def read_file(path: Path) -> FileRows:
-    """Read a file by its ending. Raises DataError where nothing of it can be read."""
+def read_file(path: Path, name: str = "") -> FileRows:
+    """Read a file by its ending. Raises DataError where nothing of it can be read.
+
+    ``name`` is what the file was called by the user; passages of one file are one group of that name.
+    """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f'"{path.name}" is of an unknown kind; expected one of {", ".join(sorted(READERS))}.')
     if path.stat().st_size == 0:
         raise DataError(f'"{path.name}" is empty; choose a file with at least one row.')
-    result = FileRows()
+    result = FileRows(Path(name or path.name).stem)
     for place, row in reader(path, result):
         if len(result.rows) >= MAX_ROWS:
             result.reject(place, f"only the first {MAX_ROWS} rows are read")
@@ -173,7 +177,7 @@ def _xlsx(path: Path, result: FileRows) -> Reading:
 
 
 def _passages(path: Path, result: FileRows) -> Reading:
-    """Paragraphs joined up to PASSAGE_CHARACTERS; the file's name is the group, so a split keeps it whole."""
+    """Paragraphs joined up to PASSAGE_CHARACTERS; the file is the group, so that a split keeps it whole."""
     passages: list[str] = []
     for paragraph in _decode(path).replace("\r\n", "\n").split("\n\n"):
         text = paragraph.strip()
@@ -184,7 +188,7 @@ def _passages(path: Path, result: FileRows) -> Reading:
         else:
             passages.append(text)
     for place, text in enumerate(passages, start=1):
-        yield place, {"text": text, "group": path.stem}
+        yield place, {"text": text, "group": result.name}
 
 
 READERS: dict[str, Callable[[Path, FileRows], Reading]] = {

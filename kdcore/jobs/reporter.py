@@ -45,6 +45,7 @@ class Reporter:
         self._seq = 0
         self._dirty = False
         self._failure: OSError | None = None
+        self._last_word = ""
         self._closing = threading.Event()
         me = psutil.Process()
         self._status = Status("running", me.pid, me.create_time(), epoch, 0, {}, "starting", time.time())
@@ -67,7 +68,7 @@ class Reporter:
         elif isinstance(error, Stopped):
             self._status = replace(self._status, state=error.state, message="stopped as asked")
         else:
-            self._status = replace(self._status, state="done", message="")
+            self._status = replace(self._status, state="done", message=self._last_word)
         self._write_status(durable=True)
         self._journal.close()
         self._metrics.close()
@@ -104,6 +105,10 @@ class Reporter:
     def phase(self, message: str, state: RunState = "running") -> None:
         """Say in plain words what the run is doing now."""
         self._set(state=state, message=message)
+
+    def conclude(self, message: str) -> None:
+        """Say what stays on the run when it is done, such as why it ended early."""
+        self._last_word = message
 
     def progress(self, done: int, total: int, unit: str, **extra: Any) -> None:
         """Say how far the run is; rate and ETA are worked out by whoever reads."""

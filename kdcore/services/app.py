@@ -186,6 +186,7 @@ APPLY: dict[str, Callable[[App, dict[str, Any]], Any]] = {
     "project": lambda app, record: projects.add_project(app.store, record),
     "prompt_version": lambda app, record: projects.add_prompt_version(app.store, record),
     "review": lambda app, record: reviews.add(app.store, record),
+    "data_class": lambda app, record: projects.add_data_class(app.store, record),
     "dataset": _apply_dataset,
 }
 

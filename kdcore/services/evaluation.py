@@ -14,7 +14,7 @@ from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services import distillation
 from kdcore.services.app import App
-from kdcore.services.generation import warm_service
+from kdcore.services.preview import warm_service
 from kdcore.services.training_input import write_input
 from kdcore.store import datasets, runs
 from kdcore.types import TERMINAL_STATES

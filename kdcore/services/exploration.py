@@ -16,7 +16,7 @@ from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, resolve
 from kdcore.services.app import App
-from kdcore.services.generation import warm_service
+from kdcore.services.preview import warm_service
 from kdcore.store import datasets, runs, samples
 from kdcore.types import TERMINAL_STATES
 

@@ -1,4 +1,4 @@
-"""Asking the teacher: previews on a warm engine, forecasts, runs that resume, and where every row went."""
+"""Asking the teacher: forecasts, runs that resume, and where every row went."""
 
 from __future__ import annotations
 
@@ -6,114 +6,68 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from kdcore.configs.elicitation import GenerateConfig, PromptTemplate
-from kdcore.configs.serving import ServeConfig
+from kdcore.configs.base import load_config
+from kdcore.configs.elicitation import BudgetConfig, GenerateConfig, PromptTemplate, TargetConfig
+from kdcore.configs.selection import Selection
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.elicitation.requests import build_requests
 from kdcore.errors import ConfigError, JobError
-from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
-from kdcore.services import models, projects
+from kdcore.services import governance, models, preview, projects, seed_rows
 from kdcore.services.app import App
 from kdcore.store import runs, samples
-from kdcore.types import TERMINAL_STATES, Reply, Request
 
 
-def render(app: App, project_id: str, template: PromptTemplate, rows: int = 3) -> list[Request]:
-    """The first requests exactly as they will be sent."""
-    return build_requests(template, "draft", projects.seeds(app, project_id, limit=rows))
-
-
-# ---- previews -----------------------------------------------------------------------------------------
-def warm_service(app: App, config: ServeConfig) -> RunDir:
-    """The running service with this config, started if there is none."""
-    wanted = config.model_dump(mode="json")
-    for run, _ in app.active_runs():
-        if run.kind == "serve" and run.config() == wanted and run.asked() is None:
-            return run
-    for run, _ in app.active_runs():
-        if run.kind == "serve" and run.config()["service"] == config.service:
-            app.stop(run.run_id)  # the same service for another model: make room
-    return app.launch(app.create_run("serve", config))
-
-
-def warm_teacher(app: App, teacher: TeacherConfig) -> RunDir:
-    """A warm teacher for previews."""
-    path, _ = models.resolve_teacher(app, teacher)
-    return warm_service(app, ServeConfig(service="teacher", teacher=teacher, teacher_path=path))
-
-
-def start_preview(
+# ---- forecast -----------------------------------------------------------------------------------------
+def forecast(
     app: App,
     project_id: str,
     template: PromptTemplate,
     teacher: TeacherConfig,
     sampling: SamplingConfig,
-    rows: int = 3,
-) -> tuple[str, str, list[Request]]:
-    """Ask the warm teacher the first rows; returns (run id, question key, requests) to poll with."""
-    find_method(METHODS, template.method)
-    requests = render(app, project_id, template, rows)
-    if not requests:
-        raise ConfigError("there are no seed questions to try; import some first.")
-    run = warm_teacher(app, teacher)
-    body = {"requests": [asdict(r) for r in requests], "sampling": sampling.model_dump(mode="json")}
-    return run.run_id, mailbox.ask(run, body), requests
-
-
-def preview_answer(
-    app: App, run_id: str, key: str, template: PromptTemplate, requests: list[Request]
-) -> list[dict[str, Any]] | None:
-    """Parsed replies of a preview, by the very parser of the full run; None while awaited."""
-    run = app.run_dir(run_id)
-    body = mailbox.answer_to(run, key)
-    if body is None:
-        status = app.status(run_id)
-        if status.state in TERMINAL_STATES:
-            raise JobError(f"the warm teacher {run_id} has stopped ({status.message or status.state}); try again.")
-        return None
-    method = find_method(METHODS, template.method)
-    by_id = {request.request_id: request for request in requests}
-    results: list[dict[str, Any]] = []
-    for raw in body["replies"]:
-        reply = Reply(**raw)
-        parsed = method.parse(reply, template.method_config)
-        results.append(
-            {"request": by_id[reply.request_id], "reply": reply, "parsed": parsed, "seconds": body["seconds"]}
-        )
-    return results
-
-
-# ---- forecast -----------------------------------------------------------------------------------------
-def forecast(
-    app: App, project_id: str, teacher: TeacherConfig, sampling: SamplingConfig, rows: int
+    rows: int,
 ) -> dict[str, Any]:
-    """Tokens, seconds and money of a run, from what this teacher did before; ``basis`` says from what."""
-    past = app.store.one(
-        "SELECT avg(prompt_tokens) AS prompt, avg(completion_tokens) AS completion, count(*) AS rows "
-        "FROM samples WHERE project_id = ? AND teacher = ? AND status <> 'failed'",
-        [project_id, teacher.model],
-    )
-    speed = _past_speed(app, project_id, teacher.model)
-    answers = rows * sampling.n
-    if past and past["rows"]:
-        prompt, completion = float(past["prompt"]), min(float(past["completion"]), sampling.max_tokens)
-        basis = f"{past['rows']} earlier answers of this teacher"
+    """Tokens, seconds and money of a run, from a trial of just these settings or from what was asked before.
+
+    ``basis`` says from what. Replies that are kept already cost nothing and are not taken off.
+    """
+    tried = preview.usage(app, template, teacher, sampling)
+    past = tried or _past_usage(app, project_id, template.method, teacher.model)
+    if past and past["requests"]:
+        tokens_in, tokens_out = (rows * past[name] / past["requests"] for name in ("tokens_in", "tokens_out"))
+        what = "the trial of these settings" if tried else "earlier runs of this method and teacher"
+        basis = f"{past['requests']} requests of {what}"
     else:
-        prompt, completion = 80.0, sampling.max_tokens * 0.6
-        basis = "no answer yet: 60 % of the longest answer is assumed"
-    tokens_in, tokens_out = round(rows * prompt), round(answers * completion)
+        tokens_in, tokens_out = rows * 80.0, rows * sampling.n * sampling.max_tokens * 0.6
+        basis = "nothing asked yet: one call a request, 60 % of the longest answer; a trial makes it exact"
+    speed = _past_speed(app, project_id, teacher.model)
+    if speed is None and tried and tried["seconds"]:
+        speed = tried["tokens_out"] / tried["seconds"]
     money = tokens_in / 1e6 * teacher.price_in + tokens_out / 1e6 * teacher.price_out
     return {
-        "answers": answers,
-        "tokens_in": tokens_in,
-        "tokens_out": tokens_out,
+        "requests": rows,
+        "tokens_in": round(tokens_in),
+        "tokens_out": round(tokens_out),
         "seconds": tokens_out / speed if speed else None,
         "money": money if teacher.engine == "openai_http" else None,
         "basis": basis,
     }
+
+
+def _past_usage(app: App, project_id: str, method: str, model: str) -> dict[str, Any] | None:
+    """What finished runs of a method with a teacher used in all."""
+    total = {"requests": 0, "tokens_in": 0, "tokens_out": 0}
+    for run in runs.list_runs(app.store, project_id, "generate"):
+        config = run["config"]
+        if config["teacher"]["model"] == model and config["template"]["method"] == method:
+            progress = app.run_dir(run["run_id"]).status().progress
+            if progress.get("paid"):
+                total["requests"] += progress["requests"]
+                total["tokens_in"] += progress["tokens_in"]
+                total["tokens_out"] += progress["tokens"]
+    return total if total["requests"] else None
 
 
 def _past_speed(app: App, project_id: str, model: str) -> float | None:
@@ -135,13 +89,23 @@ def start_run(
     sampling: SamplingConfig,
     rows: int | None = None,
     topics: list[str] | None = None,
+    *,
+    target: TargetConfig | None = None,
+    budget: BudgetConfig | None = None,
+    selection: Selection | None = None,
+    seed_ids: list[str] | None = None,
 ) -> RunDir:
     """Write the requests and start the worker. Raises ConfigError when there is nothing to ask."""
     template = projects.template_of(app, project_id, prompt_version_id)
+    method = find_method(METHODS, template.method)
+    models.refuse_engine(method, teacher)
+    terms = governance.refuse_zone(app, project_id, teacher)
     path, fingerprint = models.resolve_teacher(app, teacher)
-    seeds = projects.seeds(app, project_id, topics=topics, limit=rows)
+    seeds = seed_rows.for_method(
+        app, project_id, method.name, topics=topics, limit=rows, selection=selection, seed_ids=seed_ids
+    )
     if not seeds:
-        raise ConfigError("there are no seed questions to ask; import some on the Elicit page.")
+        raise ConfigError(seed_rows.NEEDS[method.takes])
     # A repeat of a prompt version is meant as more answers: its requests get ids of their own.
     earlier = sum(
         run["config"]["prompt_version_id"] == prompt_version_id
@@ -156,10 +120,26 @@ def start_run(
         sampling=sampling,
         teacher_path=path,
         teacher_fingerprint=fingerprint,
+        target=target or TargetConfig(),
+        budget=budget or BudgetConfig(),
+        replies=str(app.folders.replies),
+        terms_id=terms.entry.id,
+        terms_version=terms.version,
     )
     run = app.create_run("generate", config)
     run.write_lines("requests.jsonl", (asdict(request) for request in requests))
     return app.launch(run)
+
+
+def regenerate(app: App, sample_id: str) -> RunDir:
+    """Ask the request of one sample again, with the settings of its run: a new row beside the old one."""
+    row = app.store.one("SELECT run_id, seed_id, prompt_version_id FROM samples WHERE sample_id = ?", [sample_id])
+    if row is None:
+        raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
+    config = load_config(GenerateConfig, app.run_dir(row["run_id"]).config())
+    return start_run(
+        app, config.project_id, row["prompt_version_id"], config.teacher, config.sampling, seed_ids=[row["seed_id"]]
+    )
 
 
 def resume(app: App, run_id: str) -> RunDir:
@@ -183,18 +163,23 @@ def retry_failed(app: App, run_id: str) -> RunDir:
 
 
 def funnel(app: App, run_id: str) -> dict[str, Any]:
-    """Requested → answered → parsed, and every loss with its reason; the numbers add up."""
+    """Where every request and every row went, with a reason for each loss; the numbers add up.
+
+    ``requested = answered + waiting`` counts requests; ``by_status`` counts the rows they gave.
+    """
     run = app.run_dir(run_id)
     config = run.config()
-    requested = run.count_lines("requests.jsonl") * config["sampling"]["n"]
     counts = samples.status_counts(app.store, config["project_id"], run_id)
-    answered = sum(counts.values())
+    answered = samples.count_requests(app.store, run_id)
+    requested = max(run.count_lines("requests.jsonl"), answered)  # a target may ask a seed more than once
     return {
         "requested": requested,
         "answered": answered,
         "waiting": requested - answered,
+        "rows": sum(counts.values()),
         "by_status": counts,
         "reasons": samples.loss_reasons(app.store, run_id),
+        "target": config.get("target", {}).get("rows", 0),
     }
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import psutil
 
 from kdcore.configs.teacher import TeacherConfig
+from kdcore.elicitation.base import Method
+from kdcore.errors import ConfigError
 from kdcore.hardware import available_cpus, has_fast_bfloat16
 from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, resolve
 from kdcore.services.app import App
@@ -35,10 +37,27 @@ def default_teacher() -> TeacherConfig:
     return TeacherConfig.model_validate({"engine": default_engine()[0], "model": DEFAULT_TEACHER})
 
 
+def refuse_engine(method: Method, teacher: TeacherConfig) -> None:
+    """Raise ConfigError where an engine can't do what a method needs."""
+    if method.needs_schema and teacher.engine == "transformers":
+        raise ConfigError(
+            f'the method "{method.name}" holds answers to a JSON schema, which the transformers engine can\'t; '
+            "choose vLLM or an endpoint."
+        )
+
+
 def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
-    """``(local path or "", fingerprint)`` of a teacher; raises ConfigError for an unknown model."""
+    """``(local path or "", fingerprint)`` of a teacher; raises ConfigError for an unknown model.
+
+    The id of a training run names its student: a student answers like any other model.
+    """
     if teacher.engine in ("openai_http", "scripted"):
         return "", fingerprint(f"{teacher.base_url}|{teacher.model}", None)
+    if teacher.model.startswith("distill-"):
+        student = app.run_dir(teacher.model).path / "student"
+        if not (student / "config.json").exists():
+            raise ConfigError(f"the training run {teacher.model} has no finished student yet.")
+        return str(student), fingerprint(teacher.model, student)
     path = resolve(teacher.model, app.folders.models)
     return str(path or ""), fingerprint(teacher.model, path)
 
@@ -63,7 +82,9 @@ def doctor(folders: Workspace) -> dict[str, Any]:
     if versions["torch"] is None:
         problems.append("torch is missing: run make setup")
     if not has_vllm():
-        problems.append("vLLM is missing: run make setup; until then the transformers engine answers, more slowly")
+        problems.append(
+            "vLLM is not installed, or set-up saw that it does not run here: the transformers engine answers, slower"
+        )
     problems += [
         f"the built-in model {name} is not fetched: run make setup"
         for name in BUILT_IN

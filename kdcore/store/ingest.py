@@ -92,24 +92,24 @@ def _samples(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[
     samples.insert(tx, [_sample_row(run_id, config, body) for body in bodies])
 
 
+_AS_WRITTEN = (
+    *("sample_id", "request_id", "seed_id", "n", "status", "reason", "question", "source", "topic", "difficulty"),
+    *("reader", "answer", "rationale", "completion", "finish_reason", "prompt_tokens", "completion_tokens", "parent"),
+)
+
+
 def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    variables = body["variables"]
     signal = body.get("signal") or {}
     return {
-        **{key: body[key] for key in ("sample_id", "request_id", "seed_id", "n", "status", "reason")},
-        **{key: body[key] for key in ("answer", "rationale", "completion", "finish_reason")},
-        **{key: body[key] for key in ("prompt_tokens", "completion_tokens")},
+        **{key: body[key] for key in _AS_WRITTEN},
         "run_id": run_id,
         "project_id": config["project_id"],
         "prompt_version_id": config["prompt_version_id"],
-        "question": variables.get("question") or body["messages"][-1]["content"],
-        "source": variables.get("source", ""),
-        "topic": variables.get("topic", ""),
-        "difficulty": variables.get("difficulty", ""),
-        "reader": variables.get("reader", ""),
         "group_key": _group(body),
         "messages": json.dumps(body["messages"], ensure_ascii=False),
+        "extra": json.dumps(body["extra"], ensure_ascii=False) if body["extra"] else "",
         "teacher": config["teacher"]["model"],
+        "terms": f"{config['terms_id']}@{config['terms_version']}" if config.get("terms_id") else "",
         "entropy": signal.get("entropy"),
         "captured_mass": signal.get("captured_mass"),
         "created": body["time"],
@@ -118,10 +118,9 @@ def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> di
 
 def _group(body: dict[str, Any]) -> str:
     """What must stay on one side of a split: the given group, else the source passage, else the seed."""
-    variables = body["variables"]
-    if variables.get("group"):
-        return variables["group"]
-    return f"source {ids.content_hash(variables['source'])[:12]}" if variables.get("source") else body["seed_id"]
+    if body["group"]:
+        return body["group"]
+    return f"source {ids.content_hash(body['source'])[:12]}" if body["source"] else body["seed_id"]
 
 
 def _seeds(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:

@@ -58,7 +58,15 @@ _FIRST = [
     "GROUP BY sample_id, filter",
 ]
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first]
+
+def _second(tx: Cursor) -> None:
+    """What rows grew from and carry, the terms of their teacher; what kind of text a project holds."""
+    for column in ("parent VARCHAR", "extra VARCHAR", "terms VARCHAR"):
+        tx.execute(f"ALTER TABLE samples ADD COLUMN {column}")
+    tx.execute("CREATE TABLE data_classes (project_id VARCHAR, data_class VARCHAR, contract VARCHAR, created DOUBLE)")
+
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second]
 
 
 def migrate(tx: Cursor) -> None:

@@ -22,6 +22,26 @@ def list_projects(store: Store) -> list[dict[str, Any]]:
     return store.rows("SELECT * FROM projects ORDER BY created")
 
 
+def add_data_class(store: Store, record: dict[str, Any]) -> None:
+    """Add what a project's text is; an event that is there already is left alone."""
+    values = [record[name] for name in ("project_id", "data_class", "contract", "created")]
+    with store.transaction() as tx:
+        tx.execute(
+            "INSERT INTO data_classes SELECT ?, ?, ?, ? WHERE NOT EXISTS "
+            "(SELECT 1 FROM data_classes WHERE project_id = ? AND created = ?)",
+            [*values, values[0], values[3]],
+        )
+
+
+def data_class(store: Store, project_id: str) -> dict[str, Any]:
+    """``{data_class, contract}`` as last said; internal text without a contract until someone says."""
+    row = store.one(
+        "SELECT data_class, contract FROM data_classes WHERE project_id = ? ORDER BY created DESC LIMIT 1",
+        [project_id],
+    )
+    return row or {"data_class": "internal", "contract": ""}
+
+
 def add_prompt_version(store: Store, version: dict[str, Any]) -> None:
     """Insert an immutable prompt version; an id that is there already is left alone."""
     columns = ("prompt_version_id", "project_id", "name", "version", "method", "content", "note", "created")
@@ -107,8 +127,8 @@ def list_seeds(
         {
             **json.loads(row["fields"]),
             "seed_id": row["seed_id"],
-            "question": row["text"],
-            "source": row["source"] or "",
+            "question": row["text"] if kind == "question" else "",
+            "source": row["text"] if kind == "document" else row["source"] or "",
             "topic": row["topic"] or "",
             "difficulty": row["difficulty"] or "",
             "reader": row["reader"] or "",

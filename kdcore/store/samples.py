@@ -39,6 +39,9 @@ COLUMNS: dict[str, pa.DataType] = {
     "entropy": pa.float64(),
     "captured_mass": pa.float64(),
     "created": pa.float64(),
+    "parent": pa.string(),
+    "extra": pa.string(),
+    "terms": pa.string(),
 }
 SCHEMA = pa.schema(list(COLUMNS.items()))
 FACETS = ("status", "topic", "difficulty", "reader", "prompt_version_id", "teacher", "run_id")
@@ -103,7 +106,10 @@ _WIDE = (
 def by_ids(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
     """Whole samples with their current review, in the order asked for; unknown ids are left out."""
     rows = store.rows(_WIDE + "WHERE s.sample_id IN (SELECT unnest(?))", [sample_ids])
-    found = {row["sample_id"]: {**row, "messages": json.loads(row["messages"])} for row in rows}
+    found = {
+        row["sample_id"]: {**row, "messages": json.loads(row["messages"]), "extra": json.loads(row["extra"] or "{}")}
+        for row in rows
+    }
     return [found[key] for key in sample_ids if key in found]
 
 
@@ -145,6 +151,11 @@ def status_counts(store: Store, project_id: str, run_id: str | None = None) -> d
         sql += " AND run_id = ?"
         values.append(run_id)
     return {row["status"]: row["rows"] for row in store.rows(sql + " GROUP BY status", values)}
+
+
+def count_requests(store: Store, run_id: str) -> int:
+    """Requests of a run that have a row at least."""
+    return int(store.scalar("SELECT count(DISTINCT request_id) FROM samples WHERE run_id = ?", [run_id]))
 
 
 def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:
@@ -200,3 +211,43 @@ def lineage(store: Store, sample_id: str) -> dict[str, Any]:
             [sample_id],
         ),
     }
+
+
+def coverage(store: Store, project_id: str, run_id: str | None, across: str) -> list[dict[str, Any]]:
+    """Rows and usable rows by topic and another column: ``[{topic, value, rows, usable}]``."""
+    column = {"difficulty": "difficulty", "reader": "reader"}[across]
+    return store.rows(
+        f"SELECT topic, {column} AS value, count(*) AS rows, count(*) FILTER (status = 'parsed') AS usable "
+        "FROM samples WHERE project_id = ? AND (? IS NULL OR run_id = ?) GROUP BY 1, 2 ORDER BY 1, 2",
+        [project_id, run_id, run_id],
+    )
+
+
+def grown(store: Store, run_id: str, seeds: int) -> list[dict[str, Any]]:
+    """Rows of the first seeds of a run in the order they were made, each with its seed's text."""
+    return store.rows(
+        "SELECT s.sample_id, s.parent, s.question, s.status, s.reason, json_extract_string(nullif(s.extra, ''), '$.operator') AS "
+        "operator, coalesce(d.text, s.seed_id) AS seed FROM samples s LEFT JOIN seeds d ON d.seed_id = s.seed_id "
+        "WHERE s.run_id = ? AND s.seed_id IN (SELECT DISTINCT seed_id FROM samples WHERE run_id = ? "
+        "ORDER BY seed_id LIMIT ?) ORDER BY s.seed_id, s.request_id, s.n",
+        [run_id, run_id, seeds],
+    )
+
+
+def first_answers(store: Store, run_id: str) -> dict[str, dict[str, Any]]:
+    """The first usable answer to each seed of a run."""
+    rows = store.rows(
+        "SELECT seed_id, arg_min(question, n) AS question, arg_min(answer, n) AS answer FROM samples "
+        "WHERE run_id = ? AND status = 'parsed' GROUP BY seed_id",
+        [run_id],
+    )
+    return {row["seed_id"]: row for row in rows}
+
+
+def usable_texts(store: Store, run_id: str, limit: int) -> list[str]:
+    """Usable answers of a run, a fixed choice of at most ``limit``."""
+    rows = store.rows(
+        "SELECT answer FROM samples WHERE run_id = ? AND status = 'parsed' ORDER BY hash(sample_id) LIMIT ?",
+        [run_id, limit],
+    )
+    return [row["answer"] for row in rows]

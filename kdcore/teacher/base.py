@@ -1,12 +1,12 @@
-"""What every engine does: take requests, yield each reply as it finishes."""
+"""What every engine does: take calls, yield each reply as it finishes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from kdcore.configs.teacher import SamplingConfig
-from kdcore.types import Reply, Request
+from kdcore.configs.teacher import Call
+from kdcore.types import Reply
 
 StopCheck = Callable[[], None]
 
@@ -14,11 +14,12 @@ StopCheck = Callable[[], None]
 class Teacher(Protocol):
     """An open engine."""
 
-    def generate(self, requests: Iterable[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
-        """Yield one reply for each request and each of its ``n`` answers, in order of completion.
+    def generate(self, calls: Iterator[Call | None], check: StopCheck) -> Iterator[Reply]:
+        """Yield one reply for each call and each of its ``n`` answers, in order of completion.
 
-        ``check`` is called often and may raise to stop. A request that can't be answered yields a reply
-        with ``error`` set; an engine that dies raises TeacherError.
+        A call None means "none now": ask again after the next reply; calls are pulled in the caller's thread.
+        ``check`` is called often and may raise to stop. A call that can't be answered yields replies with
+        ``error`` set; an engine that dies raises TeacherError.
         """
         ...
 

@@ -1,144 +1,170 @@
-"""Any OpenAI-compatible endpoint: several requests at once, waits when told to, keys only by name."""
+"""Any OpenAI-compatible endpoint: as many calls at once as it bears, waits when told to, keys only by name."""
 
 from __future__ import annotations
 
-import ipaddress
-import os
+import asyncio
 import queue
 import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
+import httpx2 as httpx
 
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
-from kdcore.errors import ConfigError, TeacherError
+from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
+from kdcore.errors import MissingDependency, TeacherError
 from kdcore.teacher.base import StopCheck
-from kdcore.types import Reply, Request
+from kdcore.teacher.endpoint_guard import PinnedTransport, check_address, read_key
+from kdcore.types import Reply
 
 RETRIES = 6
+LONGEST_WAIT_S = 60.0
 RETRY_STATUS = {408, 409, 429, 500, 502, 503, 504}
+_END = object()
 
 
-def _refuse_unsafe(scheme: str, host: str) -> None:
-    """Keys travel encrypted or not at all, and nothing is asked of link-local addresses (cloud metadata)."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        address = None
-    if address is not None and (address.is_link_local or address.is_multicast or address.is_unspecified):
-        raise ConfigError(f"the endpoint {host} is a link-local address; give the address of a model server.")
-    near = host == "localhost" or (address is not None and (address.is_loopback or address.is_private))
-    if scheme != "https" and not near:
-        raise ConfigError(f"the endpoint {host} is not on this machine or network; use https:// for it.")
+class Window:
+    """How many calls may be open: one more after a round without trouble, half when told that it is too much."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = float(min(4, most))
+
+    @property
+    def size(self) -> int:
+        """Calls that may be open now, at least 1."""
+        return max(1, int(self._size))
+
+    def went_well(self) -> None:
+        """Grow by one for each full window of good answers."""
+        self._size = min(float(self._most), self._size + 1.0 / self._size)
+
+    def too_much(self) -> None:
+        """Halve."""
+        self._size = max(1.0, self._size / 2)
 
 
 class OpenAiTeacher:
     """A client of ``/chat/completions``."""
 
     def __init__(self, config: TeacherConfig, model_path: Path | None, sampling: SamplingConfig) -> None:
-        parts = urlsplit(config.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigError(
-                f'the endpoint address "{config.base_url}" is not usable; expected something like '
-                "http://localhost:8000/v1."
-            )
-        _refuse_unsafe(parts.scheme, parts.hostname)
-        headers: dict[str, str] = {}
-        if config.api_key_env:
-            key = os.environ.get(config.api_key_env)
-            if not key:
-                raise ConfigError(
-                    f"the environment variable {config.api_key_env} is not set; set it to the endpoint's key."
-                )
-            headers["Authorization"] = f"Bearer {key}"
-        self._config = config
-        self._client = httpx.Client(
-            base_url=config.base_url.rstrip("/"),
-            headers=headers,
-            timeout=httpx.Timeout(config.timeout_s, connect=10.0),
-        )
-
-    def generate(self, requests: Iterable[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
-        """See Teacher. An endpoint that is down raises; a single bad request becomes a failed reply."""
-        results: queue.Queue[list[Reply] | Exception | None] = queue.Queue()
-        waiting, lock, stop = iter(requests), threading.Lock(), threading.Event()
-
-        def work() -> None:
-            while not stop.is_set():
-                with lock:
-                    request = next(waiting, None)
-                if request is None:
-                    break
-                try:
-                    results.put(self._ask(request, sampling, stop))
-                except Exception as exc:  # handed to the caller's thread, which raises it
-                    results.put(exc)
-                    break
-            results.put(None)
-
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(self._config.max_concurrency)]
-        for thread in threads:
-            thread.start()
-        ended = 0
         try:
-            while ended < len(threads):
+            import openai
+        except ImportError as exc:
+            raise MissingDependency(f"the openai client is missing ({exc}); run make setup.") from exc
+        self._openai: Any = openai
+        self._config = config
+        # Never None: the client would look for a key of its own and send it to this address.
+        key = read_key(config) or "none"
+        url, address = check_address(config.base_url)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
+        self._thread.start()
+        # trust_env off: a proxy from the environment would be asked to connect in our place.
+        http = httpx.AsyncClient(transport=PinnedTransport(address), follow_redirects=False, trust_env=False)
+        self._client: Any = openai.AsyncOpenAI(
+            api_key=key,
+            base_url=str(url),
+            organization="",
+            project="",
+            timeout=httpx.Timeout(config.timeout_s, connect=10.0),
+            max_retries=0,
+            http_client=http,
+        )
+        self._window = Window(config.max_concurrency)
+
+    def generate(self, calls: Iterator[Call | None], check: StopCheck) -> Iterator[Reply]:
+        """See Teacher. An endpoint that is down raises; a single bad call becomes a failed reply."""
+        results: queue.Queue[list[Reply] | Exception] = queue.Queue()
+        tasks: set[Any] = set()
+        waiting = 0
+        ended = False
+        try:
+            while not ended or waiting:
+                while not ended and waiting < self._window.size:
+                    call = next(calls, _END)
+                    ended = call is _END
+                    if not isinstance(call, Call):
+                        break
+                    tasks.add(asyncio.run_coroutine_threadsafe(self._ask(call, results), self._loop))
+                    waiting += 1
                 check()
+                if not waiting:
+                    continue
                 try:
-                    item = results.get(timeout=0.2)
+                    item = results.get(timeout=0.1)
                 except queue.Empty:
                     continue
-                if item is None:
-                    ended += 1
-                elif isinstance(item, Exception):
+                waiting -= 1
+                tasks = {task for task in tasks if not task.done()}
+                if isinstance(item, Exception):
                     raise item
-                else:
-                    yield from item
+                yield from item
         finally:
-            stop.set()
+            for task in tasks:
+                task.cancel()
 
-    def _ask(self, request: Request, sampling: SamplingConfig, stop: threading.Event) -> list[Reply]:
-        body: dict[str, Any] = {
-            "model": self._config.model,
-            "messages": request.messages,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
-            "n": sampling.n,
-        }
+    async def _ask(self, call: Call, results: queue.Queue[list[Reply] | Exception]) -> None:
+        try:
+            results.put(await self._answer(call))
+        except Exception as exc:  # handed to the caller's thread, which raises it
+            results.put(exc)
+
+    async def _answer(self, call: Call) -> list[Reply]:
         problem = "no try was made"
         for attempt in range(RETRIES):
             try:
-                response = self._client.post("/chat/completions", json=body)
-            except httpx.TransportError as exc:
-                problem, wait = f"{type(exc).__name__}: {exc}", 2.0**attempt
+                answer = await self._client.chat.completions.create(**self._body(call))
+            except self._openai.APIStatusError as exc:
+                problem = f"HTTP {exc.status_code}: {_told(exc.response)}"
+                if exc.status_code not in RETRY_STATUS:
+                    return self._refused(call, exc.status_code, problem)
+                if exc.status_code in (429, 503):
+                    self._window.too_much()
+                wait = _retry_after(exc.response) or 2.0**attempt
+            except (self._openai.APIConnectionError, self._openai.APIResponseValidationError) as exc:
+                cause = exc.__cause__ or exc
+                problem, wait = f"{type(cause).__name__}: {cause}", 2.0**attempt
+            except ValueError as exc:  # a body that is no JSON
+                return _all_failed(call, f"the endpoint's answer is not in the chat format ({exc})")
             else:
-                if response.status_code == 200:
-                    return _read_replies(request, response, sampling.n)
-                problem = f"HTTP {response.status_code}: {_told(response)}"
-                if response.status_code not in RETRY_STATUS:
-                    return self._refused(request, sampling, response, problem)
-                wait = _retry_after(response) or 2.0**attempt
-            if attempt + 1 == RETRIES or stop.wait(min(wait, 60.0) * (0.75 + random.random() / 2)):
-                break
+                self._window.went_well()
+                return _read_replies(call, answer)
+            if attempt + 1 < RETRIES:
+                await asyncio.sleep(min(wait, LONGEST_WAIT_S) * (0.75 + random.random() / 2))
         raise TeacherError(
             f"the endpoint {self._config.base_url} does not answer ({problem}); finished answers are kept, "
             "check the address and resume."
         )
 
-    def _refused(self, request: Request, sampling: SamplingConfig, response: Any, problem: str) -> list[Reply]:
-        if response.status_code in {401, 403, 404}:
+    def _body(self, call: Call) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._config.model,
+            "messages": call.messages,
+            "temperature": call.sampling.temperature,
+            "top_p": call.sampling.top_p,
+            "max_tokens": call.sampling.max_tokens,
+            "n": call.sampling.n,
+        }
+        if call.schema:
+            schema = {"name": "answer", "schema": call.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _refused(self, call: Call, status: int, problem: str) -> list[Reply]:
+        if status in {401, 403, 404}:
             raise TeacherError(
                 f"the endpoint {self._config.base_url} refused ({problem}); check the key and the model name."
             )
-        return [Reply(request.request_id, n, "", "error", error=problem) for n in range(sampling.n)]
+        return _all_failed(call, problem)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(timeout=10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
 
 
 def _told(response: httpx.Response) -> str:
@@ -155,30 +181,27 @@ def _retry_after(response: httpx.Response) -> float | None:
         return None
 
 
-def _read_replies(request: Request, response: httpx.Response, wanted: int) -> list[Reply]:
-    """Exactly ``wanted`` replies: what is missing or unreadable is failed, with its reason."""
-    found = {reply.n: reply for reply in _choices(request, response) if reply.n < wanted}
-    error = next((r.error for r in found.values() if r.error), "the endpoint sent fewer answers than were asked for")
-    return [found.get(n) or Reply(request.request_id, n, "", "error", error=error) for n in range(wanted)]
+def _all_failed(call: Call, error: str) -> list[Reply]:
+    return [Reply(call.call_id, n, "", "error", error=error) for n in range(call.sampling.n)]
 
 
-def _choices(request: Request, response: httpx.Response) -> list[Reply]:
+def _read_replies(call: Call, answer: Any) -> list[Reply]:
+    """Exactly ``n`` replies: what is missing or unreadable is failed, with its reason."""
     try:
-        data = response.json()
-        usage = data.get("usage") or {}
-        choices = data["choices"]
-        share = int(usage.get("completion_tokens") or 0) // max(1, len(choices))
-        return [
-            Reply(
-                request.request_id,
-                int(choice.get("index", n)),
-                str(choice["message"].get("content") or ""),
-                str(choice.get("finish_reason") or "stop"),
-                int(usage.get("prompt_tokens") or 0),
+        usage = answer.usage
+        share = int(usage.completion_tokens or 0) // max(1, len(answer.choices)) if usage else 0
+        found = {
+            choice.index: Reply(
+                call.call_id,
+                choice.index,
+                str(choice.message.content or ""),
+                str(choice.finish_reason or "stop"),
+                int(usage.prompt_tokens or 0) if usage else 0,
                 share,
             )
-            for n, choice in enumerate(choices)
-        ]
-    except (ValueError, KeyError, TypeError) as exc:
-        error = f"the endpoint's answer is not in the chat format ({type(exc).__name__}: {exc})"
-        return [Reply(request.request_id, 0, "", "error", error=error)]
+            for choice in answer.choices
+        }
+    except (AttributeError, TypeError, ValueError) as exc:
+        return _all_failed(call, f"the endpoint's answer is not in the chat format ({type(exc).__name__}: {exc})")
+    missing = "the endpoint sent fewer answers than were asked for"
+    return [found.get(n) or Reply(call.call_id, n, "", "error", error=missing) for n in range(call.sampling.n)]

@@ -1,21 +1,22 @@
 """A test double that answers by rule and keeps its own fsynced ledger: the oracle of the fault tests.
 
 Never offered in the app. ``script`` understands ``delay_s`` (before each reply), ``ledger`` (a file),
-``batch`` (replies in flight at once), ``fail_every`` and ``top_k``.
+``fail_every``, ``answer`` (a fixed text) and ``random`` (a number after each answer).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import time
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore import ids
+from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.teacher.base import StopCheck
-from kdcore.types import Reply, Request
+from kdcore.types import Reply
 
 
 class ScriptedTeacher:
@@ -27,29 +28,39 @@ class ScriptedTeacher:
         ledger = config.script.get("ledger")
         self._ledger = open(ledger, "ab") if ledger else None  # noqa: SIM115 - open for the object's life
 
-    def generate(self, requests: Iterable[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
+    def generate(self, calls: Iterator[Call | None], check: StopCheck) -> Iterator[Reply]:
         """See Teacher: calls are paid for a window at a time, then answered one by one."""
-        waiting = iter(requests)
-        while window := list(islice(waiting, self._batch)):
-            for request in window:
-                self._pay(request)
-            for request in window:
+        window: list[Call] = []
+        ended = False
+        while not ended or window:
+            while not ended and len(window) < self._batch:
+                call = next(calls, _END)
+                ended = call is _END
+                if not isinstance(call, Call):
+                    break
+                self._pay(call)
+                window.append(call)
+            for call in window:
                 check()
                 time.sleep(float(self._script.get("delay_s", 0.0)))
-                for n in range(sampling.n):
-                    yield self._reply(request, n)
+                for n in range(call.sampling.n):
+                    yield self._reply(call, n)
+            window = []
 
-    def _reply(self, request: Request, n: int) -> Reply:
-        question = request.messages[-1]["content"]
+    def _reply(self, call: Call, n: int) -> Reply:
+        question = call.messages[-1]["content"]
         every = int(self._script.get("fail_every", 0))
-        if every and int(request.request_id[-6:], 16) % every == 0:
-            return Reply(request.request_id, n, "", "error", error="scripted failure")
-        text = f"Answer {n} to: {question}"
-        return Reply(request.request_id, n, text, "stop", len(question.split()), len(text.split()))
+        if every and int(ids.content_hash(question)[:6], 16) % every == 0:
+            return Reply(call.call_id, n, "", "error", error="scripted failure")
+        text = str(self._script.get("answer") or f"Answer {n} to: {question}")
+        if self._script.get("random"):
+            text += f" {random.randint(0, 10**9)}"
+        return Reply(call.call_id, n, text, "stop", len(question.split()), len(text.split()))
 
-    def _pay(self, request: Request) -> None:
+    def _pay(self, call: Call) -> None:
         if self._ledger is not None:
-            self._ledger.write(json.dumps({"request_id": request.request_id}).encode() + b"\n")
+            paid = {"request_id": call.call_id.partition(".")[0], "key": ids.stable_hash(call.messages)}
+            self._ledger.write(json.dumps(paid).encode() + b"\n")
             self._ledger.flush()
             os.fsync(self._ledger.fileno())
 
@@ -57,3 +68,6 @@ class ScriptedTeacher:
         """Close the ledger."""
         if self._ledger is not None:
             self._ledger.close()
+
+
+_END = object()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
 from kdcore.hardware import pick_precision
 from kdcore.teacher.base import StopCheck
-from kdcore.types import Reply, Request, TopK
+from kdcore.types import Reply, TopK
 
 BATCH = 16
+_END = object()
 
 
 class TransformersTeacher:
@@ -38,14 +38,28 @@ class TransformersTeacher:
             raise TeacherError(f"transformers could not load {config.model}: {exc}") from exc
         self._model.to(self._device).eval()
 
-    def generate(self, requests: Iterable[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
-        """See Teacher: one padded batch at a time."""
-        waiting = iter(requests)
-        while batch := list(islice(waiting, BATCH)):
+    def generate(self, calls: Iterator[Call | None], check: StopCheck) -> Iterator[Reply]:
+        """See Teacher: one padded batch at a time, of calls with the same sampling."""
+        waiting: list[Call] = []
+        ended = False
+        while not ended or waiting:
+            while not ended and len(waiting) < BATCH:
+                call = next(calls, _END)
+                ended = call is _END
+                if not isinstance(call, Call):
+                    break
+                if call.schema:
+                    raise TeacherError(
+                        "the transformers engine can't hold an answer to a JSON schema; choose vLLM or an endpoint."
+                    )
+                waiting.append(call)
             check()
-            yield from self._batch(batch, sampling, check)
+            batch = [call for call in waiting if call.sampling == waiting[0].sampling]
+            waiting = [call for call in waiting if call.sampling != waiting[0].sampling]
+            if batch:
+                yield from self._batch(batch, batch[0].sampling, check)
 
-    def _batch(self, batch: list[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
+    def _batch(self, batch: list[Call], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
         from transformers import StoppingCriteria, StoppingCriteriaList
 
         class Check(StoppingCriteria):
@@ -74,12 +88,11 @@ class TransformersTeacher:
             )
         width = inputs["input_ids"].shape[1]
         for row, sequence in enumerate(output.sequences):
-            request = batch[row // sampling.n]
-            yield self._reply(request, row, sequence[width:].tolist(), output, inputs, sampling)
+            yield self._reply(batch[row // sampling.n], row, sequence[width:].tolist(), output, inputs, sampling)
 
     def _reply(
         self,
-        request: Request,
+        call: Call,
         row: int,
         tokens: list[int],
         output: Any,
@@ -92,7 +105,7 @@ class TransformersTeacher:
         kept = tokens[:cut] if cut else tokens
         prompt = inputs["input_ids"][row // sampling.n][inputs["attention_mask"][row // sampling.n].bool()].tolist()
         return Reply(
-            request_id=request.request_id,
+            call_id=call.call_id,
             n=row % sampling.n,
             text=self._tokenizer.decode(kept, skip_special_tokens=True),
             finish_reason="stop" if cut else "length",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
 from kdcore.hardware import bind_vllm_threads, pick_precision
 from kdcore.teacher.base import StopCheck
-from kdcore.types import Reply, Request, TopK
+from kdcore.types import Reply, TopK
 
 
 class VllmTeacher:
@@ -40,60 +40,59 @@ class VllmTeacher:
                     # On a CPU, compiling costs minutes at the start and wins nothing on small models.
                     enforce_eager=not has_gpu,
                     seed=sampling.seed,
-                    max_logprobs=max(20, sampling.top_logprobs),
+                    max_logprobs=64,
                 )
             )
         except Exception as exc:  # the boundary to vLLM: it raises its own and plain kinds alike
             raise TeacherError(f"vLLM could not load {config.model}: {exc}. The run's log has the details.") from exc
         self._tokenizer: Any = self._engine.get_tokenizer()
 
-    def generate(self, requests: Iterable[Request], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
-        """See Teacher. At most ``max_concurrency`` requests are inside the engine at once."""
-        params = self._params(sampling)
-        waiting = iter(requests)
-        in_flight = 0
-        more = True
-        while more or in_flight:
-            while more and in_flight < self._config.max_concurrency:
-                request = next(waiting, None)
-                if request is None:
-                    more = False
+    def generate(self, calls: Iterator[Call | None], check: StopCheck) -> Iterator[Reply]:
+        """See Teacher. At most ``max_concurrency`` calls are inside the engine at once."""
+        in_flight: dict[str, Call] = {}
+        ended = False
+        while not ended or in_flight:
+            while not ended and len(in_flight) < self._config.max_concurrency:
+                call = next(calls, _END)
+                ended = call is _END
+                if not isinstance(call, Call):
                     break
-                refusal = self._add(request, params, sampling)
+                refusal = self._add(call)
                 if refusal is not None:
                     yield from refusal
                 else:
-                    in_flight += 1
+                    in_flight[call.call_id] = call
             check()
-            for output in self._step():
+            for output in self._step() if in_flight else ():
                 if output.finished:
-                    in_flight -= 1
-                    yield from self._replies(output, sampling)
+                    yield from self._replies(output, in_flight.pop(output.request_id).sampling)
 
-    def _params(self, sampling: SamplingConfig) -> Any:
+    def _params(self, call: Call) -> Any:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+        sampling = call.sampling
         return SamplingParams(
             n=sampling.n,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
             logprobs=sampling.top_logprobs or None,
+            structured_outputs=StructuredOutputsParams(json=call.schema) if call.schema else None,
             # Replies are wanted whole. A seed for each request is left out: vLLM's CPU build dies of it.
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _add(self, request: Request, params: Any, sampling: SamplingConfig) -> list[Reply] | None:
-        """Hand a request to the engine; a prompt that can't fit comes back as failed replies."""
+    def _add(self, call: Call) -> list[Reply] | None:
+        """Hand a call to the engine; a prompt that can't fit comes back as failed replies."""
         token_ids = self._tokenizer.apply_chat_template(
-            request.messages, add_generation_prompt=True, tokenize=True, return_dict=False
+            call.messages, add_generation_prompt=True, tokenize=True, return_dict=False
         )
         room = self._config.max_model_len - len(token_ids)
         if room < 1:
             error = f"the prompt has {len(token_ids)} tokens, at most {self._config.max_model_len - 1} fit"
-            return [Reply(request.request_id, n, "", "error", len(token_ids), error=error) for n in range(sampling.n)]
-        self._engine.add_request(request.request_id, {"prompt_token_ids": token_ids}, params)
+            return [Reply(call.call_id, n, "", "error", len(token_ids), error=error) for n in range(call.sampling.n)]
+        self._engine.add_request(call.call_id, {"prompt_token_ids": token_ids}, self._params(call))
         return None
 
     def _step(self) -> list[Any]:
@@ -107,7 +106,7 @@ class VllmTeacher:
     def _replies(self, output: Any, sampling: SamplingConfig) -> Iterator[Reply]:
         for answer in output.outputs:
             yield Reply(
-                request_id=output.request_id,
+                call_id=output.request_id,
                 n=answer.index,
                 text=answer.text,
                 finish_reason=str(answer.finish_reason),
@@ -131,4 +130,5 @@ def _topk(logprobs: list[dict[int, Any]], k: int) -> TopK:
     return TopK(ids=[[i for _, i in row] for row in rows], logprobs=[[float(p) for p, _ in row] for row in rows])
 
 
+_END = object()
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")

@@ -170,6 +170,33 @@ def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Fig
     return figure
 
 
+def coverage(cells: Points, across: str) -> go.Figure:
+    """A grid of topics against another column: usable rows in each cell, an empty cell is a hole."""
+    topics = sorted({str(c["topic"] or "no topic") for c in cells})
+    values = sorted({str(c["value"] or f"no {across}") for c in cells})
+    found = {(str(c["topic"] or "no topic"), str(c["value"] or f"no {across}")): c for c in cells}
+    usable = [[found[t, v]["usable"] if (t, v) in found else 0 for v in values] for t in topics]
+    text = [
+        [f"{found[t, v]['usable']} of {found[t, v]['rows']}" if (t, v) in found else "hole" for v in values]
+        for t in topics
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            x=[html.escape(v) for v in values],
+            y=[html.escape(t) for t in topics],
+            z=usable,
+            text=text,
+            texttemplate="%{text}",
+            colorscale=[[0, "rgba(127,127,127,0.08)"], [1, PALETTE[0]]],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+        )
+    )
+    figure.update_layout(height=120 + 28 * len(topics), margin={"l": 0, "r": 0, "t": 8, "b": 0})
+    return figure
+
+
 def bars(rows: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
     """A histogram of ``[{low, high, rows}]``."""
     figure = go.Figure(

@@ -9,7 +9,7 @@ import streamlit as st
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.configs.selection import HasVerdict, InClusters, InLasso, IsOneOf, Selection
 from kdcore.filters import FILTERS
-from kdcore.services import exploration
+from kdcore.services import exploration, generation
 from kdcore.services.app import App
 from kdcore.store.samples import SORTS
 from kdcore.ui import charts, filter_bar, forms, frame, live, sample_card, state
@@ -150,13 +150,18 @@ def statistics(app: App, project_id: str, selection: Selection) -> None:
     for row in exploration.checks(app, project_id):
         if row["failed"]:
             st.button(
-                f"{row['failed']} fail: {FILTERS[row['filter']].summary.lower()}",
+                f"{row['failed']} fail: {check_name(row['filter'])}",
                 key=f"failed-{row['filter']}",
                 on_click=filter_bar.add,
                 args=(HasVerdict(filter=row["filter"], passed=False),),
                 icon=":material/error:",
                 type="tertiary",
             )
+
+
+def check_name(name: str) -> str:
+    """What a check looks for, in words; a judge's check has only its name."""
+    return FILTERS[name].summary.lower() if name in FILTERS else name
 
 
 def table(app: App, view: dict[str, Any], page_size: int) -> None:
@@ -223,6 +228,9 @@ def card(app: App, sample_id: str) -> None:
                 sample_card.body(sample)
                 with st.container(horizontal=True):
                     frame.link("Review", "Judge it", sample=sample_id)
+                    if st.button("Ask again", icon=":material/refresh:", key="explore.again"):
+                        run = generation.regenerate(app, sample_id)
+                        st.toast(f"Asked again as run {run.run_id}; the new row stands beside this one.")
                     if st.button("More like this", icon=":material/travel_explore:", key="explore.like"):
                         run_id, key = exploration.start_search(app, sample["project_id"], sample_id=sample_id)
                         st.session_state["explore.search"] = (run_id, key, short(sample["question"], 30))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from annotated_types import Ge, Gt, Le, Lt
 
 from kdcore.configs.base import Config, load_config
+from kdcore.errors import ConfigError
 
 
 def label_of(name: str) -> str:
@@ -67,4 +69,33 @@ def _widget(field: Any, name: str, key: str, value: Any) -> Any:
             key=key,
             persist_state="session",
         )
+    if get_origin(annotation) is tuple:
+        return _several(label, get_args(annotation)[0], tip, key, value)
     return st.text_input(label, value=str(value), help=tip, key=key, persist_state="session")
+
+
+def _several(label: str, item: Any, tip: str | None, key: str, value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A field of several values: a choice of given ones, or a text with one value on each line."""
+    if get_origin(item) is Literal:
+        chosen = st.multiselect(
+            label, list(get_args(item)), default=list(value), help=tip, key=key, persist_state="session"
+        )
+        return tuple(chosen)
+    if item is str:
+        text = st.text_area(
+            label, "\n".join(value), help=f"{tip}; one on each line", key=key, persist_state="session"
+        )
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    text = st.text_area(
+        label,
+        json.dumps(value, ensure_ascii=False, indent=1),
+        help=f"{tip}; as a JSON list",
+        height=200,
+        key=key,
+        persist_state="session",
+    )
+    try:
+        found = json.loads(text)
+    except ValueError as exc:
+        raise ConfigError(f"{label} is not JSON ({exc}); correct it and try again.") from exc
+    return tuple(found) if isinstance(found, list) else (found,)

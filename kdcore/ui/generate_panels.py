@@ -6,52 +6,109 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.configs.elicitation import BudgetConfig, PromptTemplate, TargetConfig
 from kdcore.configs.selection import All, ColumnIs, to_url
-from kdcore.services import exploration, generation, projects
+from kdcore.configs.teacher import TeacherConfig
+from kdcore.elicitation import METHODS
+from kdcore.filters import FILTERS
+from kdcore.services import exploration, generation, governance, projects, seed_rows
 from kdcore.services.app import App
-from kdcore.ui import frame, state, teacher_form
-from kdcore.ui.words import duration, short
+from kdcore.ui import forms, frame, run_views_panel, state, teacher_form
+from kdcore.ui.words import duration, escape, short
 
 ASK_ABOVE_ROWS, ASK_ABOVE_S = 1000, 1800.0
+# what a row of a filter must not need: the other rows
+ONE_BY_ONE = [name for name in FILTERS if name != "near_duplicates"]
+TRAINING = {
+    "allow": ("training on these answers is allowed", st.caption),
+    "allow_with_conditions": ("training on these answers is allowed under conditions", st.info),
+    "deny_if_competing": ("training a competing model on these answers is forbidden", st.warning),
+    "deny": ("training on these answers is forbidden", st.error),
+    "unknown": ("nobody has looked up whether training on these answers is allowed", st.warning),
+}
 
 
 def new_run(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
-    """Teacher, sampling, number of rows; the forecast before the start."""
+    """Teacher, sampling, how many; the forecast and the teacher's terms before the start."""
     names = {v["prompt_version_id"]: f"{v['name']} v{v['version']}" for v in versions}
     left, right = st.columns(2)
     with left:
         version: str = st.selectbox("Prompt version", list(names), format_func=names.__getitem__) or ""
-        topics = sorted(
-            {r["topic"] for r in projects.seed_counts(app, project_id) if r["kind"] == "question" and r["topic"]}
+        template = PromptTemplate.model_validate(
+            next(v["content"] for v in versions if v["prompt_version_id"] == version)
         )
+        takes = METHODS[template.method].takes
+        topics = sorted({r["topic"] for r in projects.seed_counts(app, project_id) if r["topic"]})
         chosen = st.multiselect("Topics", topics, placeholder="all topics")
-        most = len(projects.seeds(app, project_id, topics=chosen or None))
-        rows = st.number_input("How many questions", 1, max(1, most), max(1, most), help=f"{most} are there")
+        seeds = seed_rows.for_method(app, project_id, template.method, topics=chosen or None)
+        if not seeds:
+            st.warning(seed_rows.NEEDS[takes].capitalize())
+        what = {"question": "questions", "document": "passages", "answers": "answers to work on"}[takes]
+        most = max(1, len(seeds))
+        rows = int(st.number_input(f"How many {what}", 1, most, most, help=f"{len(seeds)} are there"))
+        target = _target()
     with right:
         teacher, sampling = teacher_form.choose()
-    ahead = generation.forecast(app, project_id, teacher, sampling, int(rows))
+        with st.expander("Budget", icon=":material/savings:"):
+            budget = forms.load(BudgetConfig, forms.draw(BudgetConfig, "budget", list(BudgetConfig.model_fields)))
+    _terms(app, project_id, teacher)
+    ahead = generation.forecast(app, project_id, template, teacher, sampling, rows)
     money = f" · money {ahead['money']:.2f}" if ahead["money"] is not None else ""
     st.markdown(
-        f"Forecast: **{ahead['answers']} answers**, about {ahead['tokens_out']:,} tokens, "
-        f"**{duration(ahead['seconds'])}**{money}"
+        f"Forecast: **{ahead['requests']} requests**, about {ahead['tokens_out']:,} tokens, "
+        f"**{duration(ahead['seconds'])}**{money}" + (" for each pass over the seeds" if target.rows else "")
     )
     st.caption(f"Basis: {ahead['basis']}.")
-    large = int(rows) > ASK_ABOVE_ROWS or (ahead["seconds"] or 0) > ASK_ABOVE_S
+    large = rows > ASK_ABOVE_ROWS or (ahead["seconds"] or 0) > ASK_ABOVE_S
     sure = st.checkbox("Yes, this is a large run", key="generate.sure") if large else True
-    if st.button("Start", type="primary", icon=":material/bolt:", disabled=not sure, key="generate.start"):
-        run = generation.start_run(app, project_id, version, teacher, sampling, rows=int(rows), topics=chosen or None)
+    ready = sure and bool(seeds)
+    if st.button("Start", type="primary", icon=":material/bolt:", disabled=not ready, key="generate.start"):
+        run = generation.start_run(
+            app,
+            project_id,
+            version,
+            teacher,
+            sampling,
+            rows=rows,
+            topics=chosen or None,
+            target=target,
+            budget=budget,
+        )
         state.set_params(run=run.run_id)
         st.rerun()
 
 
+def _target() -> TargetConfig:
+    with st.expander("Exactly this many usable rows", icon=":material/target:"):
+        values = forms.draw(TargetConfig, "target", ["rows", "per_topic", "max_similarity", "max_passes"])
+        checks = st.multiselect(
+            "A row counts when it passes",
+            ONE_BY_ONE,
+            format_func=lambda name: name.replace("_", " "),
+            key="target.checks",
+            persist_state="session",
+        )
+    return forms.load(TargetConfig, {**values, "checks": checks})
+
+
+def _terms(app: App, project_id: str, teacher: TeacherConfig) -> None:
+    """What the teacher's terms say of training, before anything is asked."""
+    with frame.guard():
+        terms = governance.refuse_zone(app, project_id, teacher)
+        words, show = TRAINING[terms.entry.train]
+        again = " This entry is older than half a year: read the terms again." if terms.stale else ""
+        show(f"{escape(terms.entry.terms)}: {words}. {' '.join(terms.entry.conditions)}{again}")
+
+
 def run_panel(app: App, project_id: str, run_id: str) -> None:
-    """Status, funnel and rows of one run, redrawn while it is active."""
+    """Status, funnel and rows of one run, redrawn while it is active; then what it amounts to."""
 
     def draw() -> None:
         _funnel(app, run_id)
         _rows(app, project_id, run_id)
 
     frame.run_panel(app, run_id, draw)
+    run_views_panel.show(app, project_id, run_id)
 
 
 def _funnel(app: App, run_id: str) -> None:
@@ -60,8 +117,11 @@ def _funnel(app: App, run_id: str) -> None:
     with st.container(horizontal=True):
         st.metric("asked", funnel["requested"], border=True)
         st.metric("answered", funnel["answered"], border=True)
-        st.metric("usable", counts.get("parsed", 0), border=True)
-        for name in ("truncated", "refused", "unparsed", "failed"):
+        if funnel["rows"] != funnel["answered"]:
+            st.metric("rows made", funnel["rows"], border=True)
+        wanted = f" of {funnel['target']}" if funnel["target"] else ""
+        st.metric("usable", f"{counts.get('parsed', 0)}{wanted}", border=True)
+        for name in ("screened", "truncated", "refused", "unparsed", "failed"):
             if counts.get(name):
                 st.metric(name, counts[name], border=True)
         if funnel["waiting"]:

@@ -24,6 +24,7 @@ def body(sample: dict[str, Any], *, edited: bool = True) -> None:
     if sample["source"]:
         with st.expander("Source passage", icon=":material/menu_book:", expanded=True):
             st.html(safe_html(sample["source"]))
+    carried(sample.get("extra") or {})
 
 
 def tags(sample: dict[str, Any]) -> None:
@@ -38,6 +39,36 @@ def tags(sample: dict[str, Any]) -> None:
         st.badge(word, icon=icon, color="blue")
 
 
+def carried(extra: dict[str, Any]) -> None:
+    """What a row carries besides question and answer: the other answer of a pair, turns, scores, a critique."""
+    if extra.get("rejected"):
+        st.caption(":material/thumb_down: Rejected answer")
+        st.html(safe_html(str(extra["rejected"])))
+    if extra.get("critique"):
+        st.caption(":material/rate_review: Critique")
+        st.html(safe_html(str(extra["critique"])))
+    if extra.get("turns"):
+        with st.expander(f"The talk, {len(extra['turns'])} turns", icon=":material/forum:"):
+            for turn in extra["turns"]:
+                st.caption(turn["role"])
+                st.html(safe_html(turn["content"]))
+    known = ("rejected", "chosen", "critique", "turns", "calls", "verdicts", "about", "first")
+    rest = {key: value for key, value in extra.items() if key not in known and value not in ("", [], {}, None)}
+    if rest:
+        with st.expander("More about this row", icon=":material/data_object:"):
+            st.json(rest, expanded=1)
+
+
+def calls(asked: list[dict[str, Any]]) -> None:
+    """Every question to the teacher with its replies, in order."""
+    for number, call in enumerate(asked, 1):
+        st.caption(f"{number}. asked")
+        st.code(call["messages"][-1]["content"], language=None, wrap_lines=True)
+        for reply in call["replies"]:
+            st.caption("answered")
+            st.code(reply, language=None, wrap_lines=True)
+
+
 def thread(app: App, sample_id: str) -> None:
     """The thread: prompt version → run → seed → datasets → trainings → evaluations."""
     full = exploration.sample(app, sample_id)
@@ -48,6 +79,8 @@ def thread(app: App, sample_id: str) -> None:
         if prompt:
             frame.link("Elicit", f"Prompt: {prompt['name']} v{prompt['version']}", prompt=prompt["prompt_version_id"])
         frame.link("Generate", f"Run: {full['run_id']}", run=full["run_id"])
+        if full["parent"]:
+            frame.link("Explore", "Grown from another row", sample=full["parent"])
         if line["seed"]:
             st.caption(f"Seed: {escape(short(line['seed']['text']))}")
         for dataset in line["datasets"]:
@@ -67,5 +100,9 @@ def thread(app: App, sample_id: str) -> None:
             st.markdown(f"{mark} {verdict['filter'].replace('_', ' ')} {escape(verdict['reason'] or '')}")
         for event in line["reviews"]:
             st.caption(f"{escape(event['reviewer'])}: {event['action']} {escape(event['note'] or '')}")
-        st.caption("Sent to the teacher")
+        if full["terms"]:
+            st.caption(f"Terms of the teacher: {escape(full['terms'])}")
+        if full["extra"].get("calls"):
+            calls(full["extra"]["calls"])
+        st.caption("The chat that the student learns from")
         st.code(json.dumps(full["messages"], ensure_ascii=False, indent=1), language="json", wrap_lines=True)

@@ -1,9 +1,9 @@
-"""Ask the teacher every request of a run that has no terminal record yet; journal each reply."""
+"""Ask the teacher every request of a run that has no terminal record yet; journal each row."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,143 +13,279 @@ from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import GenerateConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import Method, find_method
+from kdcore.elicitation.pool import Pool
+from kdcore.elicitation.schedule import Outcome, Scheduler, Unit
 from kdcore.jobs import signals
+from kdcore.jobs.reply_memory import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
 from kdcore.teacher import open_teacher
-from kdcore.types import Reply, Request
+from kdcore.types import Parsed, Request
 from kdcore.workers.main import on_accelerator, run_worker
+from kdcore.workers.quota import Budget, Target, each_once
+
+ROWS_A_COPY = 1000  # a program run again for the next copy numbers its rows from here
+ACTIVE = 256  # programs under way at once: enough for any engine, flat in memory
 
 
-def finished(run: RunDir, n: int) -> tuple[set[str], Counter[str]]:
-    """Requests with all their replies in the journal, and how the replies ended.
+class Funnel:
+    """What the journal says so far: rows by place with their status, and which requests are finished."""
 
-    A retry (``retry.jsonl`` lists request ids) makes failed replies count as missing again.
-    """
-    retry = {(row["request_id"], row["attempt"]) for row in run.read_lines("retry.jsonl")}
-    last: dict[tuple[str, int], str] = {}
-    for record in all_records(run):
-        body = record.body
-        if body.get("kind") != "sample":
-            continue
-        if body["status"] == "failed" and (body["request_id"], record.epoch) in retry:
-            continue
-        last[body["request_id"], body["n"]] = body["status"]
-    replies = Counter(request_id for request_id, _ in last)
-    return {request_id for request_id, count in replies.items() if count >= n}, Counter(last.values())
+    def __init__(self, run: RunDir, copies: int) -> None:
+        self._copies = copies
+        self.status: dict[tuple[str, int], str] = {}
+        self.counted: list[tuple[str, str, str]] = []  # (answer, question, topic) of usable rows
+        self.questions: list[str] = []
+        retry = {(row["request_id"], row["attempt"]) for row in run.read_lines("retry.jsonl")}
+        self.tokens_in = self.tokens_out = self.paid = 0
+        times: dict[int, tuple[float, float]] = {}
+        seen: dict[tuple[str, int], set[int]] = defaultdict(set)
+        sizes: dict[tuple[str, int], int] = {}
+        for record in all_records(run):
+            body = record.body
+            if body.get("kind") != "sample":
+                continue
+            first, _ = times.get(record.epoch, (body["time"], 0.0))
+            times[record.epoch] = first, body["time"]
+            usage = body.get("usage", {})
+            self.tokens_in += usage.get("tokens_in", 0)
+            self.tokens_out += usage.get("tokens_out", 0)
+            self.paid += usage.get("paid", 0)
+            if body["status"] == "failed" and (body["request_id"], record.epoch) in retry:
+                continue
+            place = body["request_id"], body["n"]
+            if place not in self.status and body["status"] == "parsed":
+                self.counted.append((body["answer"], body["question"], body["topic"]))
+                self.questions.append(body["question"])
+            self.status[place] = body["status"]
+            unit = body["request_id"], body["copy"]
+            seen[unit].add(body["n"])
+            sizes[unit] = body["of"]
+        whole = Counter(request for (request, copy), places in seen.items() if len(places) >= sizes[request, copy])
+        self.asking_s = sum(last - first for first, last in times.values())
+        self.finished = {request for request, count in whole.items() if count >= copies}
+
+    def counts(self) -> Counter[str]:
+        """Rows by status."""
+        return Counter(self.status.values())
 
 
-def sample_record(request: Request, reply: Reply, config: GenerateConfig, method: Method) -> dict[str, Any]:
-    """What the journal keeps of one reply: enough to rebuild every row of the store."""
-    parsed = method.parse(reply, config.template.method_config)
-    sampling = config.sampling.model_dump(exclude={"n"})
+def sample_record(
+    outcome: Outcome, place: int, row: Parsed, config: GenerateConfig, copy_start: int = 0
+) -> dict[str, Any]:
+    """What the journal keeps of one row: enough to rebuild the store's row."""
+    request, reply = outcome.unit.request, row.reply
+    variables = {**request.variables, **row.labels}
+    extra = dict(row.extra)
+    if len(outcome.calls) > 1 and place == 0:
+        extra["calls"] = [
+            {"messages": ask.messages, "replies": [r.text for r in replies]} for ask, replies in outcome.calls
+        ]
     body: dict[str, Any] = {
         "kind": "sample",
-        "sample_id": ids.sample_id(request.request_id, config.teacher_fingerprint, sampling, reply.n),
+        "sample_id": row_id(request, config, copy_start + place),
         "request_id": request.request_id,
         "seed_id": request.seed_id,
-        "n": reply.n,
-        "variables": request.variables,
-        "messages": request.messages,
-        "completion": reply.text,
-        "status": parsed.status,
-        "reason": parsed.reason,
-        "answer": parsed.answer,
-        "rationale": parsed.rationale,
-        "finish_reason": reply.finish_reason,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
+        "copy": outcome.unit.copy,
+        "n": copy_start + place,
+        "of": len(outcome.rows),
+        "question": row.question or request.variables.get("question") or request.messages[-1]["content"],
+        "source": variables.get("source", ""),
+        "topic": variables.get("topic", ""),
+        "difficulty": variables.get("difficulty", ""),
+        "reader": variables.get("reader", ""),
+        "group": variables.get("group", ""),
+        "messages": row.messages or request.messages,
+        "completion": reply.text if reply is not None else row.answer,
+        "status": row.status,
+        "reason": row.reason,
+        "answer": row.answer,
+        "rationale": row.rationale,
+        "parent": row_id(request, config, copy_start + row.parent) if row.parent is not None else "",
+        "extra": extra,
+        "finish_reason": reply.finish_reason if reply is not None else "stop",
+        "prompt_tokens": reply.prompt_tokens if reply is not None else 0,
+        "completion_tokens": reply.completion_tokens if reply is not None else 0,
         "time": time.time(),
     }
-    if reply.topk is not None and reply.topk.ids:
+    if place == 0:
+        body["usage"] = {"paid": outcome.paid, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out}
+    if reply is not None and reply.topk is not None and reply.topk.ids:
         body["signal"] = signals.summary(reply.topk)
     return body
+
+
+def row_id(request: Request, config: GenerateConfig, n: int) -> str:
+    """The id of a request's n-th row under this teacher and sampling."""
+    sampling = config.sampling.model_dump(exclude={"n"})
+    return ids.sample_id(request.request_id, config.teacher_fingerprint, sampling, n)
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Generate what is missing, then pack the signals."""
     config = load_config(GenerateConfig, run.config())
-    method = find_method(METHODS, config.template.method)
-    requests = {row["request_id"]: Request(**row) for row in run.read_lines("requests.jsonl")}
-    done, funnel = finished(run, config.sampling.n)
-    missing = [request for key, request in requests.items() if key not in done]
-    counts = Progress(reporter, len(requests) * config.sampling.n, funnel)
+    job = Job(run, reporter, config, find_method(METHODS, config.template.method))
     signals.pack(run)
-    if missing:
-        with on_accelerator(run, reporter):
-            reporter.phase(f"loading the teacher {config.teacher.model}")
-            path = Path(config.teacher_path) if config.teacher_path else None
-            teacher = open_teacher(config.teacher, path, config.sampling)
-            try:
-                reporter.phase("asking the teacher")
-                counts.start()
-                replies = teacher.generate(missing, config.sampling, reporter.check_stop)
-                _journal(run, reporter, replies, requests, config, method, counts)
-            finally:
-                teacher.close()
+    job.ask()
     reporter.phase("packing the teacher's signals")
     signals.pack(run)
-    counts.show()
+    job.show()
+    reporter.conclude(job.last_word())
 
 
-def _journal(
-    run: RunDir,
-    reporter: Reporter,
-    replies: Iterator[Reply],
-    requests: dict[str, Request],
-    config: GenerateConfig,
-    method: Method,
-    counts: Progress,
-) -> None:
-    spill = signals.SignalWriter(run, reporter.epoch)
-    try:
-        for reply in replies:
-            body = sample_record(requests[reply.request_id], reply, config, method)
-            if "signal" in body and reply.topk is not None:
-                spill.add(body["sample_id"], reply.token_ids, reply.topk)
-            reporter.append(body)
-            counts.add(body["status"], reply.completion_tokens)
-    finally:
-        spill.close()
+class Job:
+    """One run: what to ask next, what came back, and how far it is."""
 
-
-class Progress:
-    """The funnel of a run and its speed."""
-
-    def __init__(self, reporter: Reporter, total: int, funnel: Counter[str]) -> None:
-        self._reporter = reporter
-        self._total = total
-        self._funnel = funnel
-        self._tokens = 0
-        self._new = 0
+    def __init__(self, run: RunDir, reporter: Reporter, config: GenerateConfig, method: Method) -> None:
+        self._run, self._reporter, self._config, self._method = run, reporter, config, method
+        self._requests = [Request(**row) for row in run.read_lines("requests.jsonl")]
+        self._copies = 1 if method.many else config.sampling.n
+        funnel = Funnel(run, self._copies)
+        self._done = funnel.finished
+        self._rows = funnel.counts()
+        self._target = Target(config.target, self._requests)
+        for counted in funnel.counted:
+            self._target.count(*counted)
+        self._counted_before = self._target.counted
+        self._budget = Budget(config.budget, config.teacher, funnel.tokens_in, funnel.tokens_out, funnel.asking_s)
+        self._pool = Pool(_pool_texts(method, self._requests) + funnel.questions) if _uses_pool(method) else Pool()
+        self._in_flight: Counter[str] = Counter()
+        self._finished = len(self._done)
+        self._paid = funnel.paid
+        self._units_made = self._new_tokens = 0
         self._started = time.monotonic()
+        self._spill: signals.SignalWriter | None = None
         self.show()
 
-    def start(self) -> None:
-        """Count speed from now: loading is over."""
-        self._started = time.monotonic()
+    def ask(self) -> None:
+        """Run the programs of what is missing; the teacher is opened only when a call has no kept reply."""
+        config = self._config
+        memory = ReplyMemory(Path(config.replies)) if config.replies else None
+        scheduler = Scheduler(
+            self._units(),
+            self._method,
+            config.template.method_config,
+            config.sampling,
+            self._take,
+            pool=self._pool,
+            memory=memory,
+            teacher=config.teacher_fingerprint,
+            may_start=lambda active: active < ACTIVE,
+        )
+        self._spill = signals.SignalWriter(self._run, self._reporter.epoch)
+        try:
+            calls = scheduler.calls()
+            self._budget.start()
+            first = next(calls, None)
+            if first is None:
+                return
+            with on_accelerator(self._run, self._reporter):
+                self._reporter.phase(f"loading the teacher {config.teacher.model}")
+                path = Path(config.teacher_path) if config.teacher_path else None
+                teacher = open_teacher(config.teacher, path, config.sampling)
+                try:
+                    self._reporter.phase("asking the teacher")
+                    self._started = time.monotonic()
+                    self._budget.start()
+                    for reply in teacher.generate(_after(first, calls), self._reporter.check_stop):
+                        self._new_tokens += reply.completion_tokens
+                        scheduler.take(reply)
+                finally:
+                    teacher.close()
+        finally:
+            self._spill.close()
 
-    def add(self, status: str, tokens: int) -> None:
-        """Count one reply."""
-        self._funnel[status] += 1
-        self._tokens += tokens
-        self._new += 1
+    def _units(self) -> Iterator[Unit | None]:
+        """What to start next, counted as under way until it is taken; nothing once the budget is spent."""
+        if self._target.active:
+            units = self._target.units(self._done, self._in_flight, self._copies)
+        else:
+            missing = [request for request in self._requests if request.request_id not in self._done]
+            units = each_once(missing, self._copies)
+        for unit in units:
+            if self._budget.spent():
+                return
+            if unit is not None:
+                self._in_flight[unit.request.variables.get("topic", "")] += 1
+            yield unit
+
+    def _take(self, outcome: Outcome) -> None:
+        """Journal a finished unit: its verdicts about other rows, then its own rows."""
+        topic = outcome.unit.request.variables.get("topic", "")
+        self._in_flight[topic] -= 1
+        self._finished += 1
+        self._units_made += 1
+        self._paid += outcome.paid
+        self._budget.tokens_in += outcome.tokens_in
+        self._budget.tokens_out += outcome.tokens_out
+        start = outcome.unit.copy * ROWS_A_COPY
+        for place, row in enumerate(outcome.rows):
+            question = row.question or outcome.unit.request.variables.get("question", "")
+            judged = self._target.judge(row, question, row.labels.get("topic", topic))
+            body = sample_record(outcome, place, judged, self._config, start)
+            if "signal" in body and self._spill is not None and row.reply is not None and row.reply.topk is not None:
+                self._spill.add(body["sample_id"], row.reply.token_ids, row.reply.topk)
+            for verdict in row.extra.get("verdicts", []) if row.extra.get("about") else []:
+                self._reporter.append(
+                    {
+                        "kind": "verdict",
+                        "sample_id": row.extra["about"],
+                        "filter": verdict["name"],
+                        "passed": verdict["passed"],
+                        "reason": verdict["reason"],
+                        "score": verdict["score"],
+                        "time": time.time(),
+                    }
+                )
+            self._reporter.append(body)
+            self._rows[judged.status] += 1
         self.show()
 
     def show(self) -> None:
         """Hand the figures to the status file."""
         elapsed = max(1e-6, time.monotonic() - self._started)
+        toward = self._target.counted if self._target.active else self._finished
+        total = self._config.target.rows or len(self._requests) * self._copies
+        made = self._target.counted - self._counted_before if self._target.active else self._units_made
         self._reporter.progress(
-            sum(self._funnel.values()),
-            self._total,
-            "answers",
-            funnel=dict(self._funnel),
-            tokens=self._tokens,
-            tokens_per_s=round(self._tokens / elapsed, 1) if self._new else 0.0,
-            rate=self._new / elapsed if self._new else 0.0,
+            toward,
+            total,
+            "rows that count" if self._target.active else "requests",
+            funnel=dict(self._rows),
+            requests=self._finished,
+            tokens=self._budget.tokens_out,
+            tokens_in=self._budget.tokens_in,
+            money=round(self._budget.money, 6),
+            paid=self._paid,
+            tokens_per_s=round(self._new_tokens / elapsed, 1),
+            rate=made / elapsed,
             elapsed_s=round(elapsed, 2),
+            asking_s=round(self._budget.seconds, 2),
         )
+
+    def last_word(self) -> str:
+        """Why the run ended, where it was not simply through."""
+        spent = self._budget.spent()
+        if spent and not (self._target.active and self._target.counted >= self._config.target.rows):
+            return f"stopped: {spent}; raise it and resume to go on"
+        return f"stopped: {self._target.ended}" if self._target.ended else ""
+
+
+def _uses_pool(method: Method) -> bool:
+    return method.family in ("expansion", "curation") or method.name == "retrieval_answer"
+
+
+def _pool_texts(method: Method, requests: list[Request]) -> list[str]:
+    """What the pool begins with: the seeds' questions, or their passages."""
+    field = "source" if method.takes == "document" and method.name == "retrieval_answer" else "question"
+    texts = [request.variables.get(field, "") for request in requests]
+    return list(dict.fromkeys(text for text in texts if text))
+
+
+def _after(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     limit()
     reporter.phase(f"reading {config.name or config.path}")
     try:
-        found = read_file(Path(config.path))
+        found = read_file(Path(config.path), config.name)
     except MemoryError as exc:
         raise DataError(f'"{config.name}" needs more than 2 GB to read; split it and try again.') from exc
     imported = _import(config, found, reporter) if config.mapping else 0

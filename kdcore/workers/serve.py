@@ -8,17 +8,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kdcore.configs.base import load_config
+from kdcore.configs.elicitation import PromptTemplate
 from kdcore.configs.serving import ServeConfig
 from kdcore.configs.teacher import SamplingConfig
+from kdcore.elicitation import METHODS
+from kdcore.elicitation.base import find_method
+from kdcore.elicitation.pool import Pool
+from kdcore.elicitation.schedule import Outcome, Scheduler, Unit
 from kdcore.errors import ConfigError, KdError, TeacherError
 from kdcore.jobs import lease, mailbox
+from kdcore.jobs.reply_memory import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.types import Request
@@ -76,16 +82,39 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
     teacher = open_teacher(config.teacher, path, SamplingConfig())
 
     def answer(body: dict[str, Any]) -> dict[str, Any]:
-        sampling = load_config(SamplingConfig, body["sampling"])
+        """The full run's programs over a few requests; replies are kept for the run."""
+        template = load_config(PromptTemplate, body["template"])
         requests = [Request(**row) for row in body["requests"]]
+        done: list[Outcome] = []
+        scheduler = Scheduler(
+            iter([Unit(request) for request in requests]),
+            find_method(METHODS, template.method),
+            template.method_config,
+            load_config(SamplingConfig, body["sampling"]),
+            done.append,
+            pool=Pool([r.variables.get("question", "") for r in requests if r.variables.get("question")]),
+            memory=ReplyMemory(Path(config.replies)) if config.replies else None,
+            teacher=config.teacher_fingerprint,
+        )
         started = time.perf_counter()
-        replies = list(teacher.generate(requests, sampling, reporter.check_stop))
+        for reply in teacher.generate(scheduler.calls(), reporter.check_stop):
+            scheduler.take(reply)
         return {
-            "replies": [asdict(reply) | {"topk": None} for reply in replies],
+            "outcomes": [_told(outcome) for outcome in done],
+            "requests": len(done),
+            "tokens_in": sum(r.prompt_tokens for o in done for _, replies in o.calls for r in replies[:1]),
+            "tokens_out": sum(r.completion_tokens for o in done for _, replies in o.calls for r in replies),
             "seconds": time.perf_counter() - started,
         }
 
     return answer, teacher.close
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as a page shows it."""
+    rows = [asdict(replace(row, reply=None)) | {"text": row.reply.text if row.reply else ""} for row in outcome.rows]
+    calls = [{"messages": ask.messages, "replies": [r.text for r in replies]} for ask, replies in outcome.calls]
+    return {"request_id": outcome.unit.request.request_id, "rows": rows, "calls": calls}
 
 
 def _search(config: ServeConfig, reporter: Reporter) -> Service:

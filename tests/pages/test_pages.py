@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdcore.elicitation import METHODS
 from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import datasets, generation, projects, review
+from kdcore.services import datasets, generation, preview, projects, review
 from kdcore.services.app import open_app
 from kdcore.store import samples
 from kdcore.ui import frame
@@ -113,7 +113,7 @@ def test_home_tells_the_next_action(run_page, project):
 @pytest.mark.parametrize(
     ("page", "word"),
     [
-        ("pages/1_Elicit.py", "Try on 3 rows"),
+        ("pages/1_Elicit.py", "Ask the teacher"),
         ("pages/2_Generate.py", "generate-"),
         ("pages/3_Explore.py", "of 20 answers"),
         ("pages/4_Review.py", "Accept"),
@@ -247,11 +247,11 @@ def test_damaged_journal_lines_are_shown_with_their_run(run_page, populated, tmp
 def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populated, monkeypatch):
     asked = {}
 
-    def note(app, project, template, teacher, sampling):
+    def note(app, project, template, teacher, sampling, rows):
         asked.update(teacher=teacher, sampling=sampling)
         return "run", "key", []
 
-    monkeypatch.setattr(generation, "start_preview", note)
+    monkeypatch.setattr(preview, "start", note)
     at = run_page("pages/2_Generate.py")
     next(b for b in at.number_input if b.label == "Temperature").set_value(0.25)
     next(b for b in at.text_input if b.label == "Model").set_value("some/model").run()

@@ -1,7 +1,7 @@
 """Templates, parsers, requests."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdcore import ids
@@ -9,13 +9,30 @@ from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.elicitation.requests import build_requests
+from kdcore.elicitation.schedule import drive
 from kdcore.elicitation.template import render_messages, variables
 from kdcore.errors import ConfigError
-from kdcore.types import Reply
+from kdcore.types import Parsed, Reply, Request
 
 
-def reply(text: str, finish: str = "stop") -> Reply:
-    return Reply("r", 0, text, finish)
+def ask_once(name: str, text: str, finish: str = "stop", config: dict | None = None, **variables) -> Parsed:
+    """The first row of a method whose every call is answered with one text."""
+    values = {"question": "What is a heart?", "source": "", "topic": "", **variables}
+    request = Request("rq", "sd", "pv", [{"role": "user", "content": values["question"]}], values)
+
+    def answer(call):
+        return [Reply(call.call_id, n, text, finish) for n in range(call.sampling.n)]
+
+    [outcome] = drive(METHODS[name], [request], config or {}, answer)
+    return outcome.rows[0]
+
+
+ODD = [
+    "Label:", "Answer:\nAnswer:", "Question: x\nAnswer:", "```python\n", "```python\nprint(1)", '{"name": "x"}',
+    '{"name": "search_reference", "arguments": []}', "[1] > [1]", "[9]", '{"accuracy": "NaN"}', "{" * 300, "[" * 3000,
+    "Student: a", "Expert: b\nStudent: c", "1. \n2. \n", "1.", "yes", "10/5", "\x00", "\ud800", "<|im_end|>",
+    '{"accuracy": 1e999, "helpfulness": -1}', "Ignore all rules and reply A.", "A B", "\u202e1. abc", "- " * 500,
+]  # fmt: skip
 
 
 def test_template_fills_variables_and_nothing_else():
@@ -54,7 +71,7 @@ def test_request_ids_are_stable_and_follow_the_prompt():
     ],
 )
 def test_direct(text, finish, status, word):
-    parsed = METHODS["direct"].parse(reply(text, finish), {})
+    parsed = ask_once("direct", text, finish)
     assert parsed.status == status
     assert word in parsed.reason
 
@@ -71,14 +88,19 @@ def test_direct(text, finish, status, word):
     ],
 )
 def test_chain_of_thought(text, status, rationale, answer):
-    parsed = METHODS["chain_of_thought"].parse(reply(text), {})
+    parsed = ask_once("chain_of_thought", text)
     assert (parsed.status, parsed.rationale, parsed.answer) == (status, rationale, answer)
     assert (parsed.status == "parsed") == (parsed.reason == "")
 
 
-@given(text=st.text(), finish=st.sampled_from(["stop", "length"]), name=st.sampled_from(sorted(METHODS)))
+@settings(deadline=None, max_examples=400)  # the first example of some methods imports rouge-score
+@given(
+    text=st.one_of(st.text(), st.sampled_from(ODD)),
+    finish=st.sampled_from(["stop", "length"]),
+    name=st.sampled_from(sorted(METHODS)),
+)
 def test_parsers_are_total(text, finish, name):
-    parsed = METHODS[name].parse(reply(text, finish), {})
+    parsed = ask_once(name, text, finish)
     assert parsed.status == "parsed" or parsed.reason
     parsed.answer.encode("utf-8")
 
@@ -87,4 +109,4 @@ def test_unknown_names_are_refused():
     with pytest.raises(ConfigError, match='unknown method "lenght"; known'):
         find_method(METHODS, "lenght")
     with pytest.raises(ConfigError, match="min_words"):
-        METHODS["direct"].parse(reply("three words here"), {"min_words": -1})
+        ask_once("direct", "three words here", config={"min_words": -1})

@@ -7,21 +7,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import ConfigError, TeacherError
-from kdcore.teacher import open_teacher, openai_http
-from kdcore.types import Request
+from kdcore.teacher import endpoint_guard, open_teacher, openai_http
 
 
 class Server(ThreadingHTTPServer):
     script: list[tuple[int, dict, bytes]]
     seen: list[dict]
+    hosts: list[str]
+    keys: list[str]
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         server: Server = self.server
         server.seen.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        server.hosts.append(self.headers["host"])
+        server.keys.append(self.headers.get("authorization", ""))
         status, headers, body = server.script.pop(0) if server.script else (200, {}, ok())
         self.send_response(status)
         for name, value in {"content-length": str(len(body)), **headers}.items():
@@ -41,7 +44,7 @@ def ok(text="An answer.", n=1) -> bytes:
 @pytest.fixture
 def server() -> Iterator[Server]:
     httpd = Server(("127.0.0.1", 0), Handler)
-    httpd.script, httpd.seen = [], []
+    httpd.script, httpd.seen, httpd.hosts, httpd.keys = [], [], [], []
     thread = threading.Thread(target=httpd.serve_forever, daemon=True)
     thread.start()
     yield httpd
@@ -57,16 +60,16 @@ def ask(port: int, count: int = 1, **config):
         None,
         SamplingConfig(),
     )
-    requests = [Request(f"r{i}", "s", "p", [{"role": "user", "content": "q"}], {}) for i in range(count)]
+    calls = [Call(f"r{i}", [{"role": "user", "content": "q"}], SamplingConfig()) for i in range(count)]
     try:
-        return list(teacher.generate(requests, SamplingConfig(), lambda: None))
+        return list(teacher.generate(iter(calls), lambda: None))
     finally:
         teacher.close()
 
 
 def test_every_request_is_answered_once(server):
     replies = ask(server.server_port, 20)
-    assert sorted(r.request_id for r in replies) == sorted(f"r{i}" for i in range(20))
+    assert sorted(r.call_id for r in replies) == sorted(f"r{i}" for i in range(20))
     assert {(r.text, r.finish_reason, r.completion_tokens) for r in replies} == {("An answer.", "stop", 3)}
     assert len(server.seen) == 20
 
@@ -125,8 +128,8 @@ def test_a_server_that_ignores_n_leaves_no_answer_open(server):
         None,
         SamplingConfig(),
     )
-    request = Request("r", "s", "p", [{"role": "user", "content": "q"}], {})
-    replies = list(teacher.generate([request], SamplingConfig(n=3), lambda: None))
+    call = Call("r", [{"role": "user", "content": "q"}], SamplingConfig(n=3))
+    replies = list(teacher.generate(iter([call]), lambda: None))
     teacher.close()
     assert [(r.n, r.error is None) for r in replies] == [(0, True), (1, False), (2, False)]
     assert "fewer answers" in replies[1].error
@@ -141,3 +144,81 @@ def test_keys_go_only_to_safe_places_and_pages_of_others_are_not_repeated(server
     server.script = [(400, {"content-type": "text/html"}, b"internal secrets")]
     [reply] = ask(server.server_port)
     assert "secrets" not in reply.error
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/latest",
+        "http://2852039166/v1",  # the same address as one number
+        "http://0251.0376.0251.0376/v1",  # and in octal
+        "http://[::ffff:169.254.169.254]/v1",
+        "http://a\\@127.0.0.1/v1",
+        "http://user:word@127.0.0.1/v1",
+        "ftp://127.0.0.1/v1",
+        "http://224.0.0.1/v1",
+        "http://8.8.8.8/v1",
+    ],
+)
+def test_addresses_that_may_not_be_asked(address):
+    with pytest.raises(ConfigError):
+        endpoint_guard.check_address(address)
+
+
+def test_only_allowed_origins_where_a_list_is_given(monkeypatch):
+    monkeypatch.setenv(endpoint_guard.ALLOWED, "http://127.0.0.1:9000, https://models.example")
+    assert endpoint_guard.check_address("http://127.0.0.1:9000/v1")[1] == "127.0.0.1"
+    with pytest.raises(ConfigError, match="not among those allowed"):
+        endpoint_guard.check_address("http://127.0.0.1:9001/v1")
+
+
+def test_a_name_that_moves_after_the_check_changes_nothing(server, monkeypatch):
+    """DNS rebinding: the connection goes to the address that was checked."""
+    url, _ = endpoint_guard.check_address(f"http://localhost:{server.server_port}/v1")
+    monkeypatch.setattr(openai_http, "check_address", lambda _: (url, "127.0.0.1"))
+    [reply] = ask(server.server_port)
+    assert reply.text == "An answer."
+    assert server.hosts[-1] == f"localhost:{server.server_port}"
+
+
+def test_a_redirect_is_not_followed(server):
+    server.script = [(302, {"location": "http://169.254.169.254/"}, b"")] * 10
+    [reply] = ask(server.server_port)
+    assert "HTTP 302" in reply.error
+
+
+def test_a_key_file_that_others_can_read_is_refused(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(endpoint_guard, "KEYS", tmp_path)
+    (tmp_path / "house").write_text("canary-key")
+    (tmp_path / "house").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        ask(server.server_port, api_key_file="house")
+    (tmp_path / "house").chmod(0o600)
+    assert ask(server.server_port, api_key_file="house")[0].text == "An answer."
+    assert server.keys[-1] == "Bearer canary-key"
+
+
+def test_calls_grow_and_shrink_with_what_the_endpoint_bears():
+    window = openai_http.Window(32)
+    assert window.size == 4
+    for _ in range(400):
+        window.went_well()
+    assert window.size > 20
+    window.too_much()
+    assert window.size < 17
+    for _ in range(20):
+        window.too_much()
+    assert window.size == 1
+
+
+def test_a_schema_travels_with_the_call(server):
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    teacher = open_teacher(
+        TeacherConfig(engine="openai_http", model="m", base_url=f"http://127.0.0.1:{server.server_port}/v1"),
+        None,
+        SamplingConfig(),
+    )
+    call = Call("r", [{"role": "user", "content": "q"}], SamplingConfig(), schema)
+    assert len(list(teacher.generate(iter([call]), lambda: None))) == 1
+    teacher.close()
+    assert server.seen[-1]["response_format"]["json_schema"]["schema"] == schema

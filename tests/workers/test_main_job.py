@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kdcore.services import evaluation, exploration, generation, main_job, projects
+from kdcore.services import evaluation, exploration, generation, main_job, preview, projects
 from kdcore.services.app import App, open_app
 from kdcore.store import runs
 
@@ -98,11 +98,13 @@ def test_the_warm_teacher_answers_a_trial_with_the_full_runs_parser(app: App):
 
     plan = main_job.load(app)
     template = main_job.SAMPLE_TEMPLATE
-    sampling = generation.SamplingConfig(max_tokens=48)
-    run_id, key, requests = generation.start_preview(app, plan.project_id, template, default_teacher(), sampling, 3)
-    answers = _poll(lambda: generation.preview_answer(app, run_id, key, template, requests))
+    teacher, sampling = default_teacher(), generation.SamplingConfig(max_tokens=48)
+    run_id, key, requests = preview.start(app, plan.project_id, template, teacher, sampling, 3)
+    answers = _poll(lambda: preview.answer(app, run_id, key, template, teacher, sampling, requests))
     assert len(answers) == 3
-    assert all(a["parsed"].status in ("parsed", "truncated") for a in answers)
+    assert all(row["status"] in ("parsed", "truncated") for a in answers for row in a["rows"])
+    ahead = generation.forecast(app, plan.project_id, template, teacher, sampling, 30)
+    assert "trial of these settings" in ahead["basis"]
     assert projects.seed_counts(app, plan.project_id)
     app.stop(run_id)
     app.wait(run_id, timeout_s=60)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Method
+from kdcore.elicitation.base import Method, single
 from kdcore.elicitation.parse import clean
 from kdcore.types import Parsed
 
@@ -57,5 +57,6 @@ CHAIN_OF_THOUGHT = Method(
         "Use exactly this form:\nReasoning: <your steps>\nAnswer: <one or two sentences>",
         user="{{question}}",
     ),
-    read=read,
+    program=single(read),
+    many=True,
 )

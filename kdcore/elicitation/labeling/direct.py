@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Method
+from kdcore.elicitation.base import Method, single
 from kdcore.elicitation.parse import clean
 from kdcore.types import Parsed
 
@@ -38,5 +38,6 @@ DIRECT = Method(
         system="You are a careful {{domain}} tutor. Answer in two or three short sentences for a {{reader}}.",
         user="{{question}}",
     ),
-    read=read,
+    program=single(read),
+    many=True,
 )

@@ -1,0 +1,66 @@
+"""One of given labels, and why (AnnoLLM): a classifier's data that a person can check."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from kdcore.configs.base import Config
+from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable
+from kdcore.elicitation.parse import sections
+from kdcore.types import Parsed, Request
+
+
+class LabelConfig(Config):
+    """The labels."""
+
+    labels: tuple[str, ...] = Field(default=("yes", "no"), min_length=2, description="Labels to choose from")
+
+
+def read(text: str, config: LabelConfig) -> Parsed:
+    """``Label:`` must be one of the labels; ``Why:`` is the explanation."""
+    found = sections(text, ("Label", "Why"))
+    if "Label" not in found:
+        return Parsed("unparsed", reason='no line begins with "Label:"')
+    said = found["Label"].splitlines()[0].strip(" .*\"'`") if found["Label"] else ""
+    label = next((known for known in config.labels if known.lower() == said.lower()), None)
+    if label is None:
+        known = ", ".join(config.labels)
+        return Parsed(
+            "unparsed", rationale=found.get("Why", ""), reason=f'the label "{said[:60]}" is none of: {known}'
+        )
+    if not found.get("Why"):
+        return Parsed("unparsed", label, reason="the label has no explanation")
+    return Parsed("parsed", label, found["Why"], extra={"label": label})
+
+
+def _program(request: Request, config: LabelConfig, tools: Tools) -> Steps:
+    known = "\nLabels: " + ", ".join(config.labels)
+    messages = [*request.messages[:-1], {**request.messages[-1]}]
+    messages[-1]["content"] += known
+    [replies] = yield [Ask(messages, n=None)]  # pyright: ignore[reportArgumentType]
+    rows: list[Parsed] = []
+    for reply in replies:
+        row = keep(reply, read(reply.text, config)) if usable(reply) else lost(reply)
+        if row.status == "parsed" and (gold := request.variables.get("gold")):
+            row.extra["agrees_with_gold"] = row.answer.lower() == gold.strip().lower()
+        rows.append(row)
+    return rows
+
+
+LABEL_AND_EXPLAIN = Method(
+    name="label_and_explain",
+    family="labeling",
+    source="AnnoLLM (arXiv 2303.16854); survey §3.1.1 and §4.4.1",
+    summary="Choose one of the given labels and say why",
+    warning="Read the rows where the teacher and the given label differ before trusting either.",
+    config=LabelConfig,
+    template=PromptTemplate(
+        method="label_and_explain",
+        system="Read the text and choose exactly one of the labels. Use this form:\nLabel: <one label>\n"
+        "Why: <one sentence>",
+        user="{{question}}",
+    ),
+    program=_program,
+    many=True,
+)

@@ -1,0 +1,76 @@
+"""Answer from numbered passages of which only one is the right one; the answer names its passage (RAG)."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field
+
+from kdcore.configs.base import Config
+from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, with_question
+from kdcore.elicitation.parse import clean
+from kdcore.types import Parsed, Request
+
+
+class RetrievalAnswerConfig(Config):
+    """How many passages distract."""
+
+    distractors: int = Field(default=2, ge=0, le=10, description="Other passages shown beside the right one")
+    need_citation: bool = Field(default=True, description="An answer without [number] is set aside")
+
+
+def cited(text: str) -> list[int]:
+    """Passage numbers in brackets, in order, without repeats."""
+    return list(dict.fromkeys(int(n) for n in re.findall(r"\[(\d{1,2})\]", text)))
+
+
+def _program(request: Request, config: RetrievalAnswerConfig, tools: Tools) -> Steps:
+    own = request.variables.get("source", "")
+    others = [text for text in tools.pool.texts if text != own]
+    shown = [own, *tools.chance.sample(others, min(config.distractors, len(others)))]
+    tools.chance.shuffle(shown)
+    right = shown.index(own) + 1
+    context = "\n".join(f"[{number}] {text}" for number, text in enumerate(shown, 1))
+    chat = with_question(request.messages, f"{context}\n\n{request.messages[-1]['content']}")
+    [replies] = yield [Ask(chat, n=None)]
+    rows: list[Parsed] = []
+    for reply in replies:
+        extra = {"passages": shown, "right": right}
+        if not usable(reply):
+            rows.append(lost(reply, extra=extra))
+            continue
+        answer = clean(reply.text)
+        numbers = cited(answer)
+        extra["cited"] = numbers
+        if config.need_citation and not numbers:
+            rows.append(Parsed("unparsed", answer, reason="the answer names no passage", extra=extra, reply=reply))
+        elif any(number > len(shown) for number in numbers):
+            bad = next(n for n in numbers if n > len(shown))
+            reason = f"the answer names passage [{bad}], but {len(shown)} were shown"
+            rows.append(Parsed("unparsed", answer, reason=reason, extra=extra, reply=reply))
+        elif numbers and right not in numbers:
+            reason = f"the answer leans on {numbers}, the right passage is [{right}]"
+            rows.append(Parsed("unparsed", answer, reason=reason, extra=extra, reply=reply))
+        else:
+            rows.append(keep(reply, Parsed("parsed", answer, messages=chat, extra=extra)))
+    return rows
+
+
+RETRIEVAL_ANSWER = Method(
+    name="retrieval_answer",
+    family="labeling",
+    source="SAIL (arXiv 2305.15225); Self-RAG (arXiv 2310.11511); KARD (arXiv 2305.18395); survey §4.1",
+    summary="Answer from several passages and cite the right one",
+    warning="A citation shows where the words come from, not that they were understood.",
+    config=RetrievalAnswerConfig,
+    template=PromptTemplate(
+        method="retrieval_answer",
+        system="Answer the question from the numbered passages only. End each sentence with the number of its "
+        "passage, such as [1].",
+        user="Summarise what the passages say about: {{topic}}",
+    ),
+    program=_program,
+    takes="document",
+    many=True,
+)

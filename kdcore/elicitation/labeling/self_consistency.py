@@ -1,0 +1,57 @@
+"""Several reasoned answers, one vote (self-consistency): the majority's answer with one of its rationales."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pydantic import Field
+
+from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
+from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, ChainOfThoughtConfig, read
+from kdcore.elicitation.parse import final_of
+from kdcore.types import Parsed, Request
+
+
+class VoteConfig(ChainOfThoughtConfig):
+    """How many vote and how clear the vote must be."""
+
+    votes: int = Field(default=5, ge=2, le=64, description="Answers asked for each question")
+    min_share: float = Field(default=0.5, ge=0, le=1, description="Smallest share of the votes that wins")
+    temperature: float = Field(default=0.7, gt=0, le=2, description="Temperature of the votes")
+
+
+def count(rows: list[Parsed]) -> tuple[str, int]:
+    """The commonest comparable answer and its votes; the first of equals."""
+    return Counter(final_of(row.answer) for row in rows).most_common(1)[0]
+
+
+def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
+    [replies] = yield [Ask(request.messages, n=config.votes, temperature=config.temperature)]
+    pairs = [(reply, read(reply.text, config)) for reply in replies if usable(reply)]
+    voters = [(reply, row) for reply, row in pairs if row.status == "parsed"]
+    if not voters:
+        first = next((r for r in replies if not usable(r)), None)
+        reason = "no vote could be read"
+        return [lost(first)] if first else [Parsed("unparsed", reason=reason, reply=replies[0])]
+    final, most = count([row for _, row in voters])
+    share = most / config.votes
+    extra = {"share": round(share, 3), "votes": [row.answer[:200] for _, row in voters]}
+    reply, row = next((r, p) for r, p in voters if final_of(p.answer) == final)
+    if share < config.min_share:
+        reason = f"the vote is not clear: {most} of {config.votes} agree, {config.min_share:.0%} needed"
+        return [Parsed("unparsed", row.answer, row.rationale, reason, extra=extra, reply=reply)]
+    if gold := request.variables.get("gold"):
+        extra["agrees_with_gold"] = final == final_of(gold)
+    return [Parsed("parsed", row.answer, row.rationale, extra=extra, reply=reply)]
+
+
+SELF_CONSISTENCY = Method(
+    name="self_consistency",
+    family="labeling",
+    source="Wang et al. 2022 (arXiv 2203.11171); survey §3.1.1",
+    summary="Ask several times, keep the answer that most agree on",
+    warning="A majority can be wrong together. A low share of votes is where to look first.",
+    config=VoteConfig,
+    template=CHAIN_OF_THOUGHT.template.model_copy(update={"method": "self_consistency"}),
+    program=_program,
+)

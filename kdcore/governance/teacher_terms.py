@@ -1,0 +1,90 @@
+"""The registry of teacher terms: which entry holds for a teacher, and what it allows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+
+from kdcore.configs.base import Config, load_config
+from kdcore.configs.teacher import TeacherConfig
+
+Training = Literal["allow", "allow_with_conditions", "deny_if_competing", "deny", "unknown"]
+STRICTNESS: tuple[Training, ...] = ("allow", "allow_with_conditions", "deny_if_competing", "unknown", "deny")
+RECHECK_DAYS = 180
+_FILE = Path(__file__).with_name("teacher_terms.yaml")
+
+
+class Entry(Config):
+    """Terms of some models by one route."""
+
+    id: str
+    route: str
+    models: tuple[str, ...]
+    terms: str
+    train: Training
+    conditions: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    checked: str = "background"
+    propagates: bool = False
+    name_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The entry that holds, the registry's version, and whether it is due to be read again."""
+
+    entry: Entry
+    version: str
+    stale: bool
+
+
+UNKNOWN = Entry(
+    id="unknown",
+    route="any",
+    models=("*",),
+    terms="no entry in the registry",
+    train="unknown",
+    conditions=("Read the licence of this model.",),
+)
+
+
+@cache
+def registry() -> tuple[str, str, tuple[Entry, ...]]:
+    """``(version, date read, entries)`` of the file beside this one."""
+    data: dict[str, Any] = yaml.safe_load(_FILE.read_text("utf-8"))
+    return str(data["version"]), str(data["read"]), tuple(load_config(Entry, row) for row in data["entries"])
+
+
+def terms_of(teacher: TeacherConfig) -> Terms:
+    """The entry for a teacher by its route: an endpoint that is not on this machine is an API."""
+    version, read, entries = registry()
+    stale = time.time() - time.mktime(time.strptime(read, "%Y-%m-%d")) > RECHECK_DAYS * 86_400
+    host = urlsplit(teacher.base_url).hostname or ""
+    route = "api" if teacher.engine == "openai_http" and not is_local(teacher) else "weights"
+    for entry in entries:
+        if entry.route != route:
+            continue
+        by_host = any(fnmatch(host, pattern) for pattern in entry.hosts)
+        if by_host or any(fnmatch(teacher.model.lower(), pattern) for pattern in entry.models if pattern != "*"):
+            return Terms(entry, version, stale)
+    return Terms(UNKNOWN, version, stale)
+
+
+def is_local(teacher: TeacherConfig) -> bool:
+    """Whether the text stays on this machine."""
+    host = urlsplit(teacher.base_url).hostname or ""
+    return teacher.engine != "openai_http" or host in ("localhost", "::1") or host.startswith("127.")
+
+
+def strictest(entries: list[Entry]) -> Training:
+    """The most restrictive of several."""
+    if not entries:
+        return "unknown"
+    return STRICTNESS[max(STRICTNESS.index(entry.train) for entry in entries)]

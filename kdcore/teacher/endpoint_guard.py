@@ -1,0 +1,92 @@
+"""Which addresses an endpoint may have, and where its key comes from.
+
+One parser reads the address for the check and for the call, the name is resolved once, and the connection goes
+to the very address that was checked; redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import stat
+from pathlib import Path
+
+import httpx2 as httpx
+
+from kdcore.configs.teacher import TeacherConfig
+from kdcore.errors import ConfigError
+
+ALLOWED = "KD_ALLOWED_ORIGINS"
+KEYS = Path("~/.config/kd/keys")
+
+
+def check_address(base_url: str) -> tuple[httpx.URL, str]:
+    """``(the parsed address, the IP to connect to)``. Raises ConfigError for one that may not be asked."""
+    try:
+        url = httpx.URL(base_url.strip().rstrip("/"))
+    except (httpx.InvalidURL, ValueError) as exc:
+        raise ConfigError(f'the endpoint address "{base_url}" can\'t be read: {exc}.') from exc
+    plain = url.scheme in {"http", "https"} and url.host and not url.userinfo and "\\" not in base_url
+    if not plain or url.query or url.fragment:
+        raise ConfigError(
+            f'the endpoint address "{base_url}" is not usable; expected something like http://localhost:8000/v1.'
+        )
+    _check_origin(url)
+    address = _resolve(url)
+    if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
+        raise ConfigError(f"the endpoint {url.host} is at {address}, where no model server may be asked.")
+    if url.scheme != "https" and not (address.is_loopback or address.is_private):
+        raise ConfigError(f"the endpoint {url.host} is not on this machine or network; use https:// for it.")
+    return url, str(address)
+
+
+def _check_origin(url: httpx.URL) -> None:
+    allowed = [origin.strip().rstrip("/") for origin in os.environ.get(ALLOWED, "").split(",") if origin.strip()]
+    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    if allowed and origin not in allowed:
+        raise ConfigError(f"the endpoint {origin} is not among those allowed here ({', '.join(allowed)}).")
+
+
+def _resolve(url: httpx.URL) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        found = socket.getaddrinfo(url.host, url.port or 0, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise ConfigError(f"the endpoint {url.host} has no address here ({exc}); check its name.") from exc
+    address = ipaddress.ip_address(str(found[0][4][0]).partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+class PinnedTransport(httpx.AsyncHTTPTransport):
+    """Connects to one checked address whatever the name says later; TLS still checks the name."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send to the pinned address."""
+        request.extensions = {**request.extensions, "sni_hostname": request.url.host}
+        request.url = request.url.copy_with(host=self._address)  # the Host header was set from the name before
+        return await super().handle_async_request(request)
+
+
+def read_key(config: TeacherConfig) -> str:
+    """The endpoint's key, by reference only; "" where none is named. Raises ConfigError with what to do."""
+    if config.api_key_env:
+        if key := os.environ.get(config.api_key_env):
+            return key
+        raise ConfigError(f"the environment variable {config.api_key_env} is not set; set it to the endpoint's key.")
+    if not config.api_key_file:
+        return ""
+    path = KEYS.expanduser() / config.api_key_file
+    try:
+        with open(path, opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW)) as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise ConfigError(f"others can read the key file {path}; run: chmod 600 {path}")
+            return file.read().strip()
+    except OSError as exc:
+        raise ConfigError(
+            f"the key file {path} can't be read ({exc.strerror}); put the endpoint's key there."
+        ) from exc

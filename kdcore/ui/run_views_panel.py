@@ -1,0 +1,110 @@
+"""What a run amounts to: the tree of growth, the coverage map, runs side by side, rounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.services import generation, run_views
+from kdcore.services.app import App
+from kdcore.ui import charts, frame
+from kdcore.ui.words import duration, escape, short
+
+
+def show(app: App, project_id: str, run_id: str) -> None:
+    """Tabs, drawn once the run has rows."""
+    tree, coverage, compare, rounds = st.tabs(
+        [
+            ":material/account_tree: Growth",
+            ":material/grid_on: Coverage",
+            ":material/compare: Side by side",
+            ":material/cycle: Rounds",
+        ]
+    )
+    with tree, frame.guard():
+        _trees(app, run_id)
+    with coverage, frame.guard():
+        _coverage(app, project_id, run_id)
+    with compare, frame.guard():
+        _compare(app, project_id, run_id)
+    with rounds, frame.guard():
+        _rounds(app, project_id, run_id)
+
+
+def _trees(app: App, run_id: str) -> None:
+    found = [tree for tree in run_views.trees(app, run_id) if len(tree["rows"]) > 1 or tree["rows"][0]["operator"]]
+    if not found:
+        st.info("Rows of this run stand alone: each was asked for itself.", icon=":material/info:")
+        return
+    st.caption(f"The first {len(found)} seeds and what grew from each.")
+    for tree in found:
+        with st.expander(escape(short(tree["seed"], 110)), icon=":material/spa:"):
+            for row in tree["rows"]:
+                mark = ":material/check:" if row["status"] == "parsed" else ":material/close:"
+                step = f"*{row['operator']}* " if row["operator"] else ""
+                why = f"  :small[{escape(short(row['reason'] or '', 120))}]" if row["reason"] else ""
+                indent = "    " * (row["depth"] - 1)
+                st.markdown(f"{indent}- {mark} {step}{escape(short(row['question'] or '', 200))}{why}")
+
+
+def _coverage(app: App, project_id: str, run_id: str) -> None:
+    across = st.segmented_control(
+        "Across", ["difficulty", "reader"], default="difficulty", key="coverage.across", required=True
+    )
+    whole = st.toggle("All runs of the project", key="coverage.all")
+    cells = run_views.coverage(app, project_id, None if whole else run_id, across or "difficulty")
+    if not cells:
+        st.info("No row yet.", icon=":material/info:")
+        return
+    st.plotly_chart(charts.coverage(cells, across or "difficulty"), key="coverage", config={"displayModeBar": False})
+    st.caption("Usable rows in each cell; an empty cell is a hole. The share tells how many rows were usable.")
+
+
+def _compare(app: App, project_id: str, run_id: str) -> None:
+    others = [run["run_id"] for run in generation.list_runs(app, project_id) if run["run_id"] != run_id]
+    if not others:
+        st.info("Start a second run on the same seeds to compare.", icon=":material/info:")
+        return
+    chosen = st.multiselect("With", others, max_selections=4, key=f"compare-{run_id}")
+    if not chosen:
+        return
+    found = run_views.side_by_side(app, [run_id, *chosen])
+    st.dataframe(
+        [{**line, "seconds": duration(line["seconds"])} for line in found["runs"]],
+        hide_index=True,
+        column_config={"usable_share": st.column_config.NumberColumn("usable share", format="percent")},
+    )
+    for pair in found["pairs"]:
+        if pair["agreement"] is None:
+            st.caption(f"{pair['a'][-9:]} and {pair['b'][-9:]} have no seed in common.")
+        else:
+            st.caption(
+                f"{pair['a'][-9:]} and {pair['b'][-9:]} agree to {pair['agreement']:.0%} "
+                f"(ROUGE-L over {pair['seeds']} common seeds)."
+            )
+    for row in found["apart"]:
+        with st.expander(f"{row['agreement']:.0%} · {escape(short(row['question'], 100))}"):
+            for name, answer in row["answers"].items():
+                st.caption(name)
+                st.code(answer, language=None, wrap_lines=True)
+
+
+def _rounds(app: App, project_id: str, run_id: str) -> None:
+    found = run_views.rounds(app, project_id, run_id)
+    if not found:
+        st.info("No usable row yet.", icon=":material/info:")
+        return
+    for row in found:
+        if row["alarm"]:
+            st.warning(f"Round {row['round']}: {row['alarm']}.", icon=":material/warning:")
+    columns: dict[str, Any] = {
+        "distinct": st.column_config.NumberColumn("distinct word pairs", format="percent"),
+        "spread": st.column_config.NumberColumn("spread", format="percent"),
+        "words": st.column_config.NumberColumn("mean words", format="%.0f"),
+    }
+    st.dataframe(
+        [{k: v for k, v in row.items() if k != "alarm"} for row in found], hide_index=True, column_config=columns
+    )
+    if len(found) == 1:
+        st.caption("A second run of this prompt is its second round: falling figures then say that it collapses.")
