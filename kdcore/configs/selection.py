@@ -31,7 +31,10 @@ Column = Literal[
     "prompt_tokens",
     "entropy",
     "captured_mass",
+    "mean_rank",
     "group_key",
+    "terms",
+    "parent",
 ]
 TextField = Literal["any", "question", "answer", "rationale", "source"]
 

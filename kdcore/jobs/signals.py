@@ -47,14 +47,22 @@ def entropy(logprobs: np.ndarray) -> np.ndarray:
     return kept - np.where(tail > 0, tail * np.log(np.maximum(tail, 1e-300)), 0.0)
 
 
-def summary(topk: TopK) -> dict[str, float]:
-    """Mean entropy (nats a token) and mean captured mass of one reply."""
+def summary(topk: TopK, token_ids: list[int]) -> dict[str, float]:
+    """Mean entropy (nats a token), mean captured mass and mean rank of the chosen token (from 1) of one reply.
+
+    A chosen token outside the kept k counts as rank k + 1.
+    """
     if not topk.ids:
-        return {"entropy": math.nan, "captured_mass": math.nan}
+        return {"entropy": math.nan, "captured_mass": math.nan, "mean_rank": math.nan}
+    ranks = [
+        row.index(token) + 1 if token in row else len(row) + 1
+        for token, row in zip(token_ids, topk.ids, strict=False)
+    ]
     logprobs = np.asarray(topk.logprobs, dtype=np.float64)
     return {
         "entropy": float(entropy(logprobs).mean()),
         "captured_mass": float(1.0 - tail_mass(logprobs).mean()),
+        "mean_rank": float(np.mean(ranks)) if ranks else math.nan,
     }
 
 

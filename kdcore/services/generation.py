@@ -105,7 +105,7 @@ def start_run(
         app, project_id, method.name, topics=topics, limit=rows, selection=selection, seed_ids=seed_ids
     )
     if not seeds:
-        raise ConfigError(seed_rows.NEEDS[method.takes])
+        raise ConfigError(seed_rows.missing(method.name))
     # A repeat of a prompt version is meant as more answers: its requests get ids of their own.
     earlier = sum(
         run["config"]["prompt_version_id"] == prompt_version_id

@@ -79,7 +79,7 @@ def start(
     method = find_method(METHODS, template.method)
     requests = requests_for(app, project_id, template, rows)
     if not requests:
-        raise ConfigError(seed_rows.NEEDS[method.takes])
+        raise ConfigError(seed_rows.missing(method.name))
     models.refuse_engine(method, teacher)
     run = warm_teacher(app, teacher)
     body = {

@@ -18,7 +18,14 @@ NEEDS = {
     "document": "there are no source passages to ask about; import some on the Elicit page.",
     "answers": "there are no answers to work on; ask the teacher with another method first.",
 }
+NEEDS_TWO = "no question has two different answers yet; ask each question more than once (n above 1) first."
+GROUPED = ("pairwise", "ranking")
 ANSWERED = All(parts=(ColumnIs(column="status", values=("parsed",)),))
+
+
+def missing(method_name: str) -> str:
+    """What to say where a method has nothing to work on."""
+    return NEEDS_TWO if method_name in GROUPED else NEEDS[find_method(METHODS, method_name).takes]
 
 
 def for_method(
@@ -34,7 +41,7 @@ def for_method(
     """Seed rows of a method; ``selection`` narrows the answers of a feedback method."""
     method = find_method(METHODS, method_name)
     if method.takes == "answers":
-        rows = _answers(app, project_id, selection or ANSWERED, grouped=method_name in ("pairwise", "ranking"))
+        rows = _answers(app, project_id, selection or ANSWERED, grouped=method_name in GROUPED)
         rows = [row for row in rows if topics is None or row["topic"] in topics]
     else:
         rows = projects.seeds(app, project_id, kind=method.takes, topics=topics, limit=None if seed_ids else limit)

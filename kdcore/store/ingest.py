@@ -112,6 +112,7 @@ def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> di
         "terms": f"{config['terms_id']}@{config['terms_version']}" if config.get("terms_id") else "",
         "entropy": signal.get("entropy"),
         "captured_mass": signal.get("captured_mass"),
+        "mean_rank": signal.get("mean_rank"),
         "created": body["time"],
     }
 

@@ -42,10 +42,11 @@ COLUMNS: dict[str, pa.DataType] = {
     "parent": pa.string(),
     "extra": pa.string(),
     "terms": pa.string(),
+    "mean_rank": pa.float64(),
 }
 SCHEMA = pa.schema(list(COLUMNS.items()))
 FACETS = ("status", "topic", "difficulty", "reader", "prompt_version_id", "teacher", "run_id")
-SORTS = ("created", "entropy", "completion_tokens", "topic", "status", "question")
+SORTS = ("created", "entropy", "mean_rank", "completion_tokens", "topic", "status", "question")
 
 
 def insert(tx: Cursor, rows: list[dict[str, Any]]) -> int:
@@ -171,7 +172,7 @@ def histogram(
     store: Store, project_id: str, selection: Selection, column: str, bins: int = 24
 ) -> list[dict[str, Any]]:
     """Counts in ``bins`` equal steps of a numeric column: ``[{low, high, rows}]``."""
-    if column not in ("completion_tokens", "entropy", "captured_mass", "prompt_tokens"):
+    if column not in ("completion_tokens", "entropy", "captured_mass", "mean_rank", "prompt_tokens"):
         return []
     where, values = _where(project_id, selection)
     low_high = store.one(f"SELECT min(s.{column}) AS low, max(s.{column}) AS high {where}", values)
@@ -226,7 +227,8 @@ def coverage(store: Store, project_id: str, run_id: str | None, across: str) -> 
 def grown(store: Store, run_id: str, seeds: int) -> list[dict[str, Any]]:
     """Rows of the first seeds of a run in the order they were made, each with its seed's text."""
     return store.rows(
-        "SELECT s.sample_id, s.parent, s.question, s.status, s.reason, json_extract_string(nullif(s.extra, ''), '$.operator') AS "
+        "SELECT s.sample_id, s.parent, s.question, s.status, s.reason, "
+        "json_extract_string(nullif(s.extra, ''), '$.operator') AS "
         "operator, coalesce(d.text, s.seed_id) AS seed FROM samples s LEFT JOIN seeds d ON d.seed_id = s.seed_id "
         "WHERE s.run_id = ? AND s.seed_id IN (SELECT DISTINCT seed_id FROM samples WHERE run_id = ? "
         "ORDER BY seed_id LIMIT ?) ORDER BY s.seed_id, s.request_id, s.n",

@@ -32,8 +32,11 @@ def gallery(app: App, project_id: str) -> None:
         st.info("No recipe has these words. Try fewer, or begin with a method on the Prompt tab.")
     for skill in dict.fromkeys(recipe.skill for recipe in found):
         st.markdown(f"**{skill}**")
-        for recipe in (r for r in found if r.skill == skill):
-            with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        places = st.columns(2)
+        for number, recipe in enumerate(r for r in found if r.skill == skill):
+            with places[number % 2].container(
+                border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+            ):
                 st.markdown(f"{recipe.summary}  \n:small[{recipe.name} · {recipe.template.method}]")
                 st.button(
                     "Take it",

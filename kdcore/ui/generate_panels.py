@@ -42,7 +42,7 @@ def new_run(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
         chosen = st.multiselect("Topics", topics, placeholder="all topics")
         seeds = seed_rows.for_method(app, project_id, template.method, topics=chosen or None)
         if not seeds:
-            st.warning(seed_rows.NEEDS[takes].capitalize())
+            st.warning(seed_rows.missing(template.method).capitalize())
         what = {"question": "questions", "document": "passages", "answers": "answers to work on"}[takes]
         most = max(1, len(seeds))
         rows = int(st.number_input(f"How many {what}", 1, most, most, help=f"{len(seeds)} are there"))

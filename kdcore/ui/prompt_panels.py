@@ -85,7 +85,7 @@ def rendered(app: App, project_id: str, template: PromptTemplate) -> None:
     st.subheader("What will be sent", anchor=False)
     requests = preview.requests_for(app, project_id, template)
     if not requests:
-        st.info(seed_rows.NEEDS[METHODS[template.method].takes].capitalize(), icon=":material/info:")
+        st.info(seed_rows.missing(template.method).capitalize(), icon=":material/info:")
     for number, request in enumerate(requests, start=1):
         with st.expander(f"Request {number}", expanded=number == 1):
             for chat in preview.first_calls(template, request):

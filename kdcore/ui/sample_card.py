@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.services import exploration
+from kdcore.services import exploration, token_view
 from kdcore.services.app import App
 from kdcore.ui import frame
-from kdcore.ui.words import DECISIONS, escape, safe_html, short, strong_html
+from kdcore.ui.words import DECISIONS, escape, safe_html, short, strong_html, token_html
 
 
 def body(sample: dict[str, Any], *, edited: bool = True) -> None:
@@ -90,6 +90,14 @@ def thread(app: App, sample_id: str) -> None:
             frame.link("Distill", f"Training: {run_id}", run=run_id)
         for run_id in sorted({e["run_id"] for e in line["evaluations"]}):
             frame.link("Evaluate", f"Evaluation: {run_id}", run=run_id)
+    with st.expander("How sure the teacher was", icon=":material/thermometer:"), frame.guard():
+        if st.toggle("Show the words", key=f"heat-{sample_id}"):
+            found = token_view.tokens(app, sample_id)
+            if found:
+                st.html(token_html(found))
+                st.caption("Darker, underlined: more doubt. Point at a word for its rank and what else was likely.")
+            else:
+                st.caption("No token probabilities are stored for this row.")
     with st.expander("Details", icon=":material/data_object:"):
         st.caption(
             f"{full['teacher']} · {full['completion_tokens']} tokens · ended by {full['finish_reason']}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markdown_it import MarkdownIt
 
@@ -75,6 +78,21 @@ def safe_html(text: str) -> str:
 def strong_html(text: str) -> str:
     """``safe_html`` in bold: a question above its answer."""
     return safe_html(text).replace("<p>", "<p><strong>").replace("</p>", "</strong></p>")
+
+
+def token_html(tokens: Sequence[Mapping[str, Any]]) -> str:
+    """Tokens shaded by the teacher's doubt; the doubtful ones are also underlined, and each tells its figures."""
+    parts: list[str] = []
+    for token in tokens:
+        doubt = min(1.0, token["entropy"] / 3.0)
+        line = "text-decoration:underline dotted;" if token["entropy"] > 1.0 else ""
+        others = ", ".join(f"{word!r} {p:.0%}" for word, p in token["others"])
+        rank = token["rank"] or "beyond the kept words"
+        tip = f"entropy {token['entropy']:.2f} nats; rank {rank}; likeliest: {others}"
+        shown = html.escape(token["text"]).replace("\n", "⏎<br>")
+        style = f"background:rgba(208,140,47,{0.75 * doubt:.2f});{line}"
+        parts.append(f'<span style="{style}" title="{html.escape(tip, quote=True)}">{shown}</span>')
+    return f'<div style="line-height:1.9;white-space:pre-wrap">{"".join(parts)}</div>'
 
 
 def escape(text: str) -> str:

@@ -112,7 +112,7 @@ def sample_record(
     if place == 0:
         body["usage"] = {"paid": outcome.paid, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out}
     if reply is not None and reply.topk is not None and reply.topk.ids:
-        body["signal"] = signals.summary(reply.topk)
+        body["signal"] = signals.summary(reply.topk, reply.token_ids)
     return body
 
 

@@ -113,7 +113,14 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
 def _told(outcome: Outcome) -> dict[str, Any]:
     """An outcome as a page shows it."""
     rows = [asdict(replace(row, reply=None)) | {"text": row.reply.text if row.reply else ""} for row in outcome.rows]
-    calls = [{"messages": ask.messages, "replies": [r.text for r in replies]} for ask, replies in outcome.calls]
+    calls = [
+        {
+            "messages": ask.messages,
+            "replies": [r.text for r in replies],
+            "finish": [r.finish_reason for r in replies],
+        }
+        for ask, replies in outcome.calls
+    ]
     return {"request_id": outcome.unit.request.request_id, "rows": rows, "calls": calls}
 
 

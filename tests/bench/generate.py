@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kdcore.configs.elicitation import GenerateConfig, PromptTemplate
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.requests import build_requests
 from kdcore.jobs.reporter import Reporter
@@ -22,7 +23,7 @@ from kdcore.models import DEFAULT_TEACHER
 from kdcore.settings import workspace
 from kdcore.teacher.vllm_engine import VllmTeacher
 from kdcore.types import Request
-from kdcore.workers.generate import Progress, _journal
+from kdcore.workers import generate
 from tests.bench.report import line, show
 
 REQUESTS, TOKENS, ROUNDS = 96, 64, 3
@@ -37,34 +38,43 @@ def requests() -> list[Request]:
     return build_requests(template, "bench", [{"seed_id": str(i), **row} for i, row in enumerate(rows[:REQUESTS])])
 
 
-def ours(teacher: VllmTeacher, rows: list[Request]) -> float:
-    """Tokens a second of the worker's own loop: parse, journal, fsync."""
+class Open:
+    """An engine that stays open when a job closes it."""
+
+    def __init__(self, teacher: VllmTeacher) -> None:
+        self.generate = teacher.generate
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def ours(teacher: VllmTeacher, rows: list[Request], sampling: SamplingConfig) -> float:
+    """Tokens a second of the worker's own job: programs, parse, kept replies, journal, fsync, top-k spill."""
     with tempfile.TemporaryDirectory() as folder:
         config = GenerateConfig(
             project_id="b",
             prompt_version_id="b",
             template=PromptTemplate(),
             teacher=TeacherConfig(),
-            sampling=SAMPLING,
+            sampling=sampling,
+            replies=f"{folder}/replies",
         )
         run = RunDir.create(Path(folder), "generate-bench", config.model_dump(mode="json"))
+        run.write_lines("requests.jsonl", (asdict(row) for row in rows))
+        generate.open_teacher = lambda *_: Open(teacher)
         with Reporter(run, 1) as reporter:
-            from collections import Counter
-
-            counts = Progress(reporter, len(rows), Counter())
+            job = generate.Job(run, reporter, config, METHODS["direct"])
             started = time.perf_counter()
-            replies = teacher.generate(rows, SAMPLING, reporter.check_stop)
-            _journal(run, reporter, replies, {r.request_id: r for r in rows}, config, METHODS["direct"], counts)
-            seconds = time.perf_counter() - started
-            return counts._tokens / seconds
+            job.ask()
+            return job._new_tokens / (time.perf_counter() - started)
 
 
-def raw(teacher: VllmTeacher, rows: list[Request]) -> float:
+def raw(teacher: VllmTeacher, rows: list[Request], sampling: SamplingConfig) -> float:
     """Tokens a second of the bare engine: every request added at once, stepped to the end."""
     from vllm import SamplingParams
 
     engine, tokenizer = teacher._engine, teacher._tokenizer
-    params = SamplingParams(temperature=0.0, max_tokens=TOKENS)
+    params = SamplingParams(temperature=0.0, max_tokens=TOKENS, logprobs=sampling.top_logprobs or None)
     started = time.perf_counter()
     for number, request in enumerate(rows):
         ids = tokenizer.apply_chat_template(
@@ -83,7 +93,8 @@ def plain_transformers(path: Path, rows: list[Request]) -> float:
 
     teacher = TransformersTeacher(TeacherConfig(engine="transformers"), path, SAMPLING)
     started = time.perf_counter()
-    tokens = sum(r.completion_tokens for r in teacher.generate(rows, SAMPLING, lambda: None))
+    calls = iter([Call(row.request_id, row.messages, SAMPLING) for row in rows])
+    tokens = sum(r.completion_tokens for r in teacher.generate(calls, lambda: None))
     return tokens / (time.perf_counter() - started)
 
 
@@ -96,14 +107,26 @@ def main() -> None:
     """Ours and raw vLLM in turn, then transformers."""
     path, rows = workspace().models / DEFAULT_TEACHER, requests()
     teacher = VllmTeacher(TeacherConfig(max_concurrency=REQUESTS), path, SAMPLING)
-    raw(teacher, rows[:16])  # warm up
-    pairs: list[tuple[Any, Any]] = [(ours(teacher, rows), raw(teacher, rows)) for _ in range(ROUNDS)]
+    raw(teacher, rows[:16], SAMPLING)  # warm up
+    with_topk = SAMPLING.model_copy(update={"top_logprobs": 20})
+    pairs: list[tuple[Any, Any]] = []
+    captured: list[tuple[Any, Any]] = []
+    for _ in range(ROUNDS):
+        pairs.append((ours(teacher, rows, SAMPLING), raw(teacher, rows, SAMPLING)))
+        captured.append((ours(teacher, rows, with_topk), raw(teacher, rows, with_topk)))
     teacher.close()
     mine, theirs = median([p[0] for p in pairs]), median([p[1] for p in pairs])
     slow = plain_transformers(path, rows[:48])
     show(
         [
             line("generate/vllm", mine, theirs, "tokens/s", 0.95),
+            line(
+                "generate/vllm top-20",
+                median([p[0] for p in captured]),
+                median([p[1] for p in captured]),
+                "tokens/s",
+                0.85,
+            ),
             line("generate/transformers", mine, slow, "tokens/s", 2.5),
         ]
     )

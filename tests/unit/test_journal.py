@@ -69,7 +69,8 @@ def test_signals_pack_what_was_spilled(tmp_path):
     assert (row["k"], row["topk_ids"], row["token_ids"]) == (2, [5, 3, 1, 2], [5, 1])
     assert all(0 <= mass <= 1 for mass in row["tail_mass"])
     assert signals.pack(run) == 0
-    assert signals.summary(TopK([[1]], [[0.0]])) == {"entropy": 0.0, "captured_mass": 1.0}
+    assert signals.summary(TopK([[1]], [[0.0]]), [1]) == {"entropy": 0.0, "captured_mass": 1.0, "mean_rank": 1.0}
+    assert signals.summary(TopK([[1, 2], [3, 4]], [[-0.1, -3.0]] * 2), [2, 9])["mean_rank"] == 2.5
 
 
 def test_lease_has_one_holder_and_frees_itself(tmp_path):

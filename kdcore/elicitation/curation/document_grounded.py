@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from kdcore.configs.base import Config
-from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.parse import sections
 from kdcore.elicitation.pool import words
@@ -81,6 +81,19 @@ DOCUMENT_GROUNDED = Method(
         system="You write exam questions from a text. Use exactly this form:\nQuestion: <one question that the text "
         "answers>\nAnswer: <the answer, in the text's own words>",
         user="Text: {{source}}",
+        examples=(
+            Example(
+                user="Text: Insulin lets sugar leave the blood and enter the cells. Without it, the sugar stays in "
+                "the blood and harms the vessels.",
+                assistant="Question: What does insulin let sugar do?\nAnswer: Insulin lets sugar leave the blood and "
+                "enter the cells.",
+            ),
+            Example(
+                user="Text: A witness must tell the truth in court. Who lies under oath can be punished.",
+                assistant="Question: What can happen to a witness who lies under oath?\nAnswer: Who lies under oath "
+                "can be punished.",
+            ),
+        ),
     ),
     program=_program,
     takes="document",

@@ -7,7 +7,7 @@ import re
 from pydantic import Field
 
 from kdcore.configs.base import Config
-from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Method, single
 from kdcore.elicitation.parse import clean
 from kdcore.types import Parsed
@@ -56,6 +56,19 @@ CHAIN_OF_THOUGHT = Method(
         system="You are a careful {{domain}} tutor. First reason in a few short steps, then give the answer.\n"
         "Use exactly this form:\nReasoning: <your steps>\nAnswer: <one or two sentences>",
         user="{{question}}",
+        # A small teacher keeps to a form that it has seen better than to one that it was told.
+        examples=(
+            Example(
+                user="Why does a wound need to be kept clean?",
+                assistant="Reasoning: Dirt carries germs. Germs in a wound can multiply and cause an infection, "
+                "which slows healing.\nAnswer: A clean wound has fewer germs in it, so it heals faster.",
+            ),
+            Example(
+                user="Can a contract be made without paper?",
+                assistant="Reasoning: A contract needs an offer, an acceptance and the will to be bound. Most kinds "
+                "need no paper for that.\nAnswer: Yes, most contracts can be made by spoken words alone.",
+            ),
+        ),
     ),
     program=single(read),
     many=True,

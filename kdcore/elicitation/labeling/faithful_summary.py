@@ -7,7 +7,7 @@ import re
 from pydantic import Field
 
 from kdcore.configs.base import Config
-from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable
 from kdcore.elicitation.curation.document_grounded import support
 from kdcore.elicitation.parse import clean
@@ -59,7 +59,16 @@ FAITHFUL_SUMMARY = Method(
     warning="The check sees invented names and numbers, not a changed meaning.",
     config=FaithfulSummaryConfig,
     template=PromptTemplate(
-        method="faithful_summary", system="Summarise the text in one sentence. Add nothing.", user="{{source}}"
+        method="faithful_summary",
+        system="Summarise the text in one short sentence, with the text's own words. Add nothing.",
+        user="{{source}}",
+        examples=(
+            Example(
+                user="Insulin lets sugar leave the blood and enter the cells. Without it, the sugar stays in the "
+                "blood and, over years, harms the vessels of the eyes, the kidneys and the feet.",
+                assistant="Without insulin, sugar stays in the blood and harms the vessels.",
+            ),
+        ),
     ),
     program=_program,
     takes="document",

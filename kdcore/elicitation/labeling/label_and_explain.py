@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from kdcore.configs.base import Config
-from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable
 from kdcore.elicitation.parse import sections
 from kdcore.types import Parsed, Request
@@ -60,6 +60,12 @@ LABEL_AND_EXPLAIN = Method(
         system="Read the text and choose exactly one of the labels. Use this form:\nLabel: <one label>\n"
         "Why: <one sentence>",
         user="{{question}}",
+        examples=(
+            Example(
+                user="Is the sky green?\nLabels: yes, no",
+                assistant="Label: no\nWhy: On a clear day the sky looks blue.",
+            ),
+        ),
     ),
     program=_program,
     many=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from kdcore.configs.base import Config
-from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
 from kdcore.elicitation.parse import code_of, final_of
 from kdcore.types import Parsed, Reply, Request
@@ -51,6 +51,12 @@ PROGRAM_OF_THOUGHT = Method(
         system="Solve the task with a short Python program that prints only the result. "
         "Reply with one ```python code block.",
         user="{{question}}",
+        examples=(
+            Example(
+                user="A dose is 5 mg for each kg. How much for 12 kg?",
+                assistant="```python\nprint(5 * 12, 'mg')\n```",
+            ),
+        ),
     ),
     program=_program,
     many=True,

@@ -7,7 +7,7 @@ import re
 from pydantic import Field
 
 from kdcore.configs.base import Config
-from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, with_question
 from kdcore.elicitation.parse import clean
 from kdcore.types import Parsed, Request
@@ -68,6 +68,13 @@ RETRIEVAL_ANSWER = Method(
         method="retrieval_answer",
         system="Answer the question from the numbered passages only. End each sentence with the number of its "
         "passage, such as [1].",
+        examples=(
+            Example(
+                user="[1] A witness must tell the truth in court.\n[2] Insulin lets sugar enter the cells.\n\n"
+                "Summarise what the passages say about: insulin",
+                assistant="Insulin lets sugar enter the cells [2].",
+            ),
+        ),
         user="Summarise what the passages say about: {{topic}}",
     ),
     program=_program,

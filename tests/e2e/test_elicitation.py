@@ -1,0 +1,105 @@
+"""In Chromium, on the real teacher: recipe, trial, run to exactly N, the tree of growth, the coverage map."""
+
+from pathlib import Path
+
+import pytest
+
+from kdcore.services import projects
+from kdcore.services.app import open_app
+from tests.e2e.browser import browser_page, server, settled
+from tests.e2e.test_journey import button, open_page, workspace
+
+__all__ = ["workspace"]
+pytestmark = [pytest.mark.e2e, pytest.mark.models]
+
+PASSAGES = [
+    "The kidneys filter the blood. They send waste and extra water into the urine, and keep salts in balance.",
+    "A lease is an agreement between a landlord and a tenant. The tenant pays rent and may use the home.",
+    "A fever is a body temperature above the normal range. It often means that the body fights an infection.",
+]
+
+
+def fill_project(root: Path, folder: Path) -> str:
+    """A project with questions and passages, through the real reader."""
+    app = open_app(root)
+    project = projects.create_project(app, "Gallery", "medicine and law")
+    questions = folder / "q.csv"
+    questions.write_text(
+        "question,topic,difficulty\nWhat does the kidney do?,Kidney,basic\nWhat is a lease?,Housing,basic\n"
+        "What is a fever?,Fever,basic\nWhat is a will?,Estates,advanced"
+    )
+    passages = folder / "p.jsonl"
+    passages.write_text("\n".join(f'{{"text": "{text}", "topic": "T{i}"}}' for i, text in enumerate(PASSAGES)))
+    mapping = {"text": "question", "topic": "topic", "difficulty": "difficulty"}
+    for path, kind, columns in (
+        (questions, "question", mapping),
+        (passages, "document", {"text": "text", "topic": "topic"}),
+    ):
+        run = projects.read_file(app, project, path, path.name, kind, columns)
+        assert app.wait(run.run_id).state == "done"
+    app.close()
+    return project
+
+
+def take(page, address: str, words: str, name: str):
+    """Take a recipe from the gallery."""
+    open_page(page, address, "Elicit")
+    page.get_by_role("tab", name="Recipes").click()
+    page.get_by_label("Find a recipe").fill(words)
+    page.get_by_label("Find a recipe").press("Enter")
+    page.get_by_text(name, exact=False).first.wait_for()
+    settled(page)
+    page.locator(f".st-key-take-{name} button").click()
+    page.wait_for_url("**prompt=pv_**")
+    settled(page)
+
+
+def run_to(page, address: str, rows: int):
+    """Start a run that goes on until ``rows`` rows are usable, and wait for its end."""
+    page.goto(f"{address}/Generate")
+    page.get_by_text("Forecast:").wait_for()
+    new = page.get_by_text("New run").first
+    if not page.get_by_text("Exactly this many usable rows").first.is_visible():
+        new.click()
+    page.get_by_text("Exactly this many usable rows").first.click()
+    field = page.get_by_label("Rows", exact=True)
+    field.fill(str(rows))
+    field.press("Enter")
+    settled(page)
+    button(page, "Start").click()
+    page.wait_for_url("**run=generate-**")
+    page.get_by_text("done", exact=True).first.wait_for(timeout=240_000)
+    settled(page)
+
+
+def usable(page) -> str:
+    """The figure on the card named usable."""
+    return page.get_by_test_id("stMetric").filter(has_text="usable").get_by_test_id("stMetricValue").inner_text()
+
+
+def test_gallery_trial_exact_run_tree_and_coverage(workspace: Path, tmp_path: Path):
+    fill_project(workspace, tmp_path)
+    with server(workspace) as address, browser_page() as page:
+        take(page, address, "harder three rounds", "complex_instructions")
+        page.get_by_role("tab", name="Prompt").click()
+        button(page, "Ask the teacher").click()
+        page.get_by_text("rows usable, from 3 requests").wait_for(timeout=240_000)
+        settled(page)
+        run_to(page, address, 5)
+        assert usable(page) == "5 of 5"
+        page.get_by_role("tab", name="Growth").click()
+        page.get_by_text("seeds and what grew from each").wait_for()
+        page.get_by_role("tab", name="Coverage").click()
+        page.get_by_text("an empty cell is a hole").wait_for()
+
+        take(page, address, "statute", "statute_grounded")
+        run_to(page, address, 2)
+        assert usable(page) == "2 of 2"
+        url = page.url
+        page.get_by_role("tab", name="Coverage").click()
+        page.wait_for_function("() => [...document.querySelectorAll('.heatmaplayer')].length > 0")
+    with server(workspace) as address, browser_page() as page:
+        page.goto(f"{address}/{url.split('/', 3)[3]}")
+        page.get_by_text("usable", exact=True).first.wait_for()
+        settled(page)
+        assert usable(page) == "2 of 2"
