@@ -114,6 +114,36 @@ def answer(
     return [{**outcome, "request": by_id[outcome["request_id"]]} for outcome in body["outcomes"]]
 
 
+def start_suggestion(
+    app: App, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig
+) -> tuple[str, str]:
+    """Ask the warm teacher for a better wording of a system message; returns (run id, key) to poll with."""
+    run = warm_teacher(app, teacher)
+    wanted = (
+        "Here is the system message of a prompt and its question template. Write a clearer, more exact system "
+        "message for the same purpose. Keep every {{name}} in double braces. Reply with the new message only.\n\n"
+        f"System message:\n<<<\n{template.system}\n>>>\n\nQuestion template:\n<<<\n{template.user}\n>>>"
+    )
+    request = Request("suggestion", "", "draft", [{"role": "user", "content": wanted}], {})
+    body = {
+        "template": PromptTemplate(method="direct").model_dump(mode="json"),
+        "requests": [asdict(request)],
+        "sampling": sampling.model_dump(mode="json"),
+    }
+    return run.run_id, mailbox.ask(run, body)
+
+
+def suggestion(app: App, run_id: str, key: str) -> str | None:
+    """The suggested wording; None while awaited. Raises JobError when there is none."""
+    body = mailbox.answer_to(app.run_dir(run_id), key)
+    if body is None:
+        if app.status(run_id).state in TERMINAL_STATES:
+            raise JobError(f"the warm teacher {run_id} has stopped; try again.")
+        return None
+    [row] = body["outcomes"][0]["rows"]
+    return row["answer"] or row["text"]
+
+
 def usage_path(app: App, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig) -> Any:
     """Where the last trial of just these settings noted what it used, for the forecast."""
     what = [template.model_dump(mode="json"), teacher.model_dump(mode="json"), sampling.model_dump(mode="json")]

@@ -11,6 +11,7 @@ from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
 from kdcore.hardware import bind_vllm_threads, pick_precision
 from kdcore.teacher.base import StopCheck
+from kdcore.teacher.schema_check import problem_of
 from kdcore.types import Reply, TopK
 
 
@@ -84,7 +85,9 @@ class VllmTeacher:
         )
 
     def _add(self, call: Call) -> list[Reply] | None:
-        """Hand a call to the engine; a prompt that can't fit comes back as failed replies."""
+        """Hand a call to the engine; one that would end it or can't fit comes back as failed replies."""
+        if call.schema and (problem := problem_of(call.schema)):
+            return [Reply(call.call_id, n, "", "error", error=problem) for n in range(call.sampling.n)]
         token_ids = self._tokenizer.apply_chat_template(
             call.messages, add_generation_prompt=True, tokenize=True, return_dict=False
         )

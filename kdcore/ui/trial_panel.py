@@ -23,6 +23,10 @@ def trial(app: App, project_id: str, template: PromptTemplate) -> None:
         if st.button("Ask the teacher", icon=":material/bolt:", key="elicit.try"):
             run_id, key, requests = preview.start(app, project_id, template, teacher, sampling, rows or 3)
             st.session_state["elicit.trial"] = (run_id, key, template, teacher, sampling, requests)
+        if st.button("Suggest a better wording", icon=":material/auto_fix_high:", key="elicit.suggest"):
+            st.session_state["elicit.suggestion"] = preview.start_suggestion(app, template, teacher, sampling)
+    if "elicit.suggestion" in st.session_state:
+        _suggestion(app)
     if "elicit.trial" in st.session_state:
         _trial_panel(app)
     else:
@@ -30,6 +34,28 @@ def trial(app: App, project_id: str, template: PromptTemplate) -> None:
             f"Asks {escape(teacher.model)} with the settings of the full run, which does not pay for these replies "
             "again. The first answer takes up to a minute while the teacher loads; then it stays warm."
         )
+
+
+def _suggestion(app: App) -> None:
+    asked = st.session_state["elicit.suggestion"]
+    waiting = st.session_state.get("elicit.suggested") != asked
+
+    @st.fragment(run_every=1.0 if waiting else None)
+    def panel() -> None:
+        with frame.guard(), st.container(border=True):
+            found = preview.suggestion(app, *asked)
+            if found is None:
+                st.caption(f"Asking for a wording… {app.status(asked[0]).message}")
+                return
+            st.caption(
+                "The teacher's suggestion for the system message. Copy it if it is better; nothing was changed."
+            )
+            st.code(found, language=None, wrap_lines=True)
+            if waiting:
+                st.session_state["elicit.suggested"] = asked
+                st.rerun()
+
+    panel()
 
 
 def _trial_panel(app: App) -> None:
