@@ -117,11 +117,20 @@ def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[di
     ]
 
 
+def _raised(arguments: Arguments) -> BudgetConfig | None:
+    given = {
+        "tokens": arguments.budget_tokens,
+        "seconds": arguments.budget_seconds,
+        "money": arguments.budget_money,
+    }
+    return load_config(BudgetConfig, given) if any(given.values()) else None
+
+
 def generate(arguments: Arguments) -> dict[str, Any]:
     """``kd generate``."""
     with open_workspace(arguments) as app:
         if arguments.resume:
-            run = generation.resume(app, arguments.resume)
+            run = generation.resume(app, arguments.resume, _raised(arguments))
         else:
             project = project_id(app, arguments.project)
             versions = projects.prompt_versions(app, project)

@@ -35,6 +35,19 @@ def seed_id(project_id: str, kind: str, text: str, source: str, fields: dict[str
     return "sd_" + stable_hash("seed", project_id, kind, text, source, fields, length=16)
 
 
+GROUP_JOIN = " ∪ "
+
+
+def group_key(group: str, source: str, seed: str) -> str:
+    """What must stay on one side of a split: the given group, else the source passage, else the seed."""
+    return group or (f"source {content_hash(source)[:12]}" if source else seed)
+
+
+def groups_of(key: str) -> list[str]:
+    """The groups of a row; a row made of two seeds belongs to both of theirs."""
+    return key.split(GROUP_JOIN)
+
+
 def request_id(version: str, seed: str, params: dict[str, Any], index: int) -> str:
     """``hash(prompt version, seed, params, index)``."""
     return "rq_" + stable_hash("request", version, seed, params, index)

@@ -22,7 +22,8 @@ class Message(TypedDict):
 class Request:
     """One seed under one prompt version. A method may ask the teacher several times to answer it.
 
-    ``messages`` are the rendered template; ``repeat`` tells a deliberate repetition from the first time.
+    ``messages`` are the rendered template; ``repeat`` tells a deliberate repetition of a run from the first one,
+    ``again`` a later pass of one run over the same seed.
     """
 
     request_id: str
@@ -31,6 +32,7 @@ class Request:
     messages: list[Message]
     variables: dict[str, str]
     repeat: int = 0
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ Column = Literal[
     "group_key",
     "terms",
     "parent",
+    "role",
 ]
 TextField = Literal["any", "question", "answer", "rationale", "source"]
 

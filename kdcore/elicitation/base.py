@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from kdcore import ids
 from kdcore.configs.base import Config, load_config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.parse import clean, loss_reason
@@ -65,6 +66,7 @@ class Method:
     takes: Takes = "question"
     many: bool = False
     needs_schema: bool = False
+    judges: bool = False  # its rows judge other rows: they are no answers to the question
 
     def start(self, request: Request, method_config: dict[str, Any], tools: Tools) -> Steps:
         """Begin the program for one request. Raises ConfigError for a wrong method_config."""
@@ -121,6 +123,14 @@ def answered(messages: list[Message], text: str, next_question: str) -> list[Mes
 def with_question(messages: list[Message], question: str) -> list[Message]:
     """The same chat with another last question."""
     return [*messages[:-1], {"role": "user", "content": question}]
+
+
+def joined(request: Request, tools: Tools, others: list[str]) -> str:
+    """The group of a row that is made of this request's seed and of other texts of the pool."""
+    v = request.variables
+    groups = {ids.group_key(v.get("group", ""), v.get("source", ""), request.seed_id)}
+    groups |= {group for text in others if (group := tools.pool.group(text))}
+    return ids.GROUP_JOIN.join(sorted(groups))
 
 
 def find_method(methods: dict[str, Method], name: str) -> Method:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -29,19 +30,41 @@ def _scorer() -> Any:
 
 
 class Pool:
-    """Texts with the ROUGE-L of a new one to its nearest."""
+    """Texts with the ROUGE-L of a new one to its nearest, and which of them belong together."""
 
-    def __init__(self, texts: list[str] | None = None) -> None:
+    def __init__(self, texts: Iterable[str | tuple[str, str]] = ()) -> None:
         self.texts: list[str] = []
         self._bags: list[tuple[Counter[str], int]] = []
-        for text in texts or []:
-            self.add(text)
+        self._groups: dict[str, str] = {}
+        for item in texts:
+            self.add(*((item, "") if isinstance(item, str) else item))
 
-    def add(self, text: str) -> None:
-        """Take a text in."""
+    def add(self, text: str, group: str = "") -> None:
+        """Take a text in; ``group`` is what a split keeps whole."""
         bag = Counter(words(text))
         self.texts.append(text)
         self._bags.append((bag, sum(bag.values())))
+        if group:
+            self._groups.setdefault(text, group)
+
+    def group(self, text: str) -> str:
+        """The group of a text, "" where none was given."""
+        return self._groups.get(text, "")
+
+    def partners(self, text: str) -> list[str]:
+        """Texts that may be put into one row with this one, and the split still has two sides.
+
+        Those of the same group; without any, the one neighbour in the order of the pool, so that at most two
+        groups are tied together.
+        """
+        own = self.group(text)
+        same = [other for other, group in self._groups.items() if group == own and other != text]
+        if same or text not in self._groups:
+            return same
+        members = Counter(self._groups.values())
+        alone = [other for other, group in self._groups.items() if members[group] == 1]
+        place = alone.index(text) ^ 1
+        return alone[place : place + 1]
 
     def nearest(self, text: str) -> tuple[float, str]:
         """``(ROUGE-L F, the nearest text)``; (0, "") for an empty pool.

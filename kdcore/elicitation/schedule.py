@@ -80,6 +80,7 @@ class Scheduler:
         memory: Memory | None = None,
         teacher: str = "",
         may_start: Callable[[int], bool] = lambda active: active < 256,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._units = units
         self._method = method
@@ -90,17 +91,24 @@ class Scheduler:
         self._memory = memory
         self._teacher = teacher
         self._may_start = may_start
+        self._stopped = stopped
         self._queue: deque[tuple[_Live, int]] = deque()
         self._asked: dict[str, tuple[_Live, int]] = {}
         self._names = 0
         self.active = 0
 
     def calls(self) -> Iterator[Call | None]:
-        """Calls for an engine, until every unit is finished."""
+        """Calls for an engine, until every unit is finished; once ``stopped``, only what is out comes back."""
         ended = False
         while True:
-            while self._queue:
+            if self._stopped():
+                if not self._asked:
+                    return
+                yield None
+                continue
+            if self._queue:
                 yield self._hand_out(*self._queue.popleft())
+                continue
             if not ended and self._may_start(self.active):
                 unit = next(self._units, _END)
                 ended = unit is _END
@@ -133,7 +141,7 @@ class Scheduler:
 
     # ---- inside -------------------------------------------------------------------------------------
     def _start(self, unit: Unit) -> None:
-        chance = random.Random(f"{unit.request.request_id}:{unit.copy}")
+        chance = chance_of(unit.request, unit.copy)
         steps = self._method.start(unit.request, self._config, Tools(chance=chance, pool=self._pool))
         self.active += 1
         self._go_on(_Live(unit, steps))
@@ -185,12 +193,18 @@ class Scheduler:
         """All that changes the answer. A deliberate repetition is another call; at temperature 0 it is the same."""
         ask = live.asks[place]
         sampling = self._for(ask)
-        unit = live.unit
-        twin = live.asks[:place].count(ask)  # the same question twice in one step is meant as two answers
-        again = (unit.request.repeat, unit.copy, twin) if sampling.temperature > 0 else 0
+        r = live.unit.request
+        # The same question asked again by one program is meant as another answer.
+        before = sum(asked == ask for asked, _ in live.calls) + live.asks[:place].count(ask)
+        again = (r.seed_id, r.repeat, r.again, live.unit.copy, before) if sampling.temperature > 0 else 0
         return ids.stable_hash(
             "call", self._teacher, ask.messages, sampling.model_dump(mode="json"), ask.schema, again, length=40
         )
+
+
+def chance_of(request: Request, copy: int = 0) -> random.Random:
+    """The chance of one program: by its seed, not its id, so that a trial and the saved version draw the same."""
+    return random.Random(f"{request.seed_id}:{request.repeat}:{request.again}:{copy}")
 
 
 _END = object()

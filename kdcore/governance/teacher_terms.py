@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -79,8 +80,15 @@ def terms_of(teacher: TeacherConfig) -> Terms:
 
 def is_local(teacher: TeacherConfig) -> bool:
     """Whether the text stays on this machine."""
+    if teacher.engine != "openai_http":
+        return True
     host = urlsplit(teacher.base_url).hostname or ""
-    return teacher.engine != "openai_http" or host in ("localhost", "::1") or host.startswith("127.")
+    if "@" in teacher.base_url or "\\" in teacher.base_url:
+        return False  # two parsers may read such an address in two ways
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def strictest(entries: list[Entry]) -> Training:

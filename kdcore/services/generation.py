@@ -128,6 +128,7 @@ def start_run(
     )
     run = app.create_run("generate", config)
     run.write_lines("requests.jsonl", (asdict(request) for request in requests))
+    run.write_lines("pool.jsonl", seed_rows.pool_of(app, project_id, method.name))
     return app.launch(run)
 
 
@@ -142,14 +143,21 @@ def regenerate(app: App, sample_id: str) -> RunDir:
     )
 
 
-def resume(app: App, run_id: str) -> RunDir:
-    """Go on with the requests that have no terminal record."""
-    return app.launch(app.run_dir(run_id))
+def resume(app: App, run_id: str, budget: BudgetConfig | None = None) -> RunDir:
+    """Go on with the requests that have no terminal record; ``budget`` replaces the run's own from now on."""
+    run = app.run_dir(run_id)
+    config = load_config(GenerateConfig, run.config())
+    governance.refuse_zone(app, config.project_id, config.teacher)
+    if budget is not None:
+        run.write_lines("budget.jsonl", [budget.model_dump(mode="json")])
+    return app.launch(run)
 
 
 def retry_failed(app: App, run_id: str) -> RunDir:
     """Ask again what ended as failed."""
     run = app.run_dir(run_id)
+    config = load_config(GenerateConfig, run.config())
+    governance.refuse_zone(app, config.project_id, config.teacher)
     failed = app.store.rows(
         "SELECT DISTINCT request_id FROM samples WHERE run_id = ? AND status = 'failed'", [run_id]
     )
@@ -171,7 +179,10 @@ def funnel(app: App, run_id: str) -> dict[str, Any]:
     config = run.config()
     counts = samples.status_counts(app.store, config["project_id"], run_id)
     answered = samples.count_requests(app.store, run_id)
-    requested = max(run.count_lines("requests.jsonl"), answered)  # a target may ask a seed more than once
+    target = config.get("target", {}).get("rows", 0)
+    ended = target and app.status(run_id).state == "done"
+    # A target may ask a seed more than once, or not at all once it is met.
+    requested = answered if ended else max(run.count_lines("requests.jsonl"), answered)
     return {
         "requested": requested,
         "answered": answered,
@@ -179,7 +190,7 @@ def funnel(app: App, run_id: str) -> dict[str, Any]:
         "rows": sum(counts.values()),
         "by_status": counts,
         "reasons": samples.loss_reasons(app.store, run_id),
-        "target": config.get("target", {}).get("rows", 0),
+        "target": target,
     }
 
 

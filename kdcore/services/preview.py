@@ -7,6 +7,7 @@ not pay for them again.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -16,11 +17,13 @@ from kdcore.configs.serving import ServeConfig
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import Tools, find_method
+from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.requests import build_requests
+from kdcore.elicitation.schedule import chance_of
 from kdcore.errors import ConfigError, JobError
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir, write_json
-from kdcore.services import models, seed_rows
+from kdcore.services import governance, models, seed_rows
 from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES, Message, Request
 
@@ -30,9 +33,12 @@ def requests_for(app: App, project_id: str, template: PromptTemplate, rows: int 
     return build_requests(template, "draft", seed_rows.for_method(app, project_id, template.method, limit=rows))
 
 
-def first_calls(template: PromptTemplate, request: Request) -> list[list[Message]]:
+def first_calls(
+    template: PromptTemplate, request: Request, pool: list[dict[str, str]] | None = None
+) -> list[list[Message]]:
     """The chats that a method sends first for one request, exactly as they will be sent."""
-    steps = find_method(METHODS, template.method).start(request, template.method_config, Tools())
+    tools = Tools(chance=chance_of(request), pool=Pool([(row["text"], row["group"]) for row in pool or []]))
+    steps = find_method(METHODS, template.method).start(request, template.method_config, tools)
     try:
         asks = next(steps)
     except StopIteration:
@@ -81,11 +87,13 @@ def start(
     if not requests:
         raise ConfigError(seed_rows.missing(method.name))
     models.refuse_engine(method, teacher)
+    governance.refuse_zone(app, project_id, teacher)
     run = warm_teacher(app, teacher)
     body = {
         "template": template.model_dump(mode="json"),
         "requests": [asdict(r) for r in requests],
         "sampling": sampling.model_dump(mode="json"),
+        "pool": seed_rows.pool_of(app, project_id, method.name),
     }
     return run.run_id, mailbox.ask(run, body), requests
 
@@ -109,26 +117,30 @@ def answer(
     by_id = {request.request_id: request for request in requests}
     usage = {name: body[name] for name in ("requests", "tokens_in", "tokens_out", "seconds")}
     path = usage_path(app, template, teacher, sampling)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, usage, durable=False)
+    if body["paid"] or not path.exists():  # kept replies take no time: they say nothing of the speed
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, usage, durable=False)
     return [{**outcome, "request": by_id[outcome["request_id"]]} for outcome in body["outcomes"]]
 
 
 def start_suggestion(
-    app: App, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig
+    app: App, project_id: str, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig
 ) -> tuple[str, str]:
     """Ask the warm teacher for a better wording of a system message; returns (run id, key) to poll with."""
+    governance.refuse_zone(app, project_id, teacher)
     run = warm_teacher(app, teacher)
     wanted = (
         "Here is the system message of a prompt and its question template. Write a clearer, more exact system "
         "message for the same purpose. Keep every {{name}} in double braces. Reply with the new message only.\n\n"
         f"System message:\n<<<\n{template.system}\n>>>\n\nQuestion template:\n<<<\n{template.user}\n>>>"
     )
-    request = Request("suggestion", "", "draft", [{"role": "user", "content": wanted}], {})
+    each_press = time.time_ns()  # another wording each time
+    request = Request("suggestion", "", "draft", [{"role": "user", "content": wanted}], {}, each_press)
     body = {
         "template": PromptTemplate(method="direct").model_dump(mode="json"),
         "requests": [asdict(request)],
-        "sampling": sampling.model_dump(mode="json"),
+        "sampling": sampling.model_copy(update={"n": 1}).model_dump(mode="json"),
+        "pool": [],
     }
     return run.run_id, mailbox.ask(run, body)
 

@@ -6,7 +6,8 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from kdcore.configs.selection import All, ColumnIs, Selection
+from kdcore import ids
+from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.services import projects
@@ -18,13 +19,38 @@ NEEDS = {
     "document": "there are no source passages to ask about; import some on the Elicit page.",
     "answers": "there are no answers to work on; ask the teacher with another method first.",
 }
+NEEDS_ACCEPTED = "no answer was accepted or edited yet; judge some on the Review page first."
 NEEDS_TWO = "no question has two different answers yet; ask each question more than once (n above 1) first."
 GROUPED = ("pairwise", "ranking")
-ANSWERED = All(parts=(ColumnIs(column="status", values=("parsed",)),))
+ANSWERED = All(
+    parts=(
+        ColumnIs(column="status", values=("parsed",)),
+        ColumnIs(column="role", values=("answer",)),
+        Not(part=ReviewIs(states=("rejected",))),
+    )
+)
+ACCEPTED = ReviewIs(states=("accepted", "edited"))
+
+
+def pool_of(app: App, project_id: str, method_name: str) -> list[dict[str, str]]:
+    """What a method's pool begins with: all questions or passages of the project, with what a split keeps whole."""
+    method = find_method(METHODS, method_name)
+    grows = method.family in ("expansion", "curation") or method_name == "retrieval_answer"
+    if not grows:
+        return []
+    passages = method_name == "retrieval_answer"
+    rows = projects.seeds(app, project_id, kind="document" if passages else "question")
+    return [
+        {"text": text, "group": ids.group_key(row["group"], row["source"], row["seed_id"])}
+        for row in rows
+        if (text := row["source" if passages else "question"])
+    ]
 
 
 def missing(method_name: str) -> str:
     """What to say where a method has nothing to work on."""
+    if method_name == "spin_pairs":
+        return NEEDS_ACCEPTED
     return NEEDS_TWO if method_name in GROUPED else NEEDS[find_method(METHODS, method_name).takes]
 
 
@@ -41,6 +67,8 @@ def for_method(
     """Seed rows of a method; ``selection`` narrows the answers of a feedback method."""
     method = find_method(METHODS, method_name)
     if method.takes == "answers":
+        if method_name == "spin_pairs":  # what is chosen there is what people accepted
+            selection = All(parts=(selection, ACCEPTED)) if selection else ACCEPTED
         rows = _answers(app, project_id, selection or ANSWERED, grouped=method_name in GROUPED)
         rows = [row for row in rows if topics is None or row["topic"] in topics]
     else:

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kdcore import ids
+from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import signals
 from kdcore.services.app import App
@@ -64,16 +66,14 @@ def write_input(app: App, path: Path, dataset_ids: list[str], teacher: str, spli
 
 def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them."""
-    words: dict[str, tuple[str, str]] = {}
+    words: dict[str, tuple[str, str] | None] = {}
     for row in rows:
         if row["question"] != row["asked"]:
             row["messages"] = json.dumps(_with_question(json.loads(row["messages"]), row), ensure_ascii=False)
         if not row["edited"]:
             row["completion"] = row["completion"].strip()
-        elif row["rationale"]:
-            version = row["prompt_version_id"]
-            words.setdefault(version, _words(app, version))
-            reasoning, answer = words[version]
+        elif row["rationale"] and (found := words.setdefault(row["prompt_version_id"], _words(app, row))):
+            reasoning, answer = found
             row["completion"] = f"{reasoning}: {row['rationale']}\n{answer}: {row['answer']}"
         else:
             row["completion"] = row["answer"]
@@ -83,25 +83,33 @@ def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:
     """The chat with the edited question in place of the asked one; worked examples stay as they are."""
     changed = [dict(message) for message in messages]
-    places = [changed[-1], *(m for m in changed if m["role"] == "system")]
-    if not any(row["asked"] in m["content"] for m in places):
+    asked = [m for m in changed if m["role"] == "user" and row["asked"] in m["content"]]
+    places = [*asked[-1:], *(m for m in changed if m["role"] == "system")]
+    if not asked:
         changed[-1]["content"] = row["question"]
     for message in places:
         message["content"] = message["content"].replace(row["asked"], row["question"])
     return changed
 
 
-def _words(app: App, version: str) -> tuple[str, str]:
-    """The words that open reasoning and answer in a prompt version."""
-    content = app.store.scalar("SELECT content FROM prompt_versions WHERE prompt_version_id = ?", [version])
-    config = json.loads(content)["method_config"] if content else {}
+def _words(app: App, row: dict[str, Any]) -> tuple[str, str] | None:
+    """The words that open reasoning and answer in a row's prompt version; None where its method has none."""
+    content = app.store.scalar(
+        "SELECT content FROM prompt_versions WHERE prompt_version_id = ?", [row["prompt_version_id"]]
+    )
+    template = json.loads(content) if content else {"method": "chain_of_thought", "method_config": {}}
+    method = METHODS.get(template["method"])
+    if method is None or "reasoning_word" not in method.config.model_fields:
+        return None
+    config = template["method_config"]
     return config.get("reasoning_word", "reasoning").title(), config.get("answer_word", "answer").title()
 
 
 def refuse_leaks(slices: list[list[dict[str, Any]]]) -> None:
     """Raise ConfigError if any slice trains on a group that any slice holds out."""
-    held = {row["group_key"] for rows in slices for row in rows if row["split"] == "heldout"}
-    leaked = [row for rows in slices for row in rows if row["split"] == "train" and row["group_key"] in held]
+    every = [row for rows in slices for row in rows]
+    held = {group for row in every if row["split"] == "heldout" for group in ids.groups_of(row["group_key"])}
+    leaked = [row for row in every if row["split"] == "train" and held & set(ids.groups_of(row["group_key"]))]
     if leaked:
         raise ConfigError(
             f"{len(leaked)} training rows belong to groups that another slice holds out "

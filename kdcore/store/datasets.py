@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kdcore.configs.selection import Selection
+from kdcore.configs.selection import Selection, to_json
 from kdcore.store.db import Store
 from kdcore.store.selection import compile_selection
 
@@ -25,8 +25,10 @@ ROWS = pa.schema(
 
 
 def _eligible(project_id: str, selection: Selection) -> tuple[str, list[Any]]:
-    """Selected, parsed, not rejected."""
+    """Selected, parsed, not rejected; judgements of other rows only where the selection asks for them by role."""
     sql, values = compile_selection(selection)
+    if '"column":"role"' not in to_json(selection):
+        sql += " AND coalesce(s.role, 'answer') = 'answer'"
     return (
         "FROM samples s LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? "
         f"AND s.status = 'parsed' AND coalesce(r.action, '') <> 'reject' AND {sql}",

@@ -105,7 +105,7 @@ def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> di
         "run_id": run_id,
         "project_id": config["project_id"],
         "prompt_version_id": config["prompt_version_id"],
-        "group_key": _group(body),
+        "group_key": ids.group_key(body["group"], body["source"], body["seed_id"]),
         "messages": json.dumps(body["messages"], ensure_ascii=False),
         "extra": json.dumps(body["extra"], ensure_ascii=False) if body["extra"] else "",
         "teacher": config["teacher"]["model"],
@@ -113,15 +113,9 @@ def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> di
         "entropy": signal.get("entropy"),
         "captured_mass": signal.get("captured_mass"),
         "mean_rank": signal.get("mean_rank"),
+        "role": body["role"],
         "created": body["time"],
     }
-
-
-def _group(body: dict[str, Any]) -> str:
-    """What must stay on one side of a split: the given group, else the source passage, else the seed."""
-    if body["group"]:
-        return body["group"]
-    return f"source {ids.content_hash(body['source'])[:12]}" if body["source"] else body["seed_id"]
 
 
 def _seeds(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:

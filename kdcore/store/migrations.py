@@ -61,7 +61,7 @@ _FIRST = [
 
 def _second(tx: Cursor) -> None:
     """What rows grew from and carry, the terms of their teacher; what kind of text a project holds."""
-    for column in ("parent VARCHAR", "extra VARCHAR", "terms VARCHAR", "mean_rank DOUBLE"):
+    for column in ("parent VARCHAR", "extra VARCHAR", "terms VARCHAR", "mean_rank DOUBLE", "role VARCHAR"):
         tx.execute(f"ALTER TABLE samples ADD COLUMN {column}")
     tx.execute("CREATE TABLE data_classes (project_id VARCHAR, data_class VARCHAR, contract VARCHAR, created DOUBLE)")
 

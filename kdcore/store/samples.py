@@ -43,6 +43,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "extra": pa.string(),
     "terms": pa.string(),
     "mean_rank": pa.float64(),
+    "role": pa.string(),
 }
 SCHEMA = pa.schema(list(COLUMNS.items()))
 FACETS = ("status", "topic", "difficulty", "reader", "prompt_version_id", "teacher", "run_id")

@@ -148,7 +148,7 @@ class OpenAiTeacher:
             "n": call.sampling.n,
         }
         if call.schema:
-            schema = {"name": "answer", "schema": call.schema, "strict": True}
+            schema = {"name": "answer", "schema": call.schema}  # not strict: that refuses schemas with a choice
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 

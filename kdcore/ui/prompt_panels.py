@@ -86,9 +86,10 @@ def rendered(app: App, project_id: str, template: PromptTemplate) -> None:
     requests = preview.requests_for(app, project_id, template)
     if not requests:
         st.info(seed_rows.missing(template.method).capitalize(), icon=":material/info:")
+    pool = seed_rows.pool_of(app, project_id, template.method)
     for number, request in enumerate(requests, start=1):
         with st.expander(f"Request {number}", expanded=number == 1):
-            for chat in preview.first_calls(template, request):
+            for chat in preview.first_calls(template, request, pool):
                 for message in chat:
                     st.caption(message["role"])
                     st.code(message["content"], language=None, wrap_lines=True)

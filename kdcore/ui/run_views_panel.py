@@ -40,12 +40,14 @@ def _trees(app: App, run_id: str) -> None:
     st.caption(f"The first {len(found)} seeds and what grew from each.")
     for tree in found:
         with st.expander(escape(short(tree["seed"], 110)), icon=":material/spa:"):
+            lines: list[str] = []
             for row in tree["rows"]:
                 mark = ":material/check:" if row["status"] == "parsed" else ":material/close:"
                 step = f"*{row['operator']}* " if row["operator"] else ""
                 why = f"  :small[{escape(short(row['reason'] or '', 120))}]" if row["reason"] else ""
                 indent = "    " * (row["depth"] - 1)
-                st.markdown(f"{indent}- {mark} {step}{escape(short(row['question'] or '', 200))}{why}")
+                lines.append(f"{indent}- {mark} {step}{escape(short(row['question'] or '', 200))}{why}")
+            st.markdown("\n".join(lines))
 
 
 def _coverage(app: App, project_id: str, run_id: str) -> None:

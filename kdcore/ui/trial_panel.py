@@ -24,7 +24,9 @@ def trial(app: App, project_id: str, template: PromptTemplate) -> None:
             run_id, key, requests = preview.start(app, project_id, template, teacher, sampling, rows or 3)
             st.session_state["elicit.trial"] = (run_id, key, template, teacher, sampling, requests)
         if st.button("Suggest a better wording", icon=":material/auto_fix_high:", key="elicit.suggest"):
-            st.session_state["elicit.suggestion"] = preview.start_suggestion(app, template, teacher, sampling)
+            st.session_state["elicit.suggestion"] = preview.start_suggestion(
+                app, project_id, template, teacher, sampling
+            )
     if "elicit.suggestion" in st.session_state:
         _suggestion(app)
     if "elicit.trial" in st.session_state:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kdcore import ids
 from kdcore.configs.base import load_config
-from kdcore.configs.elicitation import GenerateConfig
+from kdcore.configs.elicitation import BudgetConfig, GenerateConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import Method, find_method
 from kdcore.elicitation.pool import Pool
@@ -21,11 +21,11 @@ from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
 from kdcore.teacher import open_teacher
-from kdcore.types import Parsed, Request
+from kdcore.types import Parsed, Reply, Request
 from kdcore.workers.main import on_accelerator, run_worker
 from kdcore.workers.quota import Budget, Target, each_once
 
-ROWS_A_COPY = 1000  # a program run again for the next copy numbers its rows from here
+ROWS_A_COPY = 1_000_000  # a program run again for the next copy numbers its rows from here
 ACTIVE = 256  # programs under way at once: enough for any engine, flat in memory
 
 
@@ -36,7 +36,7 @@ class Funnel:
         self._copies = copies
         self.status: dict[tuple[str, int], str] = {}
         self.counted: list[tuple[str, str, str]] = []  # (answer, question, topic) of usable rows
-        self.questions: list[str] = []
+        self._questions: list[tuple[str, str, str]] = []
         retry = {(row["request_id"], row["attempt"]) for row in run.read_lines("retry.jsonl")}
         self.tokens_in = self.tokens_out = self.paid = 0
         times: dict[int, tuple[float, float]] = {}
@@ -44,20 +44,19 @@ class Funnel:
         sizes: dict[tuple[str, int], int] = {}
         for record in all_records(run):
             body = record.body
+            if body.get("kind") == "paid":  # calls of programs that an attempt left unfinished
+                self._add(body)
             if body.get("kind") != "sample":
                 continue
             first, _ = times.get(record.epoch, (body["time"], 0.0))
             times[record.epoch] = first, body["time"]
-            usage = body.get("usage", {})
-            self.tokens_in += usage.get("tokens_in", 0)
-            self.tokens_out += usage.get("tokens_out", 0)
-            self.paid += usage.get("paid", 0)
+            self._add(body.get("usage", {}))
             if body["status"] == "failed" and (body["request_id"], record.epoch) in retry:
                 continue
             place = body["request_id"], body["n"]
             if place not in self.status and body["status"] == "parsed":
                 self.counted.append((body["answer"], body["question"], body["topic"]))
-                self.questions.append(body["question"])
+                self._questions.append((body["request_id"], body["question"], body["group"] or body["seed_id"]))
             self.status[place] = body["status"]
             unit = body["request_id"], body["copy"]
             seen[unit].add(body["n"])
@@ -65,6 +64,15 @@ class Funnel:
         whole = Counter(request for (request, copy), places in seen.items() if len(places) >= sizes[request, copy])
         self.asking_s = sum(last - first for first, last in times.values())
         self.finished = {request for request, count in whole.items() if count >= copies}
+
+    def _add(self, usage: dict[str, int]) -> None:
+        self.tokens_in += usage.get("tokens_in", 0)
+        self.tokens_out += usage.get("tokens_out", 0)
+        self.paid += usage.get("paid", 0)
+
+    def questions(self) -> list[tuple[str, str]]:
+        """Questions of finished requests with their group: one that is run again must not meet its own."""
+        return [(text, group) for request, text, group in self._questions if request in self.finished]
 
     def counts(self) -> Counter[str]:
         """Rows by status."""
@@ -90,7 +98,8 @@ def sample_record(
         "copy": outcome.unit.copy,
         "n": copy_start + place,
         "of": len(outcome.rows),
-        "question": row.question or request.variables.get("question") or request.messages[-1]["content"],
+        "question": question_of(row, request),
+        "role": "judgement" if METHODS[config.template.method].judges else "answer",
         "source": variables.get("source", ""),
         "topic": variables.get("topic", ""),
         "difficulty": variables.get("difficulty", ""),
@@ -113,7 +122,21 @@ def sample_record(
         body["usage"] = {"paid": outcome.paid, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out}
     if reply is not None and reply.topk is not None and reply.topk.ids:
         body["signal"] = signals.summary(reply.topk, reply.token_ids)
-    return body
+    return storable(body)
+
+
+def question_of(row: Parsed, request: Request) -> str:
+    """The question that a row answers."""
+    return row.question or request.variables.get("question") or request.messages[-1]["content"]
+
+
+def storable(value: Any) -> Any:
+    """Text that any database takes: half characters and zero bytes are replaced, at every depth."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\u2400")
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    return [storable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def row_id(request: Request, config: GenerateConfig, n: int) -> str:
@@ -144,14 +167,19 @@ class Job:
         funnel = Funnel(run, self._copies)
         self._done = funnel.finished
         self._rows = funnel.counts()
+        self._known = set(funnel.status)
         self._target = Target(config.target, self._requests)
         for counted in funnel.counted:
             self._target.count(*counted)
         self._counted_before = self._target.counted
-        self._budget = Budget(config.budget, config.teacher, funnel.tokens_in, funnel.tokens_out, funnel.asking_s)
-        self._pool = Pool(_pool_texts(method, self._requests) + funnel.questions) if _uses_pool(method) else Pool()
+        raised = run.read_lines("budget.jsonl")
+        budget = load_config(BudgetConfig, raised[-1]) if raised else config.budget
+        self._budget = Budget(budget, config.teacher, funnel.tokens_in, funnel.tokens_out, funnel.asking_s)
+        seeds = [(row["text"], row["group"]) for row in run.read_lines("pool.jsonl")]
+        self._pool = Pool([*seeds, *(funnel.questions() if method.takes != "document" else [])])
         self._in_flight: Counter[str] = Counter()
-        self._finished = len(self._done)
+        self._finished = len(self._done) * self._copies
+        self._unfinished = Counter[str]()
         self._paid = funnel.paid
         self._units_made = self._new_tokens = 0
         self._started = time.monotonic()
@@ -172,6 +200,7 @@ class Job:
             memory=memory,
             teacher=config.teacher_fingerprint,
             may_start=lambda active: active < ACTIVE,
+            stopped=lambda: bool(self._budget.spent()),
         )
         self._spill = signals.SignalWriter(self._run, self._reporter.epoch)
         try:
@@ -189,12 +218,23 @@ class Job:
                     self._started = time.monotonic()
                     self._budget.start()
                     for reply in teacher.generate(_after(first, calls), self._reporter.check_stop):
-                        self._new_tokens += reply.completion_tokens
+                        self._paid_for(reply)
                         scheduler.take(reply)
                 finally:
                     teacher.close()
         finally:
             self._spill.close()
+            if self._unfinished["paid"]:
+                self._reporter.append({"kind": "paid", **self._unfinished})
+
+    def _paid_for(self, reply: Reply) -> None:
+        """Count a reply at once, whether or not its program is through."""
+        tokens_in = reply.prompt_tokens if reply.n == 0 else 0
+        self._new_tokens += reply.completion_tokens
+        self._paid += 1
+        self._budget.tokens_in += tokens_in
+        self._budget.tokens_out += reply.completion_tokens
+        self._unfinished.update(paid=1, tokens_in=tokens_in, tokens_out=reply.completion_tokens)
 
     def _units(self) -> Iterator[Unit | None]:
         """What to start next, counted as under way until it is taken; nothing once the budget is spent."""
@@ -216,12 +256,13 @@ class Job:
         self._in_flight[topic] -= 1
         self._finished += 1
         self._units_made += 1
-        self._paid += outcome.paid
-        self._budget.tokens_in += outcome.tokens_in
-        self._budget.tokens_out += outcome.tokens_out
+        used = {"paid": outcome.paid, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out}
+        self._unfinished.subtract(used)
         start = outcome.unit.copy * ROWS_A_COPY
         for place, row in enumerate(outcome.rows):
-            question = row.question or outcome.unit.request.variables.get("question", "")
+            if (outcome.unit.request.request_id, start + place) in self._known:
+                continue  # an earlier attempt has this row; the journal and the counts keep it
+            question = question_of(row, outcome.unit.request)
             judged = self._target.judge(row, question, row.labels.get("topic", topic))
             body = sample_record(outcome, place, judged, self._config, start)
             if "signal" in body and self._spill is not None and row.reply is not None and row.reply.topk is not None:
@@ -268,19 +309,8 @@ class Job:
         """Why the run ended, where it was not simply through."""
         spent = self._budget.spent()
         if spent and not (self._target.active and self._target.counted >= self._config.target.rows):
-            return f"stopped: {spent}; raise it and resume to go on"
+            return f"stopped: {spent}; raise it to go on"
         return f"stopped: {self._target.ended}" if self._target.ended else ""
-
-
-def _uses_pool(method: Method) -> bool:
-    return method.family in ("expansion", "curation") or method.name == "retrieval_answer"
-
-
-def _pool_texts(method: Method, requests: list[Request]) -> list[str]:
-    """What the pool begins with: the seeds' questions, or their passages."""
-    field = "source" if method.takes == "document" and method.name == "retrieval_answer" else "question"
-    texts = [request.variables.get(field, "") for request in requests]
-    return list(dict.fromkeys(text for text in texts if text))
 
 
 def _after(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

@@ -29,7 +29,7 @@ def each_once(requests: list[Request], copies: int) -> Iterator[Unit]:
 def later_pass(request: Request, number: int) -> Request:
     """The same seed asked again: a request of its own."""
     again = ids.request_id(request.prompt_version_id, request.seed_id, {"pass": number}, request.repeat)
-    return replace(request, request_id=again, repeat=request.repeat * 1000 + number)
+    return replace(request, request_id=again, again=number)
 
 
 class Target:
@@ -94,7 +94,7 @@ class Target:
     def units(self, done: set[str], in_flight: Counter[str], copies: int) -> Iterator[Unit | None]:
         """Requests to ask, pass after pass, never more at once than rows are missing; ends by itself."""
         for number in range(self._config.max_passes):
-            before = self.counted
+            before, asked = self.counted, False
             for original in self._requests:
                 request = later_pass(original, number) if number else original
                 topic = request.variables.get("topic", "")
@@ -107,12 +107,13 @@ class Target:
                 if request.request_id in done or self._topics[topic] >= self._each:
                     continue
                 for copy in range(copies):
+                    asked = True
                     yield Unit(request, copy)
             while sum(in_flight.values()):
                 yield None
             if self.counted >= self._config.rows:
                 return
-            if self.counted == before and number:
+            if asked and self.counted == before and number:
                 self.ended = f"a whole pass over {len(self._requests)} seeds gave no row that counts"
                 return
         self.ended = f"{self._config.max_passes} passes over the seeds gave {self.counted} rows that count"

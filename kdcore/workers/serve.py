@@ -92,7 +92,7 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
             template.method_config,
             load_config(SamplingConfig, body["sampling"]),
             done.append,
-            pool=Pool([r.variables.get("question", "") for r in requests if r.variables.get("question")]),
+            pool=Pool([(row["text"], row["group"]) for row in body["pool"]]),
             memory=ReplyMemory(Path(config.replies)) if config.replies else None,
             teacher=config.teacher_fingerprint,
         )
@@ -102,6 +102,7 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
         return {
             "outcomes": [_told(outcome) for outcome in done],
             "requests": len(done),
+            "paid": sum(outcome.paid for outcome in done),
             "tokens_in": sum(r.prompt_tokens for o in done for _, replies in o.calls for r in replies[:1]),
             "tokens_out": sum(r.completion_tokens for o in done for _, replies in o.calls for r in replies),
             "seconds": time.perf_counter() - started,

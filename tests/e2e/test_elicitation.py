@@ -68,7 +68,7 @@ def run_to(page, address: str, rows: int):
     settled(page)
     button(page, "Start").click()
     page.wait_for_url("**run=generate-**")
-    page.get_by_text("done", exact=True).first.wait_for(timeout=240_000)
+    page.get_by_text("done").first.wait_for(timeout=240_000)
     settled(page)
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
+from kdcore.elicitation.base import Ask, Method, Steps, Tools, joined, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
 from kdcore.types import Parsed, Request
@@ -20,10 +20,11 @@ class FusionConfig(Config):
 
 def _program(request: Request, config: FusionConfig, tools: Tools) -> Steps:
     first = request.variables.get("question", "")
-    others = [text for text in tools.pool.texts if text != first]
-    if not others:
-        return [Parsed("unparsed", reason="there is no second question to fuse with; import more than one")]
-    second = tools.chance.choice(others)
+    partners = tools.pool.partners(first)
+    if not partners:
+        return [Parsed("unparsed", reason="its group has no second question to fuse with; import more than one")]
+    second = tools.chance.choice(partners)
+    labels = {"group": joined(request, tools, [second])}
     wanted = (
         "Write one question that can only be answered by someone who can answer both of these. "
         f"Reply with the question only.\n\n1. {first}\n2. {second}"
@@ -36,10 +37,10 @@ def _program(request: Request, config: FusionConfig, tools: Tools) -> Steps:
     extra = {"from": [first, second], "similarity": round(alike, 3)}
     if alike > config.max_similarity or len(question.split()) < 4:
         reason = f'not a fusion: ROUGE-L {alike:.2f} to "{nearest[:80]}"'
-        return [Parsed("unparsed", question=question, reason=reason, extra=extra, reply=reply)]
+        return [Parsed("unparsed", question=question, reason=reason, labels=labels, extra=extra, reply=reply)]
     system = system_of(request.messages)
     [[answer]] = yield [Ask(user(question, system))]
-    return [written(answer, question=question, messages=user(question, system), extra=extra)]
+    return [written(answer, question=question, messages=user(question, system), labels=labels, extra=extra)]
 
 
 INSTRUCTION_FUSION = Method(

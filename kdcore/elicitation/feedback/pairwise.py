@@ -13,7 +13,12 @@ from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, 
 from kdcore.elicitation.parse import clean
 from kdcore.types import Message, Parsed, Request
 
-_CHOICE = {"type": "object", "properties": {"better": {"enum": ["A", "B"]}}, "required": ["better"]}
+_CHOICE = {
+    "type": "object",
+    "properties": {"better": {"type": "string", "enum": ["A", "B"]}},
+    "required": ["better"],
+    "additionalProperties": False,
+}
 
 
 class PairwiseConfig(Config):

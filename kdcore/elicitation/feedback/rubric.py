@@ -83,5 +83,6 @@ RUBRIC = Method(
     ),
     program=_program,
     takes="answers",
+    judges=True,
     needs_schema=True,
 )

@@ -80,4 +80,5 @@ STEP_LABELS = Method(
     ),
     program=_program,
     takes="answers",
+    judges=True,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field
 
 from kdcore.configs.base import Config
@@ -21,6 +23,15 @@ class CodeWithTestsConfig(Config):
 _WRITE_TESTS = "Write two assert statements that test this function, in one ```python code block, and nothing else."
 
 
+_THROUGH = "kd: every test was run"
+
+
+def with_tests(code: str, tests: str) -> str:
+    """The program, its tests, calls of the test functions, and a word that only a run to the end prints."""
+    calls = "".join(f"\n{name}()" for name in re.findall(r"(?m)^def (test\w*)\(\s*\)", tests))
+    return f'__name__ = "answer"\n{code}\n\n{tests}\n{calls}\nprint({_THROUGH!r})'
+
+
 def _program(request: Request, config: CodeWithTestsConfig, tools: Tools) -> Steps:
     [[reply]] = yield [Ask(request.messages)]
     if not usable(reply):
@@ -34,9 +45,11 @@ def _program(request: Request, config: CodeWithTestsConfig, tools: Tools) -> Ste
     problem = ""
     for attempt in range(config.repairs + 1):
         code = code_of(reply.text)
-        result = tools.run_code(f"{code}\n\n{tests}") if code else None
+        result = tools.run_code(with_tests(code, tests)) if code else None
         problem = "the reply has no code block" if result is None else result.error
-        if result is not None and not result.error:
+        if result is not None and not result.error and not result.output.endswith(_THROUGH):
+            problem = "the program ended before its tests"
+        elif result is not None and not result.error:
             extra = {"tests": tests, "repairs": attempt}
             return [keep(reply, Parsed("parsed", reply.text.strip(), extra=extra))]
         if attempt < config.repairs:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable
+from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, with_question
 from kdcore.elicitation.parse import sections
 from kdcore.types import Parsed, Request
 
@@ -36,12 +38,12 @@ def read(text: str, config: LabelConfig) -> Parsed:
 
 def _program(request: Request, config: LabelConfig, tools: Tools) -> Steps:
     known = "\nLabels: " + ", ".join(config.labels)
-    messages = [*request.messages[:-1], {**request.messages[-1]}]
-    messages[-1]["content"] += known
-    [replies] = yield [Ask(messages, n=None)]  # pyright: ignore[reportArgumentType]
+    messages = with_question(request.messages, request.messages[-1]["content"] + known)
+    [replies] = yield [Ask(messages, n=None)]
     rows: list[Parsed] = []
     for reply in replies:
         row = keep(reply, read(reply.text, config)) if usable(reply) else lost(reply)
+        row = replace(row, messages=messages)
         if row.status == "parsed" and (gold := request.variables.get("gold")):
             row.extra["agrees_with_gold"] = row.answer.lower() == gold.strip().lower()
         rows.append(row)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, with_question
+from kdcore.elicitation.base import Ask, Method, Steps, Tools, joined, keep, lost, usable, with_question
 from kdcore.elicitation.parse import clean
 from kdcore.types import Parsed, Request
 
@@ -27,8 +27,10 @@ def cited(text: str) -> list[int]:
 
 def _program(request: Request, config: RetrievalAnswerConfig, tools: Tools) -> Steps:
     own = request.variables.get("source", "")
-    others = [text for text in tools.pool.texts if text != own]
-    shown = [own, *tools.chance.sample(others, min(config.distractors, len(others)))]
+    partners = tools.pool.partners(own)
+    distracting = tools.chance.sample(partners, min(config.distractors, len(partners)))
+    labels = {"group": joined(request, tools, distracting)}
+    shown = [own, *distracting]
     tools.chance.shuffle(shown)
     right = shown.index(own) + 1
     context = "\n".join(f"[{number}] {text}" for number, text in enumerate(shown, 1))
@@ -38,22 +40,23 @@ def _program(request: Request, config: RetrievalAnswerConfig, tools: Tools) -> S
     for reply in replies:
         extra = {"passages": shown, "right": right}
         if not usable(reply):
-            rows.append(lost(reply, extra=extra))
+            rows.append(lost(reply, labels=labels, extra=extra))
             continue
         answer = clean(reply.text)
         numbers = cited(answer)
         extra["cited"] = numbers
         if config.need_citation and not numbers:
-            rows.append(Parsed("unparsed", answer, reason="the answer names no passage", extra=extra, reply=reply))
+            reason = "the answer names no passage"
+            rows.append(Parsed("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
         elif any(number > len(shown) for number in numbers):
             bad = next(n for n in numbers if n > len(shown))
             reason = f"the answer names passage [{bad}], but {len(shown)} were shown"
-            rows.append(Parsed("unparsed", answer, reason=reason, extra=extra, reply=reply))
+            rows.append(Parsed("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
         elif numbers and right not in numbers:
             reason = f"the answer leans on {numbers}, the right passage is [{right}]"
-            rows.append(Parsed("unparsed", answer, reason=reason, extra=extra, reply=reply))
+            rows.append(Parsed("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
         else:
-            rows.append(keep(reply, Parsed("parsed", answer, messages=chat, extra=extra)))
+            rows.append(keep(reply, Parsed("parsed", answer, messages=chat, labels=labels, extra=extra)))
     return rows
 
 

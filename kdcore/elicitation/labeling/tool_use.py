@@ -18,7 +18,7 @@ SEARCH = {
     "description": "Look a term up in a reference work",
     "parameters": {
         "type": "object",
-        "properties": {"term": {"type": "string"}, "field": {"enum": ["medicine", "law", "other"]}},
+        "properties": {"term": {"type": "string"}, "field": {"type": "string", "enum": ["medicine", "law", "other"]}},
         "required": ["term", "field"],
         "additionalProperties": False,
     },
@@ -65,7 +65,7 @@ def schema_of(config: ToolUseConfig) -> dict[str, Any]:
     options = [
         {
             "type": "object",
-            "properties": {"name": {"const": tool["name"]}, "arguments": tool["parameters"]},
+            "properties": {"name": {"type": "string", "enum": [tool["name"]]}, "arguments": tool["parameters"]},
             "required": ["name", "arguments"],
             "additionalProperties": False,
         }
