@@ -17,7 +17,6 @@ from kdcore.configs.base import Config, load_config
 from kdcore.configs.teacher import TeacherConfig
 
 Training = Literal["allow", "allow_with_conditions", "deny_if_competing", "deny", "unknown"]
-STRICTNESS: tuple[Training, ...] = ("allow", "allow_with_conditions", "deny_if_competing", "unknown", "deny")
 RECHECK_DAYS = 180
 _FILE = Path(__file__).with_name("teacher_terms.yaml")
 
@@ -89,10 +88,3 @@ def is_local(teacher: TeacherConfig) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def strictest(entries: list[Entry]) -> Training:
-    """The most restrictive of several."""
-    if not entries:
-        return "unknown"
-    return STRICTNESS[max(STRICTNESS.index(entry.train) for entry in entries)]

@@ -35,8 +35,9 @@ def forecast(
     """
     tried = preview.usage(app, template, teacher, sampling)
     past = tried or _past_usage(app, project_id, template.method, teacher.model)
+    programs = rows * (1 if find_method(METHODS, template.method).many else sampling.n)
     if past and past["requests"]:
-        tokens_in, tokens_out = (rows * past[name] / past["requests"] for name in ("tokens_in", "tokens_out"))
+        tokens_in, tokens_out = (programs * past[name] / past["requests"] for name in ("tokens_in", "tokens_out"))
         what = "the trial of these settings" if tried else "earlier runs of this method and teacher"
         basis = f"{past['requests']} requests of {what}"
     else:
@@ -151,6 +152,13 @@ def resume(app: App, run_id: str, budget: BudgetConfig | None = None) -> RunDir:
     if budget is not None:
         run.write_lines("budget.jsonl", [budget.model_dump(mode="json")])
     return app.launch(run)
+
+
+def budget_of(app: App, run_id: str) -> BudgetConfig:
+    """The budget that holds for a run now: its own, or the last one that replaced it."""
+    run = app.run_dir(run_id)
+    raised = run.read_lines("budget.jsonl")
+    return load_config(BudgetConfig, raised[-1] if raised else run.config()["budget"])
 
 
 def retry_failed(app: App, run_id: str) -> RunDir:

@@ -86,6 +86,11 @@ def _with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[
     asked = [m for m in changed if m["role"] == "user" and row["asked"] in m["content"]]
     places = [*asked[-1:], *(m for m in changed if m["role"] == "system")]
     if not asked:
+        if sum(m["role"] == "user" for m in changed) > 1 and row["question"] != row["asked"]:
+            raise ConfigError(
+                f"the edited question of sample {row['sample_id']} stands nowhere in its talk; "
+                "undo the edit on the Review page, or leave the sample out."
+            )
         changed[-1]["content"] = row["question"]
     for message in places:
         message["content"] = message["content"].replace(row["asked"], row["question"])

@@ -1,7 +1,8 @@
 """A test double that answers by rule and keeps its own fsynced ledger: the oracle of the fault tests.
 
 Never offered in the app. ``script`` understands ``delay_s`` (before each reply), ``ledger`` (a file),
-``fail_every``, ``answer`` (a fixed text) and ``random`` (a number after each answer).
+``fail_every`` (one in so many calls fails, until the
+file ``fail_until`` is there), ``answer`` (a fixed text) and ``random`` (a number after each answer).
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class ScriptedTeacher:
     def _reply(self, call: Call, n: int) -> Reply:
         question = call.messages[-1]["content"]
         every = int(self._script.get("fail_every", 0))
-        if every and int(ids.content_hash(question)[:6], 16) % every == 0:
+        healed = os.path.exists(str(self._script.get("fail_until", "")))
+        if every and not healed and int(ids.stable_hash(call.messages)[:6], 16) % every == 0:
             return Reply(call.call_id, n, "", "error", error="scripted failure")
         text = str(self._script.get("answer") or f"Answer {n} to: {question}")
         if self._script.get("random"):

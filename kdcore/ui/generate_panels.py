@@ -108,7 +108,21 @@ def run_panel(app: App, project_id: str, run_id: str) -> None:
         _rows(app, project_id, run_id)
 
     frame.run_panel(app, run_id, draw)
+    _go_on(app, run_id)
     run_views_panel.show(app, project_id, run_id)
+
+
+def _go_on(app: App, run_id: str) -> None:
+    """A run that spent its budget goes on with a larger one."""
+    status = app.status(run_id)
+    if status.state != "done" or "budget" not in status.message:
+        return
+    held = generation.budget_of(app, run_id)
+    with st.form(f"budget-{run_id}"):
+        values = forms.draw(BudgetConfig, f"budget-{run_id}", list(BudgetConfig.model_fields), held)
+        if st.form_submit_button("Go on with this budget", icon=":material/play_arrow:"):
+            generation.resume(app, run_id, forms.load(BudgetConfig, values))
+            st.rerun()
 
 
 def _funnel(app: App, run_id: str) -> None:

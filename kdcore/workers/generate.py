@@ -118,8 +118,6 @@ def sample_record(
         "completion_tokens": reply.completion_tokens if reply is not None else 0,
         "time": time.time(),
     }
-    if place == 0:
-        body["usage"] = {"paid": outcome.paid, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out}
     if reply is not None and reply.topk is not None and reply.topk.ids:
         body["signal"] = signals.summary(reply.topk, reply.token_ids)
     return storable(body)
@@ -265,6 +263,8 @@ class Job:
             question = question_of(row, outcome.unit.request)
             judged = self._target.judge(row, question, row.labels.get("topic", topic))
             body = sample_record(outcome, place, judged, self._config, start)
+            if used:
+                body["usage"], used = used, {}
             if "signal" in body and self._spill is not None and row.reply is not None and row.reply.topk is not None:
                 self._spill.add(body["sample_id"], row.reply.token_ids, row.reply.topk)
             for verdict in row.extra.get("verdicts", []) if row.extra.get("about") else []:
@@ -281,6 +281,8 @@ class Job:
                 )
             self._reporter.append(body)
             self._rows[judged.status] += 1
+        if used.get("paid"):  # every row was there already
+            self._reporter.append({"kind": "paid", **used})
         self.show()
 
     def show(self) -> None:

@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from kdcore.configs.teacher import Call, SamplingConfig
+from kdcore.configs.teacher import Call
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.recipes import RECIPES
-from kdcore.elicitation.sandbox import run_code
-from kdcore.elicitation.schedule import Scheduler, Unit, drive
+from kdcore.elicitation.schedule import drive
 from kdcore.types import Reply, Request
 
 PASSAGE = "The kidneys filter the blood and send waste into the urine. Two kidneys lie below the ribs."
@@ -47,26 +46,6 @@ def test_program_of_thought_runs_the_code():
     assert (row.status, row.answer, row.extra["agrees_with_gold"]) == ("parsed", "The answer is 42.", True)
     assert "ZeroDivisionError" in only("program_of_thought", ["```python\n1/0\n```"]).reason
     assert "no code block" in only("program_of_thought", ["forty-two"]).reason
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import socket; socket.create_connection(('127.0.0.1', 80))",
-        "import os; os.fork()",
-        "import subprocess; subprocess.run(['ls'])",
-        "x = 'a' * 10**10",
-        "import os; os.kill(os.getppid(), 9)",
-        "open('/tmp/kd-sandbox-test', 'w').write('x' * 10); print(open('/tmp/kd-sandbox-test').read() or 1 / 0)",
-    ],
-)
-def test_the_sandbox_refuses(code):
-    assert run_code(code).error
-
-
-def test_the_sandbox_ends_what_does_not_end(monkeypatch):
-    monkeypatch.setattr("kdcore.elicitation.sandbox.CPU_S", 1)
-    assert "signal" in run_code("while True: pass").error
 
 
 def test_labels_must_be_known_and_explained():
@@ -344,58 +323,3 @@ def test_recipes_are_whole_and_cover_the_fields():
     for recipe in RECIPES.values():
         METHODS[recipe.template.method].config.model_validate(recipe.template.method_config)
     assert {recipe.template.method for recipe in RECIPES.values()} == set(METHODS) - {"direct"} | {"direct"}
-
-
-# ---- the scheduler ----------------------------------------------------------------------------------
-class Kept(dict):
-    def get(self, key):
-        return super().get(key)
-
-    def put(self, key, replies):
-        self[key] = replies
-
-
-def schedule(name, requests, memory, n=1, temperature=0.7, config=None, most=1000):
-    done, paid = [], []
-    units = iter([Unit(r) for r in requests])
-    sampling = SamplingConfig(n=n, temperature=temperature)
-    scheduler = Scheduler(
-        units, METHODS[name], config or {}, sampling, done.append, memory=memory, may_start=lambda a: a < most
-    )
-    for call in scheduler.calls():
-        if call is not None:
-            paid.append(call)
-            for k in range(call.sampling.n):
-                scheduler.take(Reply(call.call_id, k, f"Reply {len(paid)}.{k} with some words", "stop", 3, 5))
-    return done, paid
-
-
-def test_no_call_is_paid_twice_but_a_repetition_is_another_call():
-    kept = Kept()
-    first, paid = schedule("evol_instruct", [request()], kept, config={"rounds": 2})
-    again, free = schedule("evol_instruct", [request()], kept, config={"rounds": 2})
-    assert len(paid) == 4 and not free
-    assert [r.answer for r in again[0].rows] == [r.answer for r in first[0].rows]
-    assert (again[0].paid, first[0].paid) == (0, 4)
-    repeated = Request("rq9", "sd", "pv", request().messages, request().variables, repeat=1)
-    assert len(schedule("evol_instruct", [repeated], kept, config={"rounds": 2})[1]) == 4
-    assert not schedule("direct", [repeated], _greedy(kept), temperature=0.0)[1]
-
-
-def _greedy(kept: Kept) -> Kept:
-    """At temperature 0 a repetition has the same answer, so it is the same call."""
-    assert len(schedule("direct", [request()], kept, temperature=0.0)[1]) == 1
-    return kept
-
-
-def test_few_programs_are_under_way_at_once():
-    requests = [Request(f"r{i}", f"s{i}", "pv", request().messages, request().variables) for i in range(50)]
-    done, paid = schedule("direct", requests, None, most=3)
-    assert len(done) == len(paid) == 50
-
-
-def test_the_same_question_twice_in_one_step_gets_two_answers():
-    kept = Kept()
-    done, paid = schedule("contrastive_pair", [request()], kept, config={"positive": "x", "negative": "x"})
-    assert len(paid) == len(kept) == 2
-    assert len({reply.text for _, replies in done[0].calls for reply in replies}) == 2

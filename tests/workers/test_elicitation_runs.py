@@ -9,16 +9,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from kdcore import ids
 from kdcore.configs.elicitation import BudgetConfig, TargetConfig
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import launcher
-from kdcore.services import generation, governance, projects, run_views, seed_rows
+from kdcore.services import datasets, generation, governance, preview, projects, review, run_views, seed_rows
 from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, import_questions
-from tests.workers.test_generate import scripted, wait_for
+from tests.workers.test_generate import journal_lines, scripted, wait_for
 
 HOT = SamplingConfig(top_logprobs=0, temperature=0.9)
 
@@ -267,3 +268,97 @@ def test_sensitive_text_stays_here_unless_an_agreement_is_recorded(app: App, tmp
     here = generation.start_run(app, project, version, scripted(), PLAIN)
     assert app.wait(here.run_id).state == "done"
     assert all(r["terms"].startswith("unknown@") for r in rows_of(app, here.run_id))
+
+
+def test_a_stopped_target_goes_on_over_several_passes_to_exactly_its_rows(app: App, tmp_path: Path):
+    teacher = scripted(random=True, delay_s=0.05).model_copy(update={"max_concurrency": 2})
+    run, _, _ = begin(app, tmp_path, "direct", questions=4, target=TargetConfig(rows=40), teacher=teacher)
+    for goal in (9, 17, 26):  # stopped in the second pass and later
+        wait_for(lambda goal=goal: journal_lines(run) >= goal or run.status().state in TERMINAL_STATES)
+        app.stop(run.run_id)
+        assert app.wait(run.run_id).state == "cancelled"
+        generation.resume(app, run.run_id)
+    status = app.wait(run.run_id)
+    assert (status.state, status.message) == ("done", "")
+    rows = rows_of(app, run.run_id)
+    assert sum(r["status"] == "parsed" for r in rows) == 40
+    assert len({r["sample_id"] for r in rows}) == len(rows)
+
+
+def test_a_spent_budget_is_raised_and_the_run_goes_on(app: App, tmp_path: Path):
+    run, _, _ = begin(app, tmp_path, "dialogue", questions=10, config={"turns": 3}, budget=BudgetConfig(tokens=150))
+    status = app.wait(run.run_id)
+    assert "150 tokens is spent" in status.message
+    used = status.progress["tokens"] + status.progress["tokens_in"]
+    assert generation.resume(app, run.run_id) and "is spent" in app.wait(run.run_id).message
+    again = app.status(run.run_id).progress
+    assert again["tokens"] + again["tokens_in"] == used, "what was paid before counts again after a resume"
+    generation.resume(app, run.run_id, BudgetConfig(tokens=100_000))
+    status = app.wait(run.run_id)
+    assert (status.state, status.message) == ("done", "")
+    assert generation.funnel(app, run.run_id)["answered"] == 10
+    assert status.progress["paid"] == 10 * 5  # three answers and two questions each, none of them twice
+
+
+def test_a_retry_of_one_failed_row_keeps_the_others(app: App, tmp_path: Path):
+    config, heal = {"systems": [f"Voice {i}." for i in range(6)]}, tmp_path / "heal"
+    run, _, _ = begin(app, tmp_path, "system_sweep", 6, config, teacher=scripted(fail_until=str(heal), fail_every=3))
+    app.wait(run.run_id)
+    before = {r["sample_id"]: r for r in rows_of(app, run.run_id)}
+    assert {r["status"] for r in before.values()} == {"parsed", "failed"}
+    heal.touch()
+    generation.retry_failed(app, run.run_id)
+    status = app.wait(run.run_id)
+    after = {r["sample_id"]: r for r in rows_of(app, run.run_id)}
+    assert set(after) == set(before) and len(after) == 36
+    kept = [key for key, row in before.items() if row["status"] == "parsed"]
+    assert all(after[key]["created"] == before[key]["created"] for key in kept)
+    assert status.progress["funnel"] == generation.funnel(app, run.run_id)["by_status"]
+
+
+def test_judgements_and_rejected_answers_are_no_answers(app: App, tmp_path: Path):
+    run, project, _ = begin(app, tmp_path, "direct", questions=4)
+    app.wait(run.run_id)
+    rows = rows_of(app, run.run_id)
+    scores = '{"accuracy": 5, "helpfulness": 2, "clarity": 4, "reason": "so"}'
+    version = projects.save_prompt_version(app, project, "judge", METHODS["rubric"].template)
+    judged = generation.start_run(app, project, version, scripted(answer=scores), PLAIN)
+    app.wait(judged.run_id)
+    review.decide(app, rows[0]["sample_id"], "reject", "me")
+    review.decide(app, rows[1]["sample_id"], "accept", "me")
+    own = {r["sample_id"] for r in rows} - {rows[0]["sample_id"]}
+    assert {s["seed_id"] for s in seed_rows.for_method(app, project, "rubric")} == own
+    assert [s["seed_id"] for s in seed_rows.for_method(app, project, "spin_pairs")] == [rows[1]["sample_id"]]
+    frozen = datasets.freeze(app, project, "D")
+    assert {r["sample_id"] for r in datasets.rows_of(app, frozen["dataset_id"])} == own
+
+
+def test_a_trial_keeps_sensitive_text_here_too(app: App, tmp_path: Path):
+    _, project, version = begin(app, tmp_path, "direct", questions=3)
+    governance.set_data_class(app, project, "phi")
+    template = projects.template_of(app, project, version)
+    for address in (
+        "https://api.openai.com/v1",
+        "https://127.0.0.1.evil.example/v1",
+        "http://127.0.0.1@evil.example/v1",
+    ):
+        outside = TeacherConfig(engine="openai_http", model="m", base_url=address)
+        with pytest.raises(ConfigError, match="health data of persons"):
+            preview.start(app, project, template, outside, PLAIN)
+        with pytest.raises(ConfigError, match="health data of persons"):
+            preview.start_suggestion(app, project, template, outside, PLAIN)
+
+
+def test_a_row_of_two_seeds_keeps_both_groups_on_one_side(app: App, tmp_path: Path):
+    teacher = scripted(answer="What would both of them have in common here", random=True)
+    run, project, _ = begin(app, tmp_path, "instruction_fusion", 20, teacher=teacher)
+    app.wait(run.run_id)
+    assert all(r["status"] == "parsed" for r in rows_of(app, run.run_id))
+    frozen = datasets.freeze(app, project, "D", heldout_share=0.3)
+    sides: dict[str, set[str]] = {}
+    for row in datasets.rows_of(app, frozen["dataset_id"]):
+        for group in ids.groups_of(row["group_key"]):
+            sides.setdefault(group, set()).add(row["split"])
+    assert all(len(side) == 1 for side in sides.values())
+    assert {side for found in sides.values() for side in found} == {"train", "heldout"}
+    assert datasets.joined_groups(["a", "b", f"a{ids.GROUP_JOIN}b", "c"]) == ["a", "a", "a", "c"]
