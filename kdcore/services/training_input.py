@@ -69,7 +69,7 @@ def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     words: dict[str, tuple[str, str] | None] = {}
     for row in rows:
         if row["question"] != row["asked"]:
-            row["messages"] = json.dumps(_with_question(json.loads(row["messages"]), row), ensure_ascii=False)
+            row["messages"] = json.dumps(with_question(json.loads(row["messages"]), row), ensure_ascii=False)
         if not row["edited"]:
             row["completion"] = row["completion"].strip()
         elif row["rationale"] and (found := words.setdefault(row["prompt_version_id"], _words(app, row))):
@@ -80,13 +80,16 @@ def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:
-    """The chat with the edited question in place of the asked one; worked examples stay as they are."""
+def with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:
+    """The chat with the edited question in place of the asked one; worked examples stay as they are.
+
+    Raises ConfigError where a talk of several turns has the asked question in none of them.
+    """
     changed = [dict(message) for message in messages]
     asked = [m for m in changed if m["role"] == "user" and row["asked"] in m["content"]]
     places = [*asked[-1:], *(m for m in changed if m["role"] == "system")]
-    if not asked:
-        if sum(m["role"] == "user" for m in changed) > 1 and row["question"] != row["asked"]:
+    if not any(row["asked"] in m["content"] for m in places):
+        if sum(m["role"] == "user" for m in changed) > 1:
             raise ConfigError(
                 f"the edited question of sample {row['sample_id']} stands nowhere in its talk; "
                 "undo the edit on the Review page, or leave the sample out."

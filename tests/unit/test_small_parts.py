@@ -23,6 +23,7 @@ from kdcore.explore.vector_cache import VectorCache
 from kdcore.models import fingerprint, resolve
 from kdcore.services.datasets import split_by_group
 from kdcore.services.distillation import smooth
+from kdcore.services.training_input import with_question
 from kdcore.ui.forms import bounds
 from kdcore.ui.launch import free_port
 from kdcore.ui.words import duration, safe_html, short
@@ -179,3 +180,16 @@ def test_a_loss_that_makes_no_sense_stops_the_run(loss, norm, word):
     with pytest.raises(JobError, match=word):
         _refuse_nonsense(loss, norm, 7)
     _refuse_nonsense(0.5, 1.0, 7)
+
+
+def talk(*turns: str) -> list[dict]:
+    return [{"role": "user" if i % 2 == 0 else "assistant", "content": text} for i, text in enumerate(turns)]
+
+
+def test_an_edited_question_goes_where_the_asked_one_stood():
+    row = {"asked": "How much?", "question": "How much a day?", "sample_id": "sm_1"}
+    changed = with_question(talk("How much? Please.", "5 mg.", "Result: 5 mg. Now answer."), row)
+    assert [m["content"] for m in changed] == ["How much a day? Please.", "5 mg.", "Result: 5 mg. Now answer."]
+    assert with_question(talk("Another wording"), row)[0]["content"] == "How much a day?"
+    with pytest.raises(ConfigError, match="sm_1 stands nowhere in its talk"):
+        with_question(talk("One", "Two", "Three"), row)
