@@ -194,6 +194,7 @@ def coverage(cells: Points, across: str) -> go.Figure:
         )
     )
     figure.update_layout(height=120 + 28 * len(topics), margin={"l": 0, "r": 0, "t": 8, "b": 0})
+    figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
     return figure
 
 
