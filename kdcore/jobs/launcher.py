@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,7 +91,8 @@ def _start(run: RunDir) -> int:
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _import_path()},
         )
-    _children.append(process)
+    with _children_lock:
+        _children.append(process)
     written = run.status()
     if written.epoch == epoch and not written.pid:
         run.write_status(replace(written, pid=process.pid, start_time=_create_time(process.pid)), durable=True)
@@ -98,11 +100,13 @@ def _start(run: RunDir) -> int:
 
 
 _children: list[subprocess.Popen[bytes]] = []
+_children_lock = threading.Lock()  # one thread starts a worker while another collects the ended ones
 
 
 def reap() -> None:
     """Collect workers that have ended, so that none stays a zombie."""
-    _children[:] = [child for child in _children if child.poll() is None]
+    with _children_lock:
+        _children[:] = [child for child in _children if child.poll() is None]
 
 
 def _create_time(pid: int) -> float:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kdcore.jobs import launcher
+from kdcore.jobs.run_dir import RunDir
 from kdcore.ui.launch import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +50,11 @@ def server(workspace: Path) -> Iterator[str]:
                 assert process.poll() is None, "the server ended before it answered"
                 time.sleep(0.1)
         yield address
+    except Exception:
+        for run in _runs(workspace):
+            print(f"{run.run_id}: {run.status()}")  # shown with the failure: what the page waited for
+            launcher.kill_leftovers(run.status())  # and its workers must not slow the next test down
+        raise
     finally:
         process.terminate()
         try:
@@ -56,6 +63,10 @@ def server(workspace: Path) -> Iterator[str]:
             process.kill()
             process.wait()
         log.close()
+
+
+def _runs(workspace: Path) -> list[RunDir]:
+    return [RunDir(path) for path in sorted((workspace / "runs").glob("*")) if (path / "status.json").exists()]
 
 
 @contextmanager
