@@ -83,6 +83,9 @@ def browser_page(*, dark: bool = False, width: int = 1440, height: int = 1000) -
         page.set_default_timeout(30_000)
         try:
             yield page
+        except Exception:
+            print(page.url, page.inner_text("body"), sep="\n")  # shown with the failure
+            raise
         finally:
             browser.close()
 
