@@ -129,7 +129,16 @@ def distill(arguments: Arguments) -> dict[str, Any]:
             config = load_config(
                 DistillConfig,
                 {
-                    "slices": [{"dataset_id": chosen, "loss": arguments.loss}],
+                    "slices": [
+                        {
+                            "dataset_id": chosen,
+                            "loss": arguments.loss,
+                            "targets": arguments.targets,
+                            "beta": arguments.beta,
+                            "temperature": arguments.temperature,
+                        }
+                    ],
+                    "on_policy": arguments.on_policy,
                     "student": student | {"keep_layers": arguments.keep_layers, "adapter": arguments.adapter},
                     "epochs": arguments.epochs,
                     "seed": arguments.seed,

@@ -43,7 +43,7 @@ _ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     ],
     "methods": _methods,
     "losses": lambda: [
-        {"name": x.name, "summary": x.summary, "source": x.source, "needs_topk": x.needs_topk}
+        {"name": x.name, "summary": x.summary, "source": x.source, "divergence": x.divergence}
         for x in LOSSES.values()
     ],
     "filters": lambda: [

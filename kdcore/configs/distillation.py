@@ -7,9 +7,19 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from kdcore.configs.base import Config
+from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.configs.teacher import Precision
 
-LossName = Literal["sequence_level_kd", "forward_kl"]
+LossName = Literal[
+    "sequence_level_kd",
+    "forward_kl",
+    "reverse_kl",
+    "generalized_jsd",
+    "skew_kl",
+    "skew_reverse_kl",
+    "adaptive_kl",
+    "total_variation",
+]
 
 
 class SliceConfig(Config):
@@ -18,6 +28,24 @@ class SliceConfig(Config):
     dataset_id: str
     loss: LossName = Field(default="forward_kl", description="What the student is taught from each row")
     weight: float = Field(default=1.0, gt=0, description="Share of this term in the sum")
+    targets: Literal["stored", "live"] = Field(
+        default="stored", description="The top-k words kept when the rows were made, or the teacher asked again, live"
+    )
+    selection: Selection = Field(default=EVERYTHING, description="Training rows of the version that this term learns")
+    beta: float = Field(default=0.5, ge=0, le=1, description="generalized_jsd: 0 is forward, 1 is reverse")
+    alpha: float = Field(default=0.1, ge=0, lt=1, description="skew losses: share mixed in")
+    temperature: float = Field(
+        default=1.0, gt=0, le=20, description="Softens both sides; only with the live teacher (Hinton)"
+    )
+
+    @model_validator(mode="after")
+    def _temperature_needs_all_words(self) -> SliceConfig:
+        if self.temperature != 1 and self.targets == "stored":
+            raise ValueError(
+                f"the temperature is {self.temperature:g}, but the stored top-k has no words to soften; "
+                "use the live teacher or temperature 1"
+            )
+        return self
 
 
 class StudentConfig(Config):
@@ -55,6 +83,10 @@ class DistillConfig(Config):
     precision: Precision = "auto"
     eval_every: int = Field(default=0, ge=0, description="Steps between evaluations; 0 is five times in a run")
     save_every: int = Field(default=0, ge=0, description="Steps between checkpoints; 0 is four times in a run")
+    on_policy: float = Field(
+        default=0.0, ge=0, le=1, description="Share of steps on the student's own answers, judged by the live teacher"
+    )
+    rollout_tokens: int = Field(default=64, ge=1, le=2048, description="Longest answer of the student's own, in tokens")
     seed: int = 0
     chunk_tokens: int = Field(default=512, ge=8, description="Supervised tokens in one piece of the output layer")
 
@@ -63,3 +95,17 @@ class DistillConfig(Config):
         if not self.slices:
             raise ValueError("a recipe needs at least one dataset version")
         return self
+
+    @model_validator(mode="after")
+    def _own_answers_need_the_teacher(self) -> DistillConfig:
+        if self.on_policy and any(s.targets != "live" or s.loss == "sequence_level_kd" for s in self.slices):
+            raise ValueError(
+                "steps on the student's own answers need every slice to compare with the live teacher; "
+                "set the targets to live and choose a divergence, or set on_policy to 0"
+            )
+        return self
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether the teacher itself is in memory while the student trains."""
+        return any(s.targets == "live" and s.loss != "sequence_level_kd" for s in self.slices)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kdcore.distill.losses.sparse import PADDING
-from kdcore.distill.objective import Targets
+from kdcore.distill.objective import TEXT, Targets
 
 
 @dataclass(slots=True)
@@ -81,6 +81,15 @@ def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int) -> Row:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """By slice: its weight, the place of its term (or TEXT), and whether that needs the teacher itself."""
+
+    weights: tuple[float, ...]
+    kinds: tuple[int, ...]
+    live: tuple[bool, ...]
+
+
 @dataclass(slots=True)
 class Batch:
     """Padded ids (B, T) and where in them the supervised positions are."""
@@ -99,7 +108,7 @@ class Batch:
         def move(x: Tensor | None) -> Any:
             return None if x is None else x.to(device)
 
-        targets = Targets(move(t.labels), move(t.weights), move(t.use_topk), move(t.topk_ids), move(t.topk_logprobs))
+        targets = Targets(move(t.labels), move(t.weights), move(t.kinds), move(t.topk_ids), move(t.topk_logprobs))
         return Batch(
             move(self.input_ids),
             move(self.attention_mask),
@@ -110,16 +119,15 @@ class Batch:
         )
 
 
-def collate(rows: list[Row], pad_id: int, weights: list[float], use_topk: list[bool]) -> Batch:
+def collate(rows: list[Row], pad_id: int, teaching: Teaching) -> Batch:
     """Pad on the right.
 
-    ``weights`` and ``use_topk`` are by slice; token weights are divided by the batch's
-    supervised tokens, so the loss is nats per supervised token.
+    Token weights are divided by the batch's supervised tokens, so the loss is nats per supervised token.
     """
     width = max(len(row.ids) for row in rows)
     input_ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
     attention = torch.zeros((len(rows), width), dtype=torch.long)
-    positions, labels, slices, topk = [], [], [], []
+    positions, labels, slices, kinds = [], [], [], []
     k = max((row.topk_ids.shape[1] for row in rows if row.topk_ids is not None), default=0)
     ids_k, logprobs_k = [], []
     for b, row in enumerate(rows):
@@ -130,8 +138,9 @@ def collate(rows: list[Row], pad_id: int, weights: list[float], use_topk: list[b
         positions.append(torch.arange(first, first + count))
         labels.append(torch.tensor(row.ids[row.prompt_length :], dtype=torch.long))
         slices.append(torch.full((count,), row.slice, dtype=torch.long))
-        has = row.topk_ids is not None and row.topk_logprobs is not None and use_topk[row.slice]
-        topk.append(torch.full((count,), has, dtype=torch.bool))
+        kind, live = teaching.kinds[row.slice], teaching.live[row.slice]
+        has = row.topk_ids is not None and row.topk_logprobs is not None and kind != TEXT and not live
+        kinds.append(torch.full((count,), kind if has or live else TEXT, dtype=torch.long))
         if k:
             ids_k.append(
                 _padded(row.topk_ids, count, k, 0).long() if has else torch.zeros(count, k, dtype=torch.long)
@@ -140,12 +149,12 @@ def collate(rows: list[Row], pad_id: int, weights: list[float], use_topk: list[b
                 _padded(row.topk_logprobs, count, k, PADDING) if has else torch.full((count, k), PADDING)
             )
     slice_ids = torch.cat(slices)
-    per_slice = torch.tensor(weights, dtype=torch.float32)
+    per_slice = torch.tensor(teaching.weights, dtype=torch.float32)
     token_weights = per_slice[slice_ids] / max(1, len(slice_ids))
     targets = Targets(
         torch.cat(labels),
         token_weights,
-        torch.cat(topk),
+        torch.cat(kinds),
         torch.cat(ids_k) if k else None,
         torch.cat(logprobs_k) if k else None,
     )

@@ -13,8 +13,9 @@ import torch
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill import checkpoint
 from kdcore.distill.data import Batch, Row, batches, collate
-from kdcore.distill.losses import LOSSES
-from kdcore.distill.objective import head_loss
+from kdcore.distill.objective import LiveTeacher, Term, head_loss
+from kdcore.distill.on_policy import is_on_policy, rollouts
+from kdcore.distill.recipe import heldout_teaching, teaching_of
 from kdcore.distill.signals import heldout_measures, supervised_states
 from kdcore.distill.student import hf_model
 from kdcore.errors import JobError
@@ -41,18 +42,31 @@ class Pen(Protocol):
 
 
 class Learner(torch.nn.Module):
-    """Student plus loss in one ``forward``, so that distributed wrappers see the whole step."""
+    """Student plus loss in one ``forward``, so that distributed wrappers see the whole step.
 
-    def __init__(self, student: Any, chunk: int) -> None:
+    A live teacher is held in a tuple: it is no part of what is trained, wrapped or saved.
+    """
+
+    def __init__(self, student: Any, chunk: int, terms: tuple[Term, ...] = (), teacher: Any = None) -> None:
         super().__init__()
         self.student = student
         self.chunk = chunk
+        self.terms = terms
+        self.teacher = (teacher,)
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """The step's loss and the (N,) token losses."""
         states = supervised_states(self.student, batch)
         head = hf_model(self.student).get_output_embeddings().weight
-        return head_loss(states, head, batch.targets, self.chunk)
+        return head_loss(states, head, batch.targets, self.terms, self.chunk, self._theirs(batch))
+
+    def _theirs(self, batch: Batch) -> LiveTeacher | None:
+        [teacher] = self.teacher
+        if teacher is None:
+            return None
+        with torch.no_grad():
+            states = supervised_states(teacher, batch)
+        return LiveTeacher(states, hf_model(teacher).get_output_embeddings().weight.to(states.dtype))
 
 
 def planned_steps(config: DistillConfig, rows: int) -> int:
@@ -70,6 +84,8 @@ def train(
     folder: Path,
     pen: Pen,
     mixed_precision: str = "no",
+    teacher: Any = None,
+    eos_id: int | None = None,
 ) -> None:
     """Train ``student`` in place; resume from the newest complete checkpoint in ``folder``.
 
@@ -82,20 +98,21 @@ def train(
     # ---- what is trained, and how -------------------------------------------------------------------
     torch.manual_seed(config.seed)
     accelerator = Accelerator(mixed_precision=mixed_precision, cpu=not torch.cuda.is_available())
-    weights = [part.weight for part in config.slices]
-    use_topk = [LOSSES[part.loss].needs_topk for part in config.slices]
+    terms, teaching = teaching_of(config.slices)
     trainable = {name: p for name, p in student.named_parameters() if p.requires_grad}
     optimizer: Any = torch.optim.AdamW(
         trainable.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     total = planned_steps(config, len(rows))
     schedule: Any = get_cosine_schedule_with_warmup(optimizer, round(total * config.warmup_ratio), total)
-    learner, optimizer = accelerator.prepare(Learner(student, config.chunk_tokens), optimizer)
+    if teacher is not None:
+        teacher = teacher.to(accelerator.device).eval().requires_grad_(False)
+    learner, optimizer = accelerator.prepare(Learner(student, config.chunk_tokens, terms, teacher), optimizer)
     eval_every = config.eval_every or max(1, total // 5)
     save_every = config.save_every or max(1, total // 4)
     probe = [
-        # Held-out rows always measure the KL, whatever the training loss.
-        collate(heldout[at : at + config.batch_size], pad_id, weights, [True] * len(weights)).to(accelerator.device)
+        # Held-out rows always measure the distances, whatever the training loss.
+        collate(heldout[at : at + config.batch_size], pad_id, heldout_teaching(len(config.slices))).to(accelerator.device)
         for at in range(0, len(heldout), config.batch_size)
     ]
 
@@ -147,7 +164,9 @@ def train(
 
     for group in _from_step(rows, config, step, total):
         stop_here(step)
-        batch = collate(group, pad_id, weights, use_topk).to(accelerator.device)
+        if is_on_policy(config, step):
+            group = rollouts(student, group, config, pad_id, eos_id)
+        batch = collate(group, pad_id, teaching).to(accelerator.device)
         loss, token_losses = learner(batch)
         accelerator.backward(loss)
         norm: Any = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
@@ -166,7 +185,7 @@ def train(
                 "learning_rate": rate,
                 "grad_norm": float(norm),
                 "tokens_per_s": pace.tick(len(token_losses)),
-                **_by_slice(token_losses, batch, len(weights)),
+                **_by_slice(token_losses, batch, len(config.slices)),
             },
         )
         pen.progress(step, total, "steps", rate=pace.steps_per_s, loss=value)

@@ -3,42 +3,81 @@
 Logits for a whole batch are never kept: for each chunk the logits turn in place into the loss's own
 gradient, which is multiplied into the hidden states and the head at once. ``losses`` has the same maths
 as readable functions; a test holds the two equal.
+
+A divergence reaches the logits through softmax: with g = ∂f/∂log q over its categories and G = Σg, the
+gradient at a word is g_word - q_word·G, and at a word of the tail q_word·(g_tail / q_tail - G).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from kdcore.distill.losses.sparse import EPSILON, PADDING
+from kdcore.distill.losses.divergences import Point
+from kdcore.distill.losses.sparse import PADDING, student_categories, teacher_categories
+
+TEXT = -1  # the kind of a token that learns its label; any other number is a place among the divergences
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One divergence of the recipe. ``live`` compares with the teacher's logits, else with its stored top-k."""
+
+    between: Point
+    live: bool = False
+    temperature: float = 1.0
 
 
 @dataclass(slots=True)
 class Targets:
-    """What the N supervised tokens of a batch should have been. Rows with ``use_topk`` learn from top-k."""
+    """What the N supervised tokens of a batch should have been, and by which term each learns it."""
 
     labels: Tensor  # (N,) token ids
     weights: Tensor  # (N,) share of each token in the loss
-    use_topk: Tensor  # (N,) bool
+    kinds: Tensor  # (N,) place of its term, or TEXT
     topk_ids: Tensor | None = None  # (N, K)
     topk_logprobs: Tensor | None = None  # (N, K)
 
 
-def head_loss(hidden: Tensor, weight: Tensor, targets: Targets, chunk: int = 512) -> tuple[Tensor, Tensor]:
+@dataclass(slots=True)
+class LiveTeacher:
+    """The teacher's hidden states (N, Ht) of the same tokens and its head (V, Ht); neither gets a gradient."""
+
+    hidden: Tensor
+    head: Tensor
+
+
+def head_loss(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Targets,
+    terms: Sequence[Term] = (),
+    chunk: int = 512,
+    teacher: LiveTeacher | None = None,
+) -> tuple[Tensor, Tensor]:
     """Weighted sum of token losses, and the losses themselves.
 
     ``hidden`` (N, H) and the head's ``weight`` (V, H). Returns a scalar that carries the gradient and the
     (N,) unweighted losses in nats, which do not. N may be 0.
     """
-    return _HeadLoss.apply(hidden, weight, targets, chunk)  # pyright: ignore[reportReturnType]
+    return _HeadLoss.apply(hidden, weight, targets, terms, chunk, teacher)  # pyright: ignore[reportReturnType]
 
 
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Targets, chunk: int) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Targets,
+        terms: Sequence[Term],
+        chunk: int,
+        teacher: LiveTeacher | None,
+    ) -> tuple[Tensor, Tensor]:
         losses = torch.zeros(len(hidden), device=hidden.device, dtype=torch.float32)
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
@@ -48,7 +87,7 @@ class _HeadLoss(torch.autograd.Function):
             for start in range(0, len(hidden), chunk):
                 part = slice(start, start + chunk)
                 logits = (hidden[part] @ head.t()).float()  # (c, V)
-                losses[part] = _loss_to_gradient(logits, targets, part)
+                losses[part] = _loss_to_gradient(logits, targets, terms, part, teacher)
                 if grad_hidden is None and grad_weight is None:
                     continue
                 gradient = logits.mul_(targets.weights[part].unsqueeze(1)).to(hidden.dtype)
@@ -63,7 +102,7 @@ class _HeadLoss(torch.autograd.Function):
         return (losses * targets.weights).sum(), losses
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
         scale: Tensor = grads[0]
         hidden, weight = ctx.grad_hidden, ctx.grad_weight
         return (
@@ -71,33 +110,72 @@ class _HeadLoss(torch.autograd.Function):
             weight.mul_(scale.to(weight.dtype)) if weight is not None else None,
             None,
             None,
+            None,
+            None,
         )
 
 
-def _loss_to_gradient(logits: Tensor, targets: Targets, part: slice) -> Tensor:
+def _loss_to_gradient(
+    logits: Tensor, targets: Targets, terms: Sequence[Term], part: slice, teacher: LiveTeacher | None
+) -> Tensor:
     """Overwrite (c, V) logits with d(loss)/d(logits); return the (c,) losses."""
-    labels, use_topk = targets.labels[part], targets.use_topk[part]
+    labels, kinds = targets.labels[part], targets.kinds[part]
     log_z = logits.logsumexp(-1)
-    at_label = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
-    loss = log_z - at_label
-    if targets.topk_ids is None or targets.topk_logprobs is None or not bool(use_topk.any()):
+    losses = log_z - logits.gather(1, labels.unsqueeze(1)).squeeze(1)  # of the text; the terms overwrite theirs
+    for place, term in enumerate(terms):
+        rows = (kinds == place).nonzero().squeeze(1)
+        if not len(rows):
+            continue
+        if term.live:
+            assert teacher is not None
+            theirs = (teacher.hidden[part][rows] @ teacher.head.t()).float()
+            values, gradient = _live(logits[rows], theirs, term)
+            logits[rows] = gradient
+        else:
+            assert targets.topk_ids is not None and targets.topk_logprobs is not None
+            everything = len(rows) == len(kinds)  # then nothing is copied
+            mine = logits if everything else logits[rows]
+            values = _stored(
+                mine, log_z[rows], targets.topk_ids[part][rows], targets.topk_logprobs[part][rows].float(), term
+            )
+            if not everything:
+                logits[rows] = mine
+        losses[rows] = values
+    text = (kinds == TEXT).nonzero().squeeze(1)
+    if len(text) == len(kinds):
         logits.sub_(log_z.unsqueeze(1)).exp_()
-        logits.scatter_add_(1, labels.unsqueeze(1), torch.full_like(loss, -1.0).unsqueeze(1))
-        return loss
-    ids = targets.topk_ids[part]
-    log_p = targets.topk_logprobs[part].float()
-    real = log_p > PADDING / 2  # (c, K)
-    p = log_p.exp() * real
-    log_q = logits.gather(1, ids) - log_z.unsqueeze(1)  # (c, K)
-    q = log_q.exp() * real
-    tail_p = (1 - p.sum(1)).clamp(min=0.0)
-    tail_q = (1 - q.sum(1)).clamp(min=EPSILON)
-    sparse = (p * (log_p - log_q)).sum(1) + torch.xlogy(tail_p, tail_p) - tail_p * tail_q.log()
-    # Outside the k tokens the gradient is q·(1 - tail_p/tail_q); for plain rows it is q.
-    share = torch.where(use_topk, 1 - tail_p / tail_q, torch.ones_like(tail_p))
-    logits.sub_(log_z.unsqueeze(1)).exp_().mul_(share.unsqueeze(1))
-    row, column = (real & use_topk.unsqueeze(1)).nonzero(as_tuple=True)
-    logits[row, ids[row, column]] = q[row, column] - p[row, column]
-    plain = (~use_topk).nonzero().squeeze(1)
-    logits[plain, labels[plain]] -= 1.0
-    return torch.where(use_topk, sparse, loss)
+    elif len(text):
+        logits[text] = (logits[text] - log_z[text].unsqueeze(1)).exp_()
+    logits[text, labels[text]] -= 1.0
+    return losses
+
+
+def _gradient(between: Point, log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
+    """The divergences (n,) and g = ∂f/∂log q (n, C)."""
+    with torch.enable_grad():
+        log_q = log_q.detach().requires_grad_()
+        values = between(log_p, log_q)
+        [g] = torch.autograd.grad(values.sum(), log_q)
+    return values.detach(), g
+
+
+def _live(logits: Tensor, theirs: Tensor, term: Term) -> tuple[Tensor, Tensor]:
+    """Values (n,) and gradient (n, V) against the teacher's logits; T² on the value, 1/T from the softmax."""
+    t = term.temperature
+    log_q = (logits / t).log_softmax(-1)
+    values, g = _gradient(term.between, (theirs / t).log_softmax(-1), log_q)
+    return values * t**2, g.sub_(log_q.exp_().mul_(g.sum(-1, keepdim=True))).mul_(t)
+
+
+def _stored(logits: Tensor, log_z: Tensor, ids: Tensor, log_p: Tensor, term: Term) -> Tensor:
+    """Values (n,) against stored top-k; the logits (n, V) become the gradient in place."""
+    real = log_p > PADDING / 2  # (n, K)
+    log_q = student_categories(logits.gather(1, ids) - log_z.unsqueeze(1), log_p)
+    values, g = _gradient(term.between, teacher_categories(log_p), log_q)
+    total = g.sum(-1, keepdim=True)  # (n, 1)
+    q = log_q.exp()
+    share = g[:, -1:] / q[:, -1:] - total
+    logits.sub_(log_z.unsqueeze(1)).exp_().mul_(share)
+    row, column = real.nonzero(as_tuple=True)
+    logits[row, ids[row, column]] = (g[:, :-1] - q[:, :-1] * total)[row, column]
+    return values

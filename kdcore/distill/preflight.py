@@ -12,7 +12,8 @@ import torch
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.data import Row, batches, collate
 from kdcore.distill.loop import Learner, planned_steps
-from kdcore.distill.losses import LOSSES
+from kdcore.distill.objective import TEXT
+from kdcore.distill.recipe import teaching_of
 from kdcore.errors import DataError
 
 BYTES_FULL = 16  # float32 weight, gradient and two AdamW moments
@@ -67,10 +68,13 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
         report.warnings.append(f"{report.truncated} of {len(rows)} rows are cut at {config.max_length} tokens")
     if not heldout:
         report.warnings.append("no held-out rows: the curve can't show whether the student generalises")
-    wants = [LOSSES[part.loss].needs_topk for part in config.slices]
+    _, teaching = teaching_of(config.slices)
+    wants = [kind != TEXT and not live for kind, live in zip(teaching.kinds, teaching.live, strict=True)]
     without = sum(1 for row in rows if wants[row.slice] and row.topk_ids is None)
     if without == len(rows) and without:
-        report.blocks.append("no row has stored top-k for forward_kl; generate with top-k on, or choose another loss")
+        report.blocks.append("no row has stored top-k for this loss; generate with top-k on, compare with the live teacher, "
+            "or choose sequence_level_kd"
+        )
     elif without:
         report.warnings.append(
             f"{without} of {len(rows)} rows have no stored top-k (edited by people, or made without it); "
@@ -79,11 +83,15 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
     return report
 
 
-def check_cost(config: DistillConfig, student: Any, rows: list[Row], pad_id: int, report: Report) -> Report:
+def check_cost(
+    config: DistillConfig, student: Any, rows: list[Row], pad_id: int, report: Report, teacher: Any = None
+) -> Report:
     """Memory by count, time by one real forward and backward pass on the first batch."""
     report.parameters = sum(p.numel() for p in student.parameters())
     report.trainable = sum(p.numel() for p in student.parameters() if p.requires_grad)
     frozen = report.parameters - report.trainable
+    if teacher is not None:
+        frozen += sum(p.numel() for p in teacher.parameters())
     report.memory_gb = (report.trainable * BYTES_FULL + frozen * BYTES_FROZEN) / 1e9
     device = "cuda" if torch.cuda.is_available() else "cpu"
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
@@ -92,9 +100,10 @@ def check_cost(config: DistillConfig, student: Any, rows: list[Row], pad_id: int
         report.blocks.append(f"about {report.memory_gb:.1f} GB are needed, {report.free_gb:.1f} GB are free")
         return report
     group = next(batches(rows, config.batch_size, config.seed, 0))
-    weights = [part.weight for part in config.slices]
-    batch = collate(group, pad_id, weights, [LOSSES[part.loss].needs_topk for part in config.slices]).to(device)
-    learner = Learner(student.to(device).train(), config.chunk_tokens)
+    terms, teaching = teaching_of(config.slices)
+    batch = collate(group, pad_id, teaching).to(device)
+    teacher = teacher.to(device).eval() if teacher is not None else None
+    learner = Learner(student.to(device).train(), config.chunk_tokens, terms, teacher)
     started = time.perf_counter()
     loss, tokens = learner(batch)
     loss.backward()
@@ -102,6 +111,10 @@ def check_cost(config: DistillConfig, student: Any, rows: list[Row], pad_id: int
     report.step_s = time.perf_counter() - started
     average = report.supervised_tokens / len(rows) * config.batch_size
     report.forecast_s = report.step_s * report.steps * average / max(1, len(tokens))
+    if config.on_policy:
+        report.warnings.append(
+            f"{config.on_policy:.0%} of the steps first let the student write; the forecast does not count that time"
+        )
     return report
 
 

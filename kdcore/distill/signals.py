@@ -9,7 +9,12 @@ from torch import Tensor
 
 from kdcore.distill.data import Batch
 from kdcore.distill.losses import sparse
+from kdcore.distill.losses.divergences import point
+from kdcore.distill.objective import TEXT
 from kdcore.distill.student import hf_model
+
+# measured on every held-out row with stored top-k, whatever the training loss
+DISTANCES = {name: point(name) for name in ("forward_kl", "reverse_kl", "generalized_jsd")}
 
 
 def supervised_states(model: Any, batch: Batch) -> Tensor:
@@ -22,13 +27,14 @@ def supervised_states(model: Any, batch: Batch) -> Tensor:
 
 
 def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict[str, float]:
-    """Token means over all batches: ``sequence_level_kd``, and with stored top-k ``forward_kl`` and ``top1``.
+    """Token means over all batches: ``sequence_level_kd``, and with stored top-k the ``DISTANCES``, top1 and top5.
 
-    ``top1`` is the share of positions where student and teacher would say the same word.
+    ``top1`` is the share of positions where student and teacher would say the same word, ``top5`` where the
+    teacher's word is among the student's five likeliest.
     """
     core = hf_model(model)
     head = core.get_output_embeddings().weight
-    sums: dict[str, float] = {"sequence_level_kd": 0.0, "forward_kl": 0.0, "top1": 0.0}
+    sums: dict[str, float] = dict.fromkeys(("sequence_level_kd", *DISTANCES, "top1", "top5"), 0.0)
     tokens = with_topk = 0
     was_training = model.training
     model.eval()
@@ -44,16 +50,17 @@ def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict
                 tokens += len(labels)
                 if t.topk_ids is None or t.topk_logprobs is None:
                     continue
-                has = t.use_topk[part]
+                has = t.kinds[part] != TEXT
                 count = int(has.sum())
-                value = sparse.forward_kl(
-                    logits[None], t.topk_ids[part][None], t.topk_logprobs[part][None], has[None]
-                )
-                sums["forward_kl"] += float(value) * count
-                sums["top1"] += float(((logits.argmax(-1) == t.topk_ids[part][:, 0]) & has).sum())
+                stored = t.topk_ids[part][None], t.topk_logprobs[part][None], has[None]
+                for name, between in DISTANCES.items():
+                    sums[name] += float(sparse.divergence(logits[None], *stored, between)) * count
+                said = logits.topk(5, dim=-1).indices == t.topk_ids[part][:, :1]  # (c, 5)
+                sums["top1"] += float((said[:, 0] & has).sum())
+                sums["top5"] += float((said.any(-1) & has).sum())
                 with_topk += count
     model.train(was_training)
     measures = {"sequence_level_kd": sums["sequence_level_kd"] / max(1, tokens)}
     if with_topk:
-        measures |= {"forward_kl": sums["forward_kl"] / with_topk, "top1": sums["top1"] / with_topk}
+        measures |= {name: sums[name] / with_topk for name in (*DISTANCES, "top1", "top5")}
     return measures

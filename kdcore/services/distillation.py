@@ -32,6 +32,11 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
     teacher = teacher_of(app, config.slices[0].dataset_id)
     thinned = config.student.init == "teacher_layers"
     paths: dict[str, str] = {"teacher_path": local_teacher(app, teacher, required=thinned)}
+    if config.needs_teacher and not paths["teacher_path"]:
+        raise ConfigError(
+            f'"{teacher}" is reached by an endpoint, so it can\'t sit beside the student; '
+            "compare with its stored top-k, or choose sequence_level_kd."
+        )
     if not thinned:
         paths["student_path"] = str(resolve(config.student.model, app.folders.models) or config.student.model)
     else:
@@ -58,7 +63,8 @@ def _start(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDi
     ids = [part.dataset_id for part in config.slices]
     refuse_leaks([datasets.rows_of(app.store, dataset_id) for dataset_id in ids])
     run = app.create_run(kind, config)
-    write_input(app, run.path / "input.parquet", ids, teacher_of(app, ids[0]))
+    parts = [(part.dataset_id, part.selection) for part in config.slices]
+    write_input(app, run.path / "input.parquet", parts, teacher_of(app, ids[0]))
     return app.launch(run)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.evaluation import EvaluateConfig
+from kdcore.configs.selection import EVERYTHING
 from kdcore.configs.serving import ServeConfig
 from kdcore.errors import ConfigError, JobError
 from kdcore.evaluate.metrics import bootstrap_mean
@@ -48,7 +49,7 @@ def start_run(app: App, train_run_id: str, **limits: Any) -> RunDir:
         raise ConfigError("this dataset version has no held-out rows; freeze one with a held-out share.")
     run = app.create_run("evaluate", config)
     teacher = distillation.teacher_of(app, config.dataset_id)
-    write_input(app, run.path / "input.parquet", [config.dataset_id], teacher, split="heldout")
+    write_input(app, run.path / "input.parquet", [(config.dataset_id, EVERYTHING)], teacher, split="heldout")
     return app.launch(run)
 
 

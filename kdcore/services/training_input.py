@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kdcore import ids
+from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import signals
@@ -32,13 +33,17 @@ SCHEMA = pa.schema(
 )
 
 
-def write_input(app: App, path: Path, dataset_ids: list[str], teacher: str, split: str | None = None) -> pa.Table:
-    """Write ``input.parquet``; slice i holds the rows of the i-th version. Returns the table.
+def write_input(
+    app: App, path: Path, parts: list[tuple[str, Selection]], teacher: str, split: str | None = None
+) -> pa.Table:
+    """Write ``input.parquet``; slice i holds the selected training rows of the i-th version. Returns the table.
+
+    Its held-out rows are all there whatever the selection, so that recipes are measured on the same questions.
 
     Token ids and top-k are those of ``teacher``; rows of another teacher carry text only. Raises ConfigError
-    where one version trains on what another holds out.
+    where one version trains on what another holds out, or a selection leaves nothing to train on.
     """
-    slices = [texts(app, datasets.rows_of(app.store, dataset_id, split)) for dataset_id in dataset_ids]
+    slices = [texts(app, _selected(app, dataset_id, selection, split)) for dataset_id, selection in parts]
     refuse_leaks(slices)
     rows: list[dict[str, Any]] = []
     for number, frozen in enumerate(slices):
@@ -62,6 +67,17 @@ def write_input(app: App, path: Path, dataset_ids: list[str], teacher: str, spli
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     pq.write_table(table, path, compression="zstd")
     return table
+
+
+def _selected(app: App, dataset_id: str, selection: Selection, split: str | None) -> list[dict[str, Any]]:
+    rows = datasets.rows_of(app.store, dataset_id, split)
+    if selection == EVERYTHING:
+        return rows
+    chosen = datasets.selected_ids(app.store, dataset_id, selection)
+    kept = [row for row in rows if row["split"] != "train" or row["sample_id"] in chosen]
+    if not any(row["split"] == "train" for row in kept):
+        raise ConfigError(f"the filter of a slice selects no training row of version {dataset_id}; widen it.")
+    return kept
 
 
 def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

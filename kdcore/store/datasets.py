@@ -112,6 +112,17 @@ def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dic
     return store.rows(sql + " ORDER BY r.split, r.sample_id", values)
 
 
+def selected_ids(store: Store, dataset_id: str, selection: Selection) -> set[str]:
+    """Sample ids of a version's rows that a selection holds."""
+    sql, values = compile_selection(selection)
+    found = store.table(
+        "SELECT s.sample_id FROM samples s JOIN dataset_rows d USING (sample_id) "
+        f"WHERE d.dataset_id = ? AND {sql}",
+        [dataset_id, *values],
+    )
+    return set(found["sample_id"].to_pylist())
+
+
 def diff(store: Store, old: str, new: str) -> list[dict[str, Any]]:
     """What changed between two versions: ``change`` is added, dropped or edited."""
     return store.rows(

@@ -12,7 +12,7 @@ from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.loop import train
 from kdcore.distill.preflight import Report, check_cost, check_rows, refuse, show_first_batch
-from kdcore.distill.student import build_student, save_merged
+from kdcore.distill.student import build_student, load_causal_lm, save_merged
 from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
@@ -32,6 +32,11 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
         report.warnings.append(
             "the student's tokenizer is not the teacher's: it learns from the text, the stored top-k can't be used"
         )
+        if config.needs_teacher:
+            report.blocks.append(
+                "the live teacher has another tokenizer than the student, so their words can't be compared one by one; "
+                "choose a student of the teacher's family, or sequence_level_kd"
+            )
     rows = encode(splits["train"], tokenizer, config.max_length)
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
     check_rows(config, rows, heldout, report)
@@ -48,6 +53,11 @@ def _teaches_by_ids(config: DistillConfig, tokenizer: Any) -> bool:
     return same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.teacher_path))
 
 
+def open_teacher(config: DistillConfig, dtype: torch.dtype) -> Any:
+    """The live teacher where a slice asks for it, else None."""
+    return load_causal_lm(config.teacher_path, dtype) if config.needs_teacher else None
+
+
 def pad_token(tokenizer: Any) -> int:
     """An id to pad with; padded positions are masked, so any id does."""
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0)
@@ -62,6 +72,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
         precision = pick_precision(config.precision, torch.cuda.is_available())
         student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
         mixed = {"bfloat16": "bf16", "float16": "fp16"}.get(precision, "no")
+        teacher = open_teacher(config, getattr(torch, precision))
         try:
             train(
                 config,
@@ -72,6 +83,8 @@ def work(run: RunDir, reporter: Reporter) -> None:
                 run.path / "checkpoints",
                 reporter,
                 mixed,
+                teacher,
+                tokenizer.eos_token_id,
             )
         except Stopped as stop:
             if stop.state == "cancelled":  # stop and keep
@@ -88,7 +101,7 @@ def preflight(run: RunDir, reporter: Reporter) -> None:
         with on_accelerator(run, reporter):
             reporter.phase("measuring one step")
             student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
-            check_cost(config, student, rows, pad_token(tokenizer), report)
+            check_cost(config, student, rows, pad_token(tokenizer), report, open_teacher(config, torch.float32))
     write_json(run.path / "preflight.json", report.to_dict())
 
 

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 from kdcore.configs.base import load_config
 from kdcore.configs.evaluation import EvaluateConfig, ModelRole
 from kdcore.distill.data import Row, collate, encode, read_rows, same_tokenizer, without_token_ids
+from kdcore.distill.recipe import heldout_teaching
 from kdcore.distill.student import load_causal_lm, thin
 from kdcore.evaluate.answers import answer, compare
 from kdcore.evaluate.metrics import rouge_l
@@ -50,7 +51,7 @@ def load_role(config: EvaluateConfig, role: ModelRole) -> Any:
 
 def supervised_logits(model: Any, row: Row, pad_id: int) -> torch.Tensor:
     """Logits (T, V) float32 that predict the supervised tokens of one row, by the model's own forward pass."""
-    batch = collate([row], pad_id, [1.0], [True]).to(model.device)
+    batch = collate([row], pad_id, heldout_teaching(1)).to(model.device)
     with torch.inference_mode():
         logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits  # (1, T, V)
         return logits[0, batch.positions].float()

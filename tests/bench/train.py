@@ -20,7 +20,7 @@ from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.distill.data import Row
 from kdcore.distill.loop import train
 from kdcore.distill.losses.sequence import sequence_level_kd
-from kdcore.distill.objective import Targets, head_loss
+from kdcore.distill.objective import TEXT, Targets, head_loss
 from kdcore.distill.student import load_causal_lm, thin
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.settings import workspace
@@ -145,7 +145,7 @@ def loss_memory() -> tuple[float, float]:
     hidden = torch.randn(tokens, width, requires_grad=True)
     head = torch.randn(vocabulary, width, requires_grad=True)
     labels = torch.randint(0, vocabulary, (tokens,))
-    targets = Targets(labels, torch.full((tokens,), 1 / tokens), torch.zeros(tokens, dtype=torch.bool))
+    targets = Targets(labels, torch.full((tokens,), 1 / tokens), torch.full((tokens,), TEXT))
 
     def peak(work: Any) -> float:
         with torch.profiler.profile(profile_memory=True, activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
@@ -157,7 +157,7 @@ def loss_memory() -> tuple[float, float]:
             most = max(most, level)
         return most / 1e9
 
-    chunked = peak(lambda: head_loss(hidden, head, targets, 512)[0].backward())
+    chunked = peak(lambda: head_loss(hidden, head, targets, (), 512)[0].backward())
     hidden.grad = head.grad = None
     mask = torch.ones(1, tokens)
     dense = peak(lambda: sequence_level_kd((hidden @ head.t())[None], labels[None], mask).backward())

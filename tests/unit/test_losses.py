@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from kdcore.distill.losses import LOSSES, sparse
 from kdcore.distill.losses import divergences as dense
-from kdcore.distill.losses import sparse
 from kdcore.distill.losses.sequence import sequence_level_kd
-from kdcore.distill.objective import Targets, head_loss
+from kdcore.distill.objective import TEXT, LiveTeacher, Targets, Term, head_loss
 from kdcore.errors import ConfigError, ShapeError
 
 B, T, V, K = 2, 5, 11, 4
@@ -43,6 +43,17 @@ def mix(p, q, beta):
     return [beta * x + (1 - beta) * y for x, y in zip(p, q, strict=True)]
 
 
+def adaptive(p, q):
+    """Head = the likeliest words before half of the mass is reached; weight by the gaps there."""
+    order = sorted(range(len(p)), key=lambda i: -p[i])
+    head, mass = 0.0, 0.0
+    for i in order:
+        head += abs(p[i] - q[i]) if mass < 0.5 else 0.0
+        mass += p[i]
+    share = head / max(sum(abs(x - y) for x, y in zip(p, q, strict=True)), 1e-300)
+    return share * kl(p, q) + (1 - share) * kl(q, p)
+
+
 REFERENCES = {
     "forward_kl": (dense.forward_kl, lambda p, q: kl(p, q), {}),
     "reverse_kl": (dense.reverse_kl, lambda p, q: kl(q, p), {}),
@@ -59,6 +70,8 @@ REFERENCES = {
     "jsd_0": (dense.generalized_jsd, lambda p, q: kl(p, q), {"beta": 0.0}),
     "jsd_1": (dense.generalized_jsd, lambda p, q: kl(q, p), {"beta": 1.0}),
     "skew_kl": (dense.skew_kl, lambda p, q: kl(p, mix(p, q, 0.1)), {"alpha": 0.1}),
+    "skew_reverse_kl": (dense.skew_reverse_kl, lambda p, q: kl(q, mix(q, p, 0.1)), {"alpha": 0.1}),
+    "adaptive_kl": (dense.adaptive_kl, lambda p, q: adaptive(p, q), {}),
     "total_variation": (
         dense.total_variation,
         lambda p, q: 0.5 * sum(abs(x - y) for x, y in zip(p, q, strict=True)),
@@ -89,7 +102,8 @@ class TestDivergences:
     def test_gradient_is_right_and_the_teacher_gets_none(self, name):
         loss, _, options = REFERENCES[name]
         teacher = logits(1, grad=True)
-        assert torch.autograd.gradcheck(lambda s: loss(s, teacher.detach(), MASK, **options), (logits(0, grad=True),))
+        assert name == "adaptive_kl" or torch.autograd.gradcheck(  # its weight is held fixed, on purpose
+            lambda s: loss(s, teacher.detach(), MASK, **options), (logits(0, grad=True),))
         loss(logits(0, grad=True), teacher, MASK, **options).backward()
         assert teacher.grad is None
 
@@ -121,13 +135,29 @@ def topk(teacher, k):
     return best.indices, best.values
 
 
-class TestSparse:
-    def test_equals_dense_when_k_is_the_vocabulary(self):
-        ids, logprobs = topk(logits(1), V)
-        value = sparse.forward_kl(logits(0), ids, logprobs, MASK)
-        assert float(value) == pytest.approx(float(dense.forward_kl(logits(0), logits(1), MASK)), abs=1e-6)
+SPARSE = {
+    "forward_kl": (sparse.forward_kl, dense.forward_kl, lambda p, q: kl(p, q)),
+    "reverse_kl": (sparse.reverse_kl, dense.reverse_kl, lambda p, q: kl(q, p)),
+    "generalized_jsd": (
+        sparse.generalized_jsd,
+        dense.generalized_jsd,
+        lambda p, q: 0.5 * kl(p, mix(p, q, 0.5)) + 0.5 * kl(q, mix(p, q, 0.5)),
+    ),
+}
 
-    def test_equals_a_reference_with_a_tail_bucket(self):
+
+@pytest.mark.parametrize("name", SPARSE)
+class TestSparse:
+    def test_equals_dense_when_k_is_the_vocabulary(self, name):
+        few, full, _ = SPARSE[name]
+        for dtype in (torch.float64, torch.float32):
+            ids, logprobs = topk(logits(1, dtype=dtype), V)
+            value = few(logits(0, dtype=dtype), ids, logprobs, MASK)
+            same = full(logits(0, dtype=dtype), logits(1, dtype=dtype), MASK)
+            assert float(value) == pytest.approx(float(same), abs=1e-6 if dtype == torch.float64 else 5e-6)
+
+    def test_equals_a_reference_with_a_tail_bucket(self, name):
+        few, _, point = SPARSE[name]
         ids, logprobs = topk(logits(1), K)
         values = []
         for b in range(B):
@@ -135,52 +165,86 @@ class TestSparse:
                 if MASK[b, t]:
                     q = logits(0)[b, t].softmax(-1)[ids[b, t]].tolist()
                     p = logprobs[b, t].exp().tolist()
-                    values.append(kl([*p, 1 - sum(p)], [*q, 1 - sum(q)]))
-        assert float(sparse.forward_kl(logits(0), ids, logprobs, MASK)) == pytest.approx(
-            sum(values) / len(values), abs=1e-6
-        )
+                    values.append(point([*p, 1 - sum(p)], [*q, 1 - sum(q)]))
+        assert float(few(logits(0), ids, logprobs, MASK)) == pytest.approx(sum(values) / len(values), abs=1e-6)
 
-    def test_is_never_negative_and_zero_at_equality(self):
+    def test_is_never_negative_and_zero_at_equality(self, name):
+        few = SPARSE[name][0]
         for seed in range(20):
             ids, logprobs = topk(logits(seed + 1), K)
-            assert float(sparse.forward_kl(logits(seed), ids, logprobs, MASK)) >= 0
+            assert float(few(logits(seed), ids, logprobs, MASK)) >= 0
         ids, logprobs = topk(logits(3), K)
-        assert float(sparse.forward_kl(logits(3), ids, logprobs, MASK)) == pytest.approx(0.0, abs=1e-9)
+        assert float(few(logits(3), ids, logprobs, MASK)) == pytest.approx(0.0, abs=1e-9)
 
-    def test_gradcheck(self):
+    def test_gradcheck_masked_positions_and_shifts(self, name):
+        few = SPARSE[name][0]
         ids, logprobs = topk(logits(1), K)
-        assert torch.autograd.gradcheck(lambda s: sparse.forward_kl(s, ids, logprobs, MASK), (logits(0, grad=True),))
+        assert torch.autograd.gradcheck(lambda s: few(s, ids, logprobs, MASK), (logits(0, grad=True),))
+        changed = logits(0) - 2.0
+        changed[MASK == 0] = float("nan")
+        same = few(logits(0), ids, logprobs, MASK)
+        assert float(few(changed, ids, logprobs, MASK)) == pytest.approx(float(same), abs=1e-9)
+
+    def test_a_teacher_that_is_certain_gives_finite_numbers(self, name):
+        few = SPARSE[name][0]
+        ids, logprobs = topk(logits(1, dtype=torch.bfloat16).float() * 200, K)
+        student = logits(0, dtype=torch.bfloat16).detach().mul(30).requires_grad_()
+        value = few(student, ids, logprobs, MASK)
+        value.backward()
+        assert torch.isfinite(value)
+        assert torch.isfinite(student.grad).all()
+
+
+def _terms():
+    """One of each divergence, stored and live, and text: what a batch of many slices holds."""
+    names = [loss.name for loss in LOSSES.values() if loss.divergence]
+    stored = [Term(dense.point(name)) for name in names]
+    return [*stored, *(Term(dense.point(name), live=True, temperature=2.0) for name in names)]
 
 
 @pytest.mark.parametrize("chunk", [3, 64])
+@pytest.mark.parametrize("place", range(-1, len(LOSSES) * 2 - 2))
 @pytest.mark.parametrize("mixed", [False, True])
-def test_chunked_equals_dense(chunk, mixed):
+def test_chunked_equals_dense(chunk, place, mixed):
     """One pass over chunks has the values and gradients of the readable losses on full logits."""
     generator = torch.Generator().manual_seed(0)
-    n, h = 10, 6
+    n, h, theirs = 10, 6, 7
     hidden = torch.randn(n, h, generator=generator).requires_grad_()
     head = torch.randn(V, h, generator=generator).requires_grad_()
     labels = torch.randint(0, V, (n,), generator=generator)
-    best = torch.randn(n, V, generator=generator).log_softmax(-1).topk(K, dim=-1)
-    use_topk = torch.arange(n) % 2 == 0 if mixed else torch.ones(n, dtype=torch.bool)
-    weights = torch.full((n,), 1 / n)
-    targets = Targets(labels, weights, use_topk, best.indices, best.values)
-    total, _ = head_loss(hidden, head, targets, chunk)
+    teacher = LiveTeacher(torch.randn(n, theirs, generator=generator), torch.randn(V, theirs, generator=generator))
+    full_teacher = teacher.hidden @ teacher.head.t()
+    best = full_teacher.log_softmax(-1).topk(K, dim=-1)
+    here = torch.arange(n) % 2 == 0 if mixed else torch.ones(n, dtype=torch.bool)
+    kinds = torch.where(here, place, TEXT)
+    targets = Targets(labels, torch.full((n,), 1 / n), kinds, best.indices, best.values)
+    terms = _terms()
+    total, values = head_loss(hidden, head, targets, terms, chunk, teacher)
     total.backward()
     got = hidden.grad.clone(), head.grad.clone()
     hidden.grad = head.grad = None
     full = hidden @ head.t()
-    share = use_topk.sum() / n
-    expected = share * sparse.forward_kl(full[None], best.indices[None], best.values[None], use_topk[None])
-    expected = expected + (1 - share) * sequence_level_kd(full[None], labels[None], ~use_topk[None])
+    term = terms[place] if place >= 0 else None
+    share = (here.sum() / n) if term else torch.tensor(0.0)
+    text = ~here if term else torch.ones_like(here)
+    expected = (1 - share) * sequence_level_kd(full[None], labels[None], text[None])
+    if term and term.live:
+        t = term.temperature
+        point = term.between((full_teacher / t).log_softmax(-1), (full / t).log_softmax(-1)) * t**2
+        expected = expected + share * point[here].mean()
+    elif term:
+        expected = expected + share * sparse.divergence(
+            full[None], best.indices[None], best.values[None], here[None], term.between
+        )
     expected.backward()
     assert float(total.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+    assert float(values.mean()) == pytest.approx(float(total.detach()), abs=1e-5)
     torch.testing.assert_close(got[0], hidden.grad, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(got[1], head.grad, atol=1e-5, rtol=1e-4)
 
 
 def test_chunked_loss_of_nothing_is_zero():
-    empty = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0), torch.zeros(0, dtype=torch.bool))
+    empty = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0), torch.zeros(0, dtype=torch.long))
     total, losses = head_loss(torch.zeros(0, 4, requires_grad=True), torch.zeros(V, 4, requires_grad=True), empty)
     assert float(total.detach()) == 0
     assert losses.shape == (0,)
@@ -191,13 +255,13 @@ def test_a_row_with_fewer_stored_tokens_is_not_changed_by_its_neighbours():
     generator = torch.Generator().manual_seed(5)
     logits_one = torch.randn(1, V, generator=generator)
     best = torch.randn(1, V, generator=generator).log_softmax(-1).topk(K, dim=-1)
-    labels, use = torch.tensor([0]), torch.tensor([True])
+    labels, kinds = torch.tensor([0]), torch.tensor([0])
     wide_ids = torch.cat([best.indices, torch.zeros(1, 3, dtype=torch.long)], 1)
     wide_logprobs = torch.cat([best.values, torch.full((1, 3), sparse.PADDING)], 1)
 
     def run(ids, logprobs):
         hidden = logits_one.clone().requires_grad_()
-        total, losses = head_loss(hidden, torch.eye(V), Targets(labels, torch.ones(1), use, ids, logprobs))
+        total, losses = head_loss(hidden, torch.eye(V), Targets(labels, torch.ones(1), kinds, ids, logprobs), _terms())
         total.backward()
         return losses, hidden.grad
 

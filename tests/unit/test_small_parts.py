@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.configs.teacher import SamplingConfig
-from kdcore.distill.data import Row, batches, collate
+from kdcore.distill.data import Row, Teaching, batches, collate
 from kdcore.distill.loop import _from_step, _refuse_nonsense, planned_steps
 from kdcore.distill.preflight import Report, check_rows, refuse
 from kdcore.distill.student import kept_layers
@@ -85,7 +85,7 @@ def test_batches_are_seeded_and_resume_in_the_same_order():
 
 
 def test_collate_points_at_the_state_before_each_supervised_token():
-    batch = collate(rows(3), pad_id=0, weights=[2.0], use_topk=[True])
+    batch = collate(rows(3), pad_id=0, teaching=Teaching((2.0,), (0,), (False,)))
     width = batch.input_ids.shape[1]
     for position, label in zip(batch.positions.tolist(), batch.targets.labels.tolist(), strict=True):
         assert int(batch.input_ids[position // width, position % width + 1]) == label

@@ -7,25 +7,55 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss as the recipe names it."""
+    """A loss as the recipe names it. ``divergence`` compares next-token distributions; else it learns the text."""
 
     name: str
     summary: str
     source: str
-    needs_topk: bool
+    divergence: bool = True
 
 
-LOSSES: dict[str, Loss] = {
-    "sequence_level_kd": Loss(
+_ALL = (
+    Loss(
         "sequence_level_kd",
         "Learn the teacher's text word for word",
         "Kim & Rush 2016 (arXiv 1606.07947); survey Eq. 9",
-        needs_topk=False,
+        divergence=False,
     ),
-    "forward_kl": Loss(
+    Loss(
         "forward_kl",
-        "Match the teacher's likeliest next words at every position, with a tail for the rest",
+        "Match all of the teacher's next words: covers what it may say",
         "Hinton et al. 2015 (arXiv 1503.02531); survey Eq. 10",
-        needs_topk=True,
     ),
-}
+    Loss(
+        "reverse_kl",
+        "Say only what the teacher finds likely: keeps to its main answers",
+        "Gu et al. 2024, MiniLLM (arXiv 2306.08543); survey table 2",
+    ),
+    Loss(
+        "generalized_jsd",
+        "Between the two, by beta: 0 is the forward and 1 the reverse divergence",
+        "Agarwal et al. 2024, GKD (arXiv 2306.13649), Eq. 1; survey table 2",
+    ),
+    Loss(
+        "skew_kl",
+        "Forward divergence to a mixture of teacher and student: steadier at the start",
+        "Ko et al. 2024, DistiLLM (arXiv 2402.03898)",
+    ),
+    Loss(
+        "skew_reverse_kl",
+        "Reverse divergence to a mixture of student and teacher: steadier at the start",
+        "Ko et al. 2024, DistiLLM (arXiv 2402.03898)",
+    ),
+    Loss(
+        "adaptive_kl",
+        "Forward and reverse, weighed by where the student is further off",
+        "Wu et al. 2024 (arXiv 2404.02657)",
+    ),
+    Loss(
+        "total_variation",
+        "Half the sum of differences of probability: bounded, robust against rare words",
+        "Wen et al. 2023, f-distill (arXiv 2307.15190)",
+    ),
+)
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in _ALL}

@@ -1,12 +1,17 @@
-"""Divergences between two full next-token distributions. Nats per supervised token, times temperature².
+"""Divergences between two next-token distributions. Nats per supervised token, times temperature².
 
-All take logits (B, T, V) and a mask (B, T), all are 0 when the two agree, and none lets a gradient
-into the teacher. Hinton et al. 2015 for the temperature; Agarwal et al. 2024 (GKD) for the mixtures.
+Each is written once, as a function of log-probabilities over any set of categories (``POINTS``): the whole
+vocabulary here, the teacher's top-k and a tail in ``sparse``, a chunk of either in ``distill.objective``.
+
+The public functions take logits (B, T, V) and a mask (B, T), all are 0 when the two agree, and none lets a
+gradient into the teacher. Hinton et al. 2015 for the temperature; Agarwal et al. 2024 (GKD) for the mixtures.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,34 +19,102 @@ from torch import Tensor
 from kdcore.distill.losses.reduce import masked_mean
 from kdcore.errors import ConfigError, ShapeError
 
+Point = Callable[[Tensor, Tensor], Tensor]  # teacher's and student's log-probs (…, C) → the divergence (…)
+HEAD_MASS = 0.5  # adaptive_kl: the likeliest words that hold this share of the teacher's mass are its head
 
-def _log_distributions(student: Tensor, teacher: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+
+def _kl(log_a: Tensor, log_b: Tensor) -> Tensor:
+    """KL(a ‖ b) over the last dimension."""
+    return (log_a.exp() * (log_a - log_b)).sum(-1)
+
+
+def _forward(log_p: Tensor, log_q: Tensor) -> Tensor:
+    return _kl(log_p, log_q)
+
+
+def _reverse(log_p: Tensor, log_q: Tensor) -> Tensor:
+    return _kl(log_q, log_p)
+
+
+def _mixed(log_p: Tensor, log_q: Tensor, share: float) -> Tensor:
+    """log(share·p + (1 - share)·q)."""
+    return torch.logaddexp(log_p + math.log(share), log_q + math.log1p(-share))
+
+
+def _jsd(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
+    if beta in (0, 1):
+        return _forward(log_p, log_q) if beta == 0 else _reverse(log_p, log_q)
+    log_m = _mixed(log_p, log_q, beta)
+    return beta * _kl(log_p, log_m) + (1 - beta) * _kl(log_q, log_m)
+
+
+def _skew(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
+    return _kl(log_p, _mixed(log_p, log_q, alpha) if alpha else log_q)
+
+
+def _skew_reverse(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
+    return _kl(log_q, _mixed(log_q, log_p, alpha) if alpha else log_p)
+
+
+def _variation(log_p: Tensor, log_q: Tensor) -> Tensor:
+    return 0.5 * (log_p.exp() - log_q.exp()).abs().sum(-1)
+
+
+def _adaptive(log_p: Tensor, log_q: Tensor) -> Tensor:
+    p, q = log_p.exp(), log_q.detach().exp()
+    best, order = p.sort(dim=-1, descending=True)
+    before = best.cumsum(-1) - best
+    gaps = (best - q.gather(-1, order)).abs()
+    head = (gaps * (before < HEAD_MASS)).sum(-1)
+    share = head / gaps.sum(-1).clamp(min=torch.finfo(p.dtype).tiny)
+    return share * _forward(log_p, log_q) + (1 - share) * _reverse(log_p, log_q)
+
+
+def point(name: str, *, beta: float = 0.5, alpha: float = 0.1) -> Point:
+    """The divergence of that name over log-probabilities.
+
+    Raises ConfigError for an unknown name, a β outside [0, 1] or an α outside [0, 1).
+    """
+    if not 0 <= beta <= 1:
+        raise ConfigError(f"beta is {beta}; it must lie between 0 and 1.")
+    if not 0 <= alpha < 1:
+        raise ConfigError(f"alpha is {alpha}; it must be at least 0 and below 1.")
+    points: dict[str, Point] = {
+        "forward_kl": _forward,
+        "reverse_kl": _reverse,
+        "generalized_jsd": partial(_jsd, beta=beta),
+        "skew_kl": partial(_skew, alpha=alpha),
+        "skew_reverse_kl": partial(_skew_reverse, alpha=alpha),
+        "adaptive_kl": _adaptive,
+        "total_variation": _variation,
+    }
+    if name not in points:
+        raise ConfigError(f'unknown divergence "{name}"; known: {", ".join(points)}.')
+    return points[name]
+
+
+def _dense(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float, divergence: Point) -> Tensor:
     if student.shape != teacher.shape:
         raise ShapeError(
             f"student logits {tuple(student.shape)} and teacher logits {tuple(teacher.shape)} differ; "
             "the two need the same tokenizer and the same tokens."
         )
+    if temperature <= 0:
+        raise ConfigError(f"the temperature is {temperature}; it must be above 0.")
     wide = torch.promote_types(student.dtype, torch.float32)
     log_q = (student.to(wide) / temperature).log_softmax(-1)
     log_p = (teacher.detach().to(wide) / temperature).log_softmax(-1)
-    return log_q, log_p
-
-
-def _kl(log_a: Tensor, log_b: Tensor) -> Tensor:
-    """KL(a ‖ b) at each position: (B, T, V) → (B, T)."""
-    return (log_a.exp() * (log_a - log_b)).sum(-1)
+    return masked_mean(divergence(log_p, log_q), mask) * temperature**2
 
 
 def forward_kl(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
     """KL(teacher ‖ student): covers all that the teacher may say. Survey Eq. 10."""
-    log_q, log_p = _log_distributions(student_logits, teacher_logits, temperature)
-    return masked_mean(_kl(log_p, log_q), mask) * temperature**2
+    return _dense(student_logits, teacher_logits, mask, temperature, _forward)
 
 
 def reverse_kl(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
     """KL(student ‖ teacher): seeks what the teacher says most. Gu et al. 2024 (MiniLLM)."""
-    log_q, log_p = _log_distributions(student_logits, teacher_logits, temperature)
-    return masked_mean(_kl(log_q, log_p), mask) * temperature**2
+    return _dense(student_logits, teacher_logits, mask, temperature, _reverse)
 
 
 def generalized_jsd(
@@ -52,30 +125,32 @@ def generalized_jsd(
     β = 0 and β = 1 are defined as ``forward_kl`` and ``reverse_kl``; the formula itself tends to 0 there.
     Raises ConfigError for a β outside [0, 1].
     """
-    if not 0 <= beta <= 1:
-        raise ConfigError(f"beta is {beta}; it must lie between 0 and 1.")
-    if beta == 0:
-        return forward_kl(student_logits, teacher_logits, mask, temperature)
-    if beta == 1:
-        return reverse_kl(student_logits, teacher_logits, mask, temperature)
-    log_q, log_p = _log_distributions(student_logits, teacher_logits, temperature)
-    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log1p(-beta))
-    value = beta * _kl(log_p, log_m) + (1 - beta) * _kl(log_q, log_m)
-    return masked_mean(value, mask) * temperature**2
+    return _dense(student_logits, teacher_logits, mask, temperature, point("generalized_jsd", beta=beta))
 
 
 def skew_kl(
     student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0, alpha: float = 0.1
 ) -> Tensor:
     """KL(teacher ‖ α·teacher + (1-α)·student). Ko et al. 2024 (DistiLLM). Raises ConfigError unless 0 ≤ α < 1."""
-    if not 0 <= alpha < 1:
-        raise ConfigError(f"alpha is {alpha}; it must be at least 0 and below 1.")
-    log_q, log_p = _log_distributions(student_logits, teacher_logits, temperature)
-    mixed = torch.logaddexp(log_p + math.log(alpha), log_q + math.log1p(-alpha)) if alpha else log_q
-    return masked_mean(_kl(log_p, mixed), mask) * temperature**2
+    return _dense(student_logits, teacher_logits, mask, temperature, point("skew_kl", alpha=alpha))
+
+
+def skew_reverse_kl(
+    student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0, alpha: float = 0.1
+) -> Tensor:
+    """KL(student ‖ α·student + (1-α)·teacher). Ko et al. 2024 (DistiLLM). Raises ConfigError unless 0 ≤ α < 1."""
+    return _dense(student_logits, teacher_logits, mask, temperature, point("skew_reverse_kl", alpha=alpha))
+
+
+def adaptive_kl(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+    """w·KL(teacher ‖ student) + (1-w)·KL(student ‖ teacher), w = the head's share of Σ|p - q|, at each position.
+
+    The head is the teacher's likeliest words up to half of its mass; w carries no gradient.
+    Wu et al. 2024 (arXiv 2404.02657), §4.
+    """
+    return _dense(student_logits, teacher_logits, mask, temperature, _adaptive)
 
 
 def total_variation(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
     """½ Σ|p - q|, between 0 and 1 at temperature 1. Wen et al. 2023 (f-distill)."""
-    log_q, log_p = _log_distributions(student_logits, teacher_logits, temperature)
-    return masked_mean(0.5 * (log_p.exp() - log_q.exp()).abs().sum(-1), mask) * temperature**2
+    return _dense(student_logits, teacher_logits, mask, temperature, _variation)

@@ -1,4 +1,4 @@
-"""KL from the teacher's stored top-k, with one more category for all other tokens: the tail.
+"""Divergences from the teacher's stored top-k, with one more category for all other tokens: the tail.
 
 Without the tail bucket the truncated sum is no divergence: it can be negative. With it the value is
 never negative and is 0 when the student agrees on the k tokens and on the mass of the rest.
@@ -9,19 +9,37 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kdcore.distill.losses.divergences import Point, point
 from kdcore.distill.losses.reduce import masked_mean
 from kdcore.errors import ShapeError
 
-EPSILON = 1e-6
 PADDING = -100.0  # log-prob of a column that is no token: rows with a smaller k are filled up with it
 
 
-def forward_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor) -> Tensor:
-    """KL(teacher ‖ student) over k + 1 categories, mean over supervised tokens, in nats.
+def teacher_categories(topk_logprobs: Tensor) -> Tensor:
+    """Log-probs (…, K) of the teacher → (…, K + 1): its tokens, then its tail. A tail of 0 is the smallest float."""
+    real = topk_logprobs > PADDING / 2
+    return _with_tail(topk_logprobs.masked_fill(~real, PADDING))
+
+
+def student_categories(log_q: Tensor, topk_logprobs: Tensor) -> Tensor:
+    """The student's log-probs (…, K) of the same tokens → (…, K + 1). Padding columns have no mass on either side."""
+    real = topk_logprobs > PADDING / 2
+    return _with_tail(log_q.masked_fill(~real, PADDING))
+
+
+def _with_tail(logprobs: Tensor) -> Tensor:
+    tail = (1 - logprobs.exp().sum(-1, keepdim=True)).clamp(min=torch.finfo(logprobs.dtype).eps)
+    return torch.cat([logprobs, tail.log()], -1)
+
+
+def divergence(
+    student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor, between: Point
+) -> Tensor:
+    """Any divergence over k + 1 categories, mean over supervised tokens, in nats.
 
     ``student_logits`` (B, T, V); ``topk_ids`` and ``topk_logprobs`` (B, T, K) at temperature 1; ``mask``
-    (B, T). The gradient on the logits is ``softmax(z) - t`` with t the teacher's top-k and, elsewhere, the
-    student's own tail rescaled to the teacher's tail mass. Equals the dense forward_kl at K = V.
+    (B, T). Equals the dense form at K = V. Raises ShapeError if the shapes differ.
     """
     if topk_ids.shape != topk_logprobs.shape or topk_ids.shape[:2] != student_logits.shape[:2]:
         raise ShapeError(
@@ -29,11 +47,27 @@ def forward_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, 
             f"{tuple(topk_logprobs.shape)} do not fit."
         )
     wide = torch.promote_types(student_logits.dtype, torch.float32)
-    log_q = student_logits.to(wide).log_softmax(-1).gather(-1, topk_ids)  # (B, T, K)
     log_p = topk_logprobs.detach().to(wide)
-    real = log_p > PADDING / 2
-    p = log_p.exp() * real
-    tail_p = (1 - p.sum(-1)).clamp(min=0.0)  # (B, T)
-    tail_q = (1 - (log_q.exp() * real).sum(-1)).clamp(min=EPSILON)
-    kept = (p * (log_p - log_q)).sum(-1)
-    return masked_mean(kept + torch.xlogy(tail_p, tail_p) - tail_p * tail_q.log(), mask)
+    log_q = student_logits.to(wide).log_softmax(-1).gather(-1, topk_ids)  # (B, T, K)
+    return masked_mean(between(teacher_categories(log_p), student_categories(log_q, log_p)), mask)
+
+
+def forward_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor) -> Tensor:
+    """KL(teacher ‖ student). See ``divergence`` for shapes.
+
+    The gradient on the logits is ``softmax(z) - t`` with t the teacher's top-k and, elsewhere, the student's
+    own tail rescaled to the teacher's tail mass.
+    """
+    return divergence(student_logits, topk_ids, topk_logprobs, mask, point("forward_kl"))
+
+
+def reverse_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor) -> Tensor:
+    """KL(student ‖ teacher). See ``divergence`` for shapes."""
+    return divergence(student_logits, topk_ids, topk_logprobs, mask, point("reverse_kl"))
+
+
+def generalized_jsd(
+    student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor, beta: float = 0.5
+) -> Tensor:
+    """The mixture of GKD Eq. 1, β as in ``divergences.generalized_jsd``. See ``divergence`` for shapes."""
+    return divergence(student_logits, topk_ids, topk_logprobs, mask, point("generalized_jsd", beta=beta))

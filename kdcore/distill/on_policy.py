@@ -1,0 +1,59 @@
+"""Steps on the student's own answers (GKD, Agarwal et al. 2024, Algorithm 1): it learns where it really goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from kdcore.configs.distillation import DistillConfig
+from kdcore.distill.data import Row
+
+
+def is_on_policy(config: DistillConfig, step: int) -> bool:
+    """Whether a step uses the student's answers: a share of ``on_policy`` of the steps, the same after a resume."""
+    if not config.on_policy:
+        return False
+    return float(np.random.default_rng([config.seed, step]).random()) < config.on_policy
+
+
+def rollouts(student: Any, rows: list[Row], config: DistillConfig, pad_id: int, eos_id: int | None) -> list[Row]:
+    """The rows with their answers replaced by what the student samples at temperature 1; at least one token each."""
+    width = max(row.prompt_length for row in rows)
+    device = next(student.parameters()).device
+    ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for place, row in enumerate(rows):  # padded on the left, so that all go on from the same column
+        ids[place, width - row.prompt_length :] = torch.tensor(row.ids[: row.prompt_length])
+        mask[place, width - row.prompt_length :] = 1
+    was_training = student.training
+    student.eval()
+    with torch.no_grad():
+        said: Any = student.generate(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            do_sample=True,
+            temperature=1.0,
+            top_k=0,
+            top_p=1.0,
+            max_new_tokens=config.rollout_tokens,
+            pad_token_id=pad_id,
+            eos_token_id=eos_id,
+        )
+    student.train(was_training)
+    return [
+        replace(
+            row,
+            ids=[*row.ids[: row.prompt_length], *_until_end(answer, eos_id)],
+            topk_ids=None,
+            topk_logprobs=None,
+        )
+        for row, answer in zip(rows, said[:, width:].tolist(), strict=True)
+    ]
+
+
+def _until_end(answer: list[int], eos_id: int | None) -> list[int]:
+    """The tokens up to the end mark, that one included; what follows it is padding."""
+    return answer[: answer.index(eos_id) + 1] if eos_id in answer else answer
