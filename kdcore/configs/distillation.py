@@ -86,7 +86,9 @@ class DistillConfig(Config):
     on_policy: float = Field(
         default=0.0, ge=0, le=1, description="Share of steps on the student's own answers, judged by the live teacher"
     )
-    rollout_tokens: int = Field(default=64, ge=1, le=2048, description="Longest answer of the student's own, in tokens")
+    rollout_tokens: int = Field(
+        default=64, ge=1, le=2048, description="Longest answer of the student's own, in tokens"
+    )
     seed: int = 0
     chunk_tokens: int = Field(default=512, ge=8, description="Supervised tokens in one piece of the output layer")
 

@@ -112,7 +112,9 @@ def train(
     save_every = config.save_every or max(1, total // 4)
     probe = [
         # Held-out rows always measure the distances, whatever the training loss.
-        collate(heldout[at : at + config.batch_size], pad_id, heldout_teaching(len(config.slices))).to(accelerator.device)
+        collate(heldout[at : at + config.batch_size], pad_id, heldout_teaching(len(config.slices))).to(
+            accelerator.device
+        )
         for at in range(0, len(heldout), config.batch_size)
     ]
 

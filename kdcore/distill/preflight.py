@@ -72,7 +72,8 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
     wants = [kind != TEXT and not live for kind, live in zip(teaching.kinds, teaching.live, strict=True)]
     without = sum(1 for row in rows if wants[row.slice] and row.topk_ids is None)
     if without == len(rows) and without:
-        report.blocks.append("no row has stored top-k for this loss; generate with top-k on, compare with the live teacher, "
+        report.blocks.append(
+            "no row has stored top-k for this loss; generate with top-k on, compare with the live teacher, "
             "or choose sequence_level_kd"
         )
     elif without:

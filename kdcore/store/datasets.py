@@ -112,12 +112,21 @@ def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dic
     return store.rows(sql + " ORDER BY r.split, r.sample_id", values)
 
 
+def topics(store: Store, dataset_id: str) -> list[str]:
+    """Topics of a version's training rows, in order of the alphabet."""
+    found = store.rows(
+        "SELECT DISTINCT s.topic FROM dataset_rows d JOIN samples s USING (sample_id) "
+        "WHERE d.dataset_id = ? AND d.split = 'train' AND s.topic <> '' ORDER BY 1",
+        [dataset_id],
+    )
+    return [row["topic"] for row in found]
+
+
 def selected_ids(store: Store, dataset_id: str, selection: Selection) -> set[str]:
     """Sample ids of a version's rows that a selection holds."""
     sql, values = compile_selection(selection)
     found = store.table(
-        "SELECT s.sample_id FROM samples s JOIN dataset_rows d USING (sample_id) "
-        f"WHERE d.dataset_id = ? AND {sql}",
+        f"SELECT s.sample_id FROM samples s JOIN dataset_rows d USING (sample_id) WHERE d.dataset_id = ? AND {sql}",
         [dataset_id, *values],
     )
     return set(found["sample_id"].to_pylist())

@@ -6,9 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.distillation import DistillConfig, StudentConfig
+from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
+from kdcore.configs.selection import ColumnIs
 from kdcore.distill.losses import LOSSES
-from kdcore.services import distillation
+from kdcore.services import datasets, distillation
 from kdcore.services.app import App
 from kdcore.ui import charts, forms, frame, live, state
 from kdcore.ui.words import duration
@@ -24,12 +25,22 @@ MORE = [
     "save_every",
     "chunk_tokens",
 ]
+OWN_FIELDS = {"generalized_jsd": ["beta"], "skew_kl": ["alpha"], "skew_reverse_kl": ["alpha"]}
+# what is measured on the held-out rows → (title of its curve, unit, form of a figure, whether more is better)
+MEASURES = {
+    "forward_kl": ("distance to the teacher (forward KL)", "nats a token", "{:.3f}", False),
+    "reverse_kl": ("distance from the teacher (reverse KL)", "nats a token", "{:.3f}", False),
+    "generalized_jsd": ("Jensen-Shannon distance", "nats a token", "{:.3f}", False),
+    "sequence_level_kd": ("loss on the teacher's text", "nats a token", "{:.3f}", False),
+    "top1": ("same next word", "share of words", "{:.0%}", True),
+    "top5": ("the teacher's word among the first five", "share of words", "{:.0%}", True),
+}
 NO_BAR = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
 def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
     """Data and loss for each slice, the student, the training; check, then start."""
-    config = _config(versions)
+    config = _config(app, versions)
     with st.container(horizontal=True):
         if st.button("Check the recipe", icon=":material/rule:", key="distill.check"):
             st.session_state["distill.preflight"] = distillation.start_preflight(app, project_id, config).run_id
@@ -41,40 +52,12 @@ def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
         _preflight_panel(app, st.session_state["distill.preflight"])
 
 
-def _config(versions: list[dict[str, Any]]) -> DistillConfig:
-    names = {
-        v["dataset_id"]: f"{v['name']} v{v['version']} · {v['train']} train, {v['heldout']} held out"
-        for v in versions
-    }
-    wanted = state.param("dataset")
+def _config(app: App, versions: list[dict[str, Any]]) -> DistillConfig:
     data, student_column, training = st.columns(3)
     with data:
         st.markdown("**Data and loss**")
         count = int(st.number_input("Slices", 1, 8, 1, help="Each slice is a dataset version with its own loss"))
-        slices = []
-        for number in range(count):
-            ids = list(names)
-            version = st.selectbox(
-                f"Version {number + 1}",
-                ids,
-                index=ids.index(wanted) if wanted in ids else 0,
-                format_func=names.__getitem__,
-                key=f"slice-{number}",
-            )
-            loss = st.selectbox(
-                f"Loss {number + 1}",
-                list(LOSSES),
-                index=list(LOSSES).index("forward_kl"),
-                format_func=lambda n: n.replace("_", " "),
-                help="; ".join(f"{x.name}: {x.summary}" for x in LOSSES.values()),
-                key=f"loss-{number}",
-            )
-            weight = (
-                st.number_input(f"Weight {number + 1}", 0.01, 100.0, 1.0, key=f"weight-{number}")
-                if count > 1
-                else 1.0
-            )
-            slices.append({"dataset_id": version, "loss": loss, "weight": weight})
+        slices = [_slice(app, versions, number, alone=count == 1) for number in range(count)]
     with student_column:
         st.markdown("**Student**")
         name = st.text_input("Name", value="Student", key="distill.name")
@@ -92,9 +75,58 @@ def _config(versions: list[dict[str, Any]]) -> DistillConfig:
     with training:
         st.markdown("**Training**")
         values = forms.draw(DistillConfig, "distill", TRAINING)
+        if all(part.get("targets") == "live" for part in slices):
+            values |= forms.draw(DistillConfig, "distill", ["on_policy"])
+            if values["on_policy"]:
+                values |= forms.draw(DistillConfig, "distill", ["rollout_tokens"])
         with st.expander("More", icon=":material/tune:"):
             values |= forms.draw(DistillConfig, "distill", MORE)
     return forms.load(DistillConfig, {"name": name, "slices": slices, "student": {"init": init, **student}, **values})
+
+
+def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool) -> dict[str, Any]:
+    """One term of the sum: version, loss and what that loss can be told."""
+    names = {
+        v["dataset_id"]: f"{v['name']} v{v['version']} · {v['train']} train, {v['heldout']} held out"
+        for v in versions
+    }
+    ids = list(names)
+    wanted = state.param("dataset")
+    version: str = (
+        st.selectbox(
+            f"Version {number + 1}",
+            ids,
+            index=ids.index(wanted) if wanted in ids else 0,
+            format_func=names.__getitem__,
+            key=f"slice-{number}",
+        )
+        or ids[0]
+    )
+    loss: str = st.selectbox(
+        f"Loss {number + 1}",
+        list(LOSSES),
+        index=list(LOSSES).index("forward_kl"),
+        format_func=lambda n: n.replace("_", " "),
+        key=f"loss-{number}",
+    )
+    st.caption(f"{LOSSES[loss].summary}.")
+    values: dict[str, Any] = {"dataset_id": version, "loss": loss}
+    if not alone:
+        values["weight"] = st.number_input(f"Weight {number + 1}", 0.01, 100.0, 1.0, key=f"weight-{number}")
+    with st.expander("More about this slice", icon=":material/tune:"):
+        topics = st.multiselect(
+            "Only these topics",
+            datasets.topics(app, version),
+            placeholder="all topics",
+            key=f"topics-{number}-{version}",
+        )
+        if topics:
+            values["selection"] = ColumnIs(column="topic", op="in", values=tuple(topics))
+        if LOSSES[loss].divergence:
+            values |= forms.draw(SliceConfig, f"slice-{number}", ["targets", *OWN_FIELDS.get(loss, [])])
+            if values["targets"] == "live":
+                values |= forms.draw(SliceConfig, f"slice-{number}", ["temperature"])
+    return values
 
 
 def _preflight_panel(app: App, run_id: str) -> None:
@@ -154,12 +186,19 @@ def _curves(app: App, run_ids: list[str]) -> None:
     left.plotly_chart(charts.loss_curves(points, run_ids, weight, log_scale), key="curve-loss", config=NO_BAR)
     held = [p for p in points if p["split"] == "heldout"]
     if held:
-        name = "forward_kl" if any(p["name"] == "forward_kl" for p in held) else "sequence_level_kd"
-        title = {"forward_kl": "Held-out distance to the teacher (forward KL)", "sequence_level_kd": "Held-out loss"}[
-            name
-        ]
+        there = {p["name"] for p in held}
+        name: str = right.selectbox(
+            "Measured on the held-out rows",
+            [n for n in MEASURES if n in there],
+            format_func=lambda n: MEASURES[n][0].capitalize(),
+            key="distill.measure",
+            persist_state="session",
+        )
+        title, unit, _, _ = MEASURES[name]
         right.plotly_chart(
-            charts.heldout_curves(points, run_ids, name, title, "nats a token"), key="curve-heldout", config=NO_BAR
+            charts.heldout_curves(points, run_ids, name, f"Held-out {title}", unit),
+            key="curve-heldout",
+            config=NO_BAR,
         )
         _latest(held, run_ids[0])
     else:
@@ -180,19 +219,13 @@ def _curves(app: App, run_ids: list[str]) -> None:
 
 def _latest(held: list[dict[str, Any]], run_id: str) -> None:
     with st.container(horizontal=True):
-        for name, label in (
-            ("forward_kl", "KL to the teacher"),
-            ("sequence_level_kd", "held-out loss"),
-            ("top1", "same next word"),
-        ):
+        for name, (title, _, form, more_is_better) in MEASURES.items():
             values = [p["value"] for p in held if p["run_id"] == run_id and p["name"] == name]
             if values:
-                form = "{:.0%}" if name == "top1" else "{:.3f}"
-                change = values[-1] - values[0]
                 st.metric(
-                    label,
+                    title,
                     form.format(values[-1]),
-                    delta=None if len(values) < 2 else form.format(change),
-                    delta_color="normal" if name == "top1" else "inverse",
+                    delta=None if len(values) < 2 else form.format(values[-1] - values[0]),
+                    delta_color="normal" if more_is_better else "inverse",
                     border=True,
                 )

@@ -34,7 +34,7 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
         )
         if config.needs_teacher:
             report.blocks.append(
-                "the live teacher has another tokenizer than the student, so their words can't be compared one by one; "
+                "the live teacher has another tokenizer than the student, so their words can't be compared; "
                 "choose a student of the teacher's family, or sequence_level_kd"
             )
     rows = encode(splits["train"], tokenizer, config.max_length)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kdcore.configs.elicitation import Example
-from kdcore.configs.selection import IsOneOf
+from kdcore.configs.selection import EVERYTHING, IsOneOf, Not, TextHas
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.services import datasets, generation, projects, review
@@ -30,7 +30,7 @@ def answered(app: App, tmp_path: Path) -> str:
 
 
 def training_rows(app: App, tmp_path: Path, *dataset_ids: str) -> dict[str, dict]:
-    write_input(app, tmp_path / "input.parquet", list(dataset_ids), "scripted")
+    write_input(app, tmp_path / "input.parquet", [(dataset_id, EVERYTHING) for dataset_id in dataset_ids], "scripted")
     return {row["sample_id"]: row for row in pq.read_table(tmp_path / "input.parquet").to_pylist()}
 
 
@@ -85,8 +85,22 @@ def test_training_on_what_another_slice_holds_out_is_refused(app: App, answered:
     held = {r["group_key"] for r in datasets.rows_of(app, one["dataset_id"], "heldout")}
     other = next(d for d in splits if {r["group_key"] for r in datasets.rows_of(app, d, "heldout")} != held)
     with pytest.raises(ConfigError, match="another slice holds out"):
-        write_input(app, tmp_path / "i.parquet", [one["dataset_id"], other], "scripted")
+        write_input(app, tmp_path / "i.parquet", [(one["dataset_id"], EVERYTHING), (other, EVERYTHING)], "scripted")
     training_rows(app, tmp_path, one["dataset_id"], one["dataset_id"])
+
+
+def test_a_slice_trains_on_its_selection_and_measures_on_all(app: App, answered: str, tmp_path: Path):
+    version = datasets.freeze(app, answered, "A", heldout_share=0.2)["dataset_id"]
+    held = {r["sample_id"] for r in datasets.rows_of(app, version, "heldout")}
+    ones = TextHas(field="question", query="number 1")
+    table = write_input(app, tmp_path / "i.parquet", [(version, ones), (version, Not(part=ones))], "scripted")
+    by_slice = [{r["sample_id"] for r in table.to_pylist() if r["slice"] == i} for i in (0, 1)]
+    assert by_slice[0] & by_slice[1] == held
+    assert len(by_slice[0] | by_slice[1]) == 20
+    asked = {r["sample_id"]: r["question"] for r in datasets.rows_of(app, version)}
+    assert all("number 1" in asked[key] for key in by_slice[0] - held)
+    with pytest.raises(ConfigError, match="selects no training row"):
+        write_input(app, tmp_path / "i.parquet", [(version, TextHas(query="nowhere"))], "scripted")
 
 
 def test_a_split_hardly_moves_when_a_group_is_added():

@@ -103,7 +103,8 @@ class TestDivergences:
         loss, _, options = REFERENCES[name]
         teacher = logits(1, grad=True)
         assert name == "adaptive_kl" or torch.autograd.gradcheck(  # its weight is held fixed, on purpose
-            lambda s: loss(s, teacher.detach(), MASK, **options), (logits(0, grad=True),))
+            lambda s: loss(s, teacher.detach(), MASK, **options), (logits(0, grad=True),)
+        )
         loss(logits(0, grad=True), teacher, MASK, **options).backward()
         assert teacher.grad is None
 
@@ -261,7 +262,9 @@ def test_a_row_with_fewer_stored_tokens_is_not_changed_by_its_neighbours():
 
     def run(ids, logprobs):
         hidden = logits_one.clone().requires_grad_()
-        total, losses = head_loss(hidden, torch.eye(V), Targets(labels, torch.ones(1), kinds, ids, logprobs), _terms())
+        total, losses = head_loss(
+            hidden, torch.eye(V), Targets(labels, torch.ones(1), kinds, ids, logprobs), _terms()
+        )
         total.backward()
         return losses, hidden.grad
 

@@ -33,9 +33,7 @@ def test_rrhf_counts_each_wrongly_ordered_pair():
 
 
 def test_pro_equals_the_formula_and_falls_when_the_best_rises():
-    slow = [
-        -sum(math.log(math.exp(p[k]) / sum(math.exp(x) for x in p[k:])) for k in range(4)) for p in P.tolist()
-    ]
+    slow = [-sum(math.log(math.exp(p[k]) / sum(math.exp(x) for x in p[k:])) for k in range(4)) for p in P.tolist()]
     assert float(ranking.pro(P)) == pytest.approx(sum(slow) / 4, abs=1e-9)
     better = P.clone()
     better[:, 0] += 1

@@ -45,7 +45,7 @@ def tiny(tmp_path_factory, models) -> Path:
 
 def start(app: App, tiny: Path, name: str, launch: bool = True, rows: int = 16, **changes) -> RunDir:
     config = DistillConfig(
-        slices=(SliceConfig(dataset_id="d"),),
+        slices=changes.pop("slices", (SliceConfig(dataset_id="d"),)),
         student=StudentConfig(init="teacher_layers", keep_layers=2, **changes.pop("student", {})),
         teacher_path=str(tiny),
         batch_size=4,
@@ -120,6 +120,32 @@ def test_killed_and_paused_it_ends_in_the_same_place(app: App, tiny: Path, undis
     assert stormy[STEPS] == pytest.approx(undisturbed[STEPS], abs=1e-5)
     assert undisturbed[STEPS] < undisturbed[1]
     assert (run.path / "student" / "model.safetensors").exists()
+
+
+def test_two_losses_and_own_answers_with_a_live_teacher_survive_a_kill(app: App, tiny: Path):
+    slices = (
+        SliceConfig(dataset_id="d", loss="reverse_kl", targets="live", temperature=2.0),
+        SliceConfig(dataset_id="e", loss="generalized_jsd", targets="live", beta=0.3, weight=0.5),
+    )
+    ends = []
+    for name, kill in (("calm", False), ("storm", True)):
+        run = start(app, tiny, f"own-{name}", launch=False, slices=slices, on_policy=0.5, rollout_tokens=6)
+        table = pq.read_table(run.path / "input.parquet").to_pylist()
+        for place, row in enumerate(table):
+            row["slice"] = place % 2
+        pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), run.path / "input.parquet")
+        app.launch(run)
+        if kill:
+            wait_for_step(run, 11)
+            os.killpg(run.status().pid, signal.SIGKILL)
+            while launcher.is_alive(run.status()):
+                time.sleep(0.01)
+            app.launch(run)
+        assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+        found, _ = read_metrics(run.path / "metrics.jsonl")
+        assert {"loss/slice0", "loss/slice1", "reverse_kl", "top5"} <= {row["name"] for row in found}
+        ends.append(losses(run))
+    assert ends[0][STEPS] == pytest.approx(ends[1][STEPS], abs=1e-5)
 
 
 def test_a_damaged_checkpoint_is_passed_over(app: App, tiny: Path, undisturbed):

@@ -53,6 +53,8 @@ def kto(policy: Tensor, ref: Tensor, good: Tensor, baseline: float | Tensor = 0.
     Ethayarajh et al. 2024 (arXiv 2402.01306), §4, with both weights 1.
     """
     if not policy.shape == ref.shape == good.shape:
-        raise ShapeError(f"log-probs {tuple(policy.shape)}, {tuple(ref.shape)} and labels {tuple(good.shape)} differ.")
+        raise ShapeError(
+            f"log-probs {tuple(policy.shape)}, {tuple(ref.shape)} and labels {tuple(good.shape)} differ."
+        )
     margin = policy - ref.detach() - baseline
     return (1 - torch.sigmoid(beta * torch.where(good.bool(), margin, -margin))).mean()

@@ -1,0 +1,54 @@
+"""A recipe says what can't be done in one sentence, and its own-answer steps are the same after a resume."""
+
+import pytest
+
+from kdcore.configs.base import load_config
+from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.distill.objective import TEXT
+from kdcore.distill.on_policy import _until_end, is_on_policy
+from kdcore.distill.recipe import teaching_of
+from kdcore.errors import ConfigError
+
+
+def config(**changes) -> DistillConfig:
+    part = {"dataset_id": "d", "loss": "forward_kl", "targets": "live"} | changes.pop("part", {})
+    return load_config(DistillConfig, {"slices": [part], **changes})
+
+
+def test_each_slice_finds_its_term():
+    slices = (
+        SliceConfig(dataset_id="a", loss="sequence_level_kd"),
+        SliceConfig(dataset_id="b", loss="skew_kl"),
+        SliceConfig(dataset_id="c", loss="reverse_kl", targets="live", temperature=2.0, weight=3.0),
+    )
+    terms, teaching = teaching_of(slices)
+    assert teaching.kinds == (TEXT, 0, 1)
+    assert teaching.live == (False, False, True)
+    assert teaching.weights == (1.0, 1.0, 3.0)
+    assert [term.temperature for term in terms] == [1.0, 2.0]
+
+
+def test_what_can_not_be_is_said():
+    with pytest.raises(ConfigError, match="stored top-k has no words to soften"):
+        config(part={"targets": "stored", "temperature": 2.0})
+    with pytest.raises(ConfigError, match="compare with the live teacher"):
+        config(part={"targets": "stored"}, on_policy=0.5)
+    with pytest.raises(ConfigError, match="compare with the live teacher"):
+        config(part={"loss": "sequence_level_kd"}, on_policy=0.5)
+    assert config(on_policy=0.5).needs_teacher
+    assert not config(part={"targets": "stored"}).needs_teacher
+
+
+def test_own_answers_are_a_fixed_share_of_the_steps():
+    half = config(on_policy=0.5)
+    steps = [is_on_policy(half, step) for step in range(400)]
+    assert steps == [is_on_policy(half, step) for step in range(400)]
+    assert 160 < sum(steps) < 240
+    assert all(is_on_policy(config(on_policy=1.0), step) for step in range(50))
+    assert not any(is_on_policy(config(), step) for step in range(50))
+
+
+def test_an_own_answer_ends_with_its_end_mark():
+    assert _until_end([5, 6, 2, 2, 2], 2) == [5, 6, 2]
+    assert _until_end([5, 6], 2) == [5, 6]
+    assert _until_end([5, 6], None) == [5, 6]
