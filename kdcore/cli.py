@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from kdcore import cli_commands as commands
@@ -14,6 +15,15 @@ from kdcore import cli_tables as tables
 from kdcore.errors import ConfigError, DataError, KdError, StoreError
 
 Command = Callable[[argparse.Namespace], Any]
+
+
+def _file_or_project(parser: argparse.ArgumentParser, written: str) -> None:
+    """A project of the workspace, or any JSONL file without one."""
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--project")
+    where.add_argument("--file", type=Path, metavar="F.jsonl", help="work on this file; no workspace is opened")
+    parser.add_argument("--text-field", help="field of the file that holds the text")
+    parser.add_argument("--out", type=Path, help=f"with --file: {written}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,9 +85,10 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("--budget-money", type=float, default=0.0)
 
     embed = add("embed", commands.embed, "embed, place and group a project's samples")
-    embed.add_argument("--project", required=True)
+    _file_or_project(embed, "Parquet with id, vector, x, y, cluster, title")
+    embed.add_argument("--clusters", type=int, default=0, help="number of groups; 0 chooses")
     screen = add("screen", commands.screen, "run checks over a project's samples")
-    screen.add_argument("--project", required=True)
+    _file_or_project(screen, "JSONL with the rows, passed and verdicts")
     screen.add_argument("--filters", help="names parted by commas; all when left out")
     review = add("review", commands.review, "record one decision about a sample")
     review.add_argument("sample")

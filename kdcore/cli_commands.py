@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kdcore.cli_shared import finish, open_workspace, project_id
+from kdcore.cli_shared import finish, open_workspace, progress_line, project_id
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.exploration import EmbedConfig
@@ -22,6 +22,7 @@ from kdcore.services import (
     distillation,
     evaluation,
     exploration,
+    file_jobs,
     main_job,
     models,
 )
@@ -73,18 +74,32 @@ def ui(arguments: Arguments) -> None:
 
 def embed(arguments: Arguments) -> dict[str, Any]:
     """``kd embed``."""
+    config = EmbedConfig(clusters=arguments.clusters)
+    if arguments.file:
+        out = _out(arguments)
+        folder = workspace(arguments.workspace).models
+        field = arguments.text_field or "text"
+        return file_jobs.embed_file(arguments.file, field, out, config, folder, progress_line())
     with open_workspace(arguments) as app:
-        run = exploration.start_map(app, project_id(app, arguments.project), EmbedConfig())
+        run = exploration.start_map(app, project_id(app, arguments.project), config)
         return finish(app, run.run_id) | {"clusters": exploration.clusters(app, run.run_id)}
 
 
 def screen(arguments: Arguments) -> dict[str, Any]:
     """``kd screen``."""
     names = arguments.filters.split(",") if arguments.filters else list(FILTERS)
+    if arguments.file:
+        return file_jobs.screen_file(arguments.file, names, arguments.text_field, _out(arguments), progress_line())
     with open_workspace(arguments) as app:
         project = project_id(app, arguments.project)
         run = exploration.start_screen(app, project, names)
         return finish(app, run.run_id) | {"checks": exploration.checks(app, project)}
+
+
+def _out(arguments: Arguments) -> Path:
+    if arguments.out is None:
+        raise ConfigError("--file needs --out: the path of the file to write.")
+    return arguments.out
 
 
 def review(arguments: Arguments) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,18 +38,23 @@ def project_id(app: App, name: str | None, *, create: bool = False) -> str:
     raise ConfigError(f'there is no project "{name}"; known: {names}.')
 
 
-def finish(app: App, run_id: str) -> dict[str, Any]:
-    """Wait for a run with its progress on stderr; raises JobError unless it is done."""
+def progress_line(name: str = "") -> Callable[[Any], None]:
+    """What prints a run's progress on stderr, each line once."""
     last = [""]
 
     def show(status: Any) -> None:
         p = status.progress
-        line = f"{run_id}: {status.message} {p.get('done', '')}/{p.get('total', '')} {p.get('unit', '')}".strip()
+        line = f"{name}{status.message} {p.get('done', '')}/{p.get('total', '')} {p.get('unit', '')}".strip()
         if line != last[0]:
             print(line, file=sys.stderr, flush=True)
             last[0] = line
 
-    status = app.wait(run_id, timeout_s=24 * 3600, on_poll=show)
+    return show
+
+
+def finish(app: App, run_id: str) -> dict[str, Any]:
+    """Wait for a run with its progress on stderr; raises JobError unless it is done."""
+    status = app.wait(run_id, timeout_s=24 * 3600, on_poll=progress_line(f"{run_id}: "))
     if status.state != "done":
         raise JobError(f"run {run_id} {status.state}: {status.message}")
     return {"run_id": run_id, "state": status.state, "progress": status.progress}

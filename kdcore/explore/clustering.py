@@ -8,10 +8,12 @@ import numpy as np
 
 SILHOUETTE_SAMPLE = 2000
 NEAR_BEST = 0.75
+MOST_GROUPS = 150
+ROWS_IN_GROUP = 40  # at the finest, in a large set; a small one is cut into at most √N groups
 
 
 def cluster(vectors: np.ndarray, k: int = 0, seed: int = 0) -> np.ndarray:
-    """(N, D) unit vectors → (N,) int32 labels, 0 the largest group. ``k = 0`` chooses from 2 to √N."""
+    """(N, D) unit vectors → (N,) int32 labels, 0 the largest group. ``k = 0`` chooses by silhouette."""
     n = len(vectors)
     if n < 4:
         return np.zeros(n, dtype=np.int32)
@@ -36,7 +38,7 @@ def _best(vectors: np.ndarray, seed: int) -> np.ndarray:
     """
     from sklearn.metrics import silhouette_score
 
-    most = max(2, min(40, int(np.sqrt(len(vectors)))))
+    most = max(2, min(MOST_GROUPS, max(int(np.sqrt(len(vectors))), len(vectors) // ROWS_IN_GROUP)))
     choices = sorted({round(k) for k in np.geomspace(2, most, num=min(7, most - 1))})
     tried: list[tuple[float, np.ndarray]] = []
     for k in choices:

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 WORDS_IN_TITLE = 3
+TEXTS_IN_GROUP = 2000  # read of each group: the words that mark it show long before
 
 
 def titles(texts: list[str], labels: np.ndarray) -> dict[int, str]:
     """The words that mark each group: ``tf · log(1 + A / f)``, A the mean number of words in a group."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-    groups = sorted({int(label) for label in labels})
-    joined = [" ".join(text for text, label in zip(texts, labels, strict=True) if label == g) for g in groups]
+    groups = [int(label) for label in np.unique(labels)]
+    joined = [" ".join(texts[i] for i in np.flatnonzero(labels == g)[:TEXTS_IN_GROUP]) for g in groups]
     vectorizer = CountVectorizer(
         stop_words=sorted(ENGLISH_STOP_WORDS | _FILLER),
         token_pattern=r"(?u)\b[^\W\d_]{3,}\b",

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from kdcore.configs.exploration import EmbedConfig, ScreenConfig
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.configs.serving import ServeConfig
@@ -25,23 +22,14 @@ READABLE = All(parts=(ColumnIs(column="status", op="in", values=("parsed", "trun
 FREEZABLE = All(parts=(ColumnIs(column="status", values=("parsed",)), Not(part=ReviewIs(states=("rejected",)))))
 
 
-def _text(row: dict[str, Any], what: str) -> str:
-    parts = {"question": (row["question"],), "answer": (row["answer"],)}.get(what, (row["question"], row["answer"]))
-    return "\n".join(part for part in parts if part)
-
-
 def start_map(app: App, project_id: str, config: EmbedConfig) -> RunDir:
     """Embed every readable sample of the project and draw a new map."""
-    rows = samples.by_ids(app.store, samples.keys(app.store, project_id, READABLE))
-    if not rows:
+    if not samples.count(app.store, project_id, READABLE):
         raise ConfigError("there are no answers to place on a map; ask the teacher first.")
     path = resolve(config.model, app.folders.models)
     config = config.model_copy(update={"project_id": project_id, "model_path": str(path or "")})
     run = app.create_run("embed", config)
-    table = pa.table(
-        {"sample_id": [row["sample_id"] for row in rows], "text": [_text(row, config.text) for row in rows]}
-    )
-    pq.write_table(table, run.path / "input.parquet")
+    samples.write_texts(app.store, project_id, READABLE, config.text, run.path / "input.parquet")
     return app.launch(run)
 
 
@@ -50,13 +38,8 @@ def start_screen(app: App, project_id: str, filters: list[str], selection: Selec
     unknown = [name for name in filters if name not in FILTERS]
     if unknown or not filters:
         raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
-    rows = samples.by_ids(app.store, samples.keys(app.store, project_id, selection))
     run = app.create_run("screen", ScreenConfig(project_id=project_id, filters=tuple(filters)))
-    columns = ("sample_id", "question", "answer")
-    pq.write_table(
-        pa.table({c: pa.array([row[c] for row in rows], type=pa.string()) for c in columns}),
-        run.path / "input.parquet",
-    )
+    samples.write_pairs(app.store, project_id, selection, run.path / "input.parquet")
     return app.launch(run)
 
 
@@ -78,10 +61,11 @@ def view(
     app: App, project_id: str, selection: Selection, page: int, page_size: int, sort: str, descending: bool
 ) -> dict[str, Any]:
     """Count, facets and one page of a selection."""
+    facets = samples.facets(app.store, project_id, selection)
     return {
-        "count": samples.count(app.store, project_id, selection),
+        "count": sum(found["rows"] for found in facets["status"]),  # every row has one, so nothing is read twice
         "total": samples.count(app.store, project_id, All()),
-        "facets": samples.facets(app.store, project_id, selection),
+        "facets": facets,
         "rows": samples.page(
             app.store,
             project_id,

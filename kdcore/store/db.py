@@ -13,11 +13,13 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kdcore.errors import StoreError
 from kdcore.store.migrations import migrate
 
 log = logging.getLogger(__name__)
+BATCH_ROWS = 50_000
 
 LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
@@ -88,6 +90,14 @@ class Store:
             for name, frame in frames.items():
                 cursor.register(name, frame)
             return cursor.sql(sql, params=list(values)).to_arrow_table()
+
+    def write(self, sql: str, values: Sequence[Any], path: Path) -> None:
+        """Read into a Parquet file, a batch at a time: the app process never holds the whole."""
+        with self._cursor() as cursor:
+            reader = cursor.sql(sql, params=list(values)).to_arrow_reader(BATCH_ROWS)
+            with pq.ParquetWriter(path, reader.schema, compression="zstd") as file:
+                for batch in reader:
+                    file.write_batch(batch)
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

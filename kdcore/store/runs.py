@@ -157,19 +157,29 @@ def insert_map(tx: Cursor, run_id: str, placements: pa.Table, titles: list[dict[
         tx.execute("INSERT INTO clusters VALUES (?, ?, ?, ?)", [run_id, row["cluster"], row["title"], row["size"]])
 
 
+RARE = 200
+
+
 def map_points(
     store: Store, project_id: str, map_run: str, selection: Selection, limit: int = 50_000
 ) -> list[dict[str, Any]]:
-    """Points of one map with what a hover shows; ``selected`` tells whether the selection holds."""
+    """Points of one map with what a hover shows; ``selected`` tells whether the selection holds.
+
+    Of a larger map about ``limit`` points are drawn, always the same ones; a small group keeps RARE of its own,
+    so that it stays to be seen.
+    """
     sql, values = compile_selection(selection)
+    total = int(store.scalar("SELECT count(*) FROM placements WHERE run_id = ?", [map_run]))
+    share = min(1.0, limit / max(1, total))
     return store.rows(
         "SELECT p.sample_id, p.x, p.y, p.cluster, c.title, s.status, s.topic, s.difficulty, s.reader, s.entropy, "
         "s.prompt_version_id, coalesce(r.action, 'pending') AS review, left(s.question, 160) AS question, "
         f"left(s.answer, 200) AS answer, {sql} AS selected FROM placements p JOIN samples s USING (sample_id) "
         "LEFT JOIN clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster "
         "LEFT JOIN current_reviews r ON r.sample_id = s.sample_id "
-        "WHERE p.run_id = ? AND s.project_id = ? ORDER BY hash(p.sample_id) LIMIT ?",
-        [*values, map_run, project_id, limit],
+        "WHERE p.run_id = ? AND s.project_id = ? AND (? >= 1 OR hash(p.sample_id) / 18446744073709551615.0 "
+        "< greatest(?, ? / greatest(coalesce(c.size, 1), 1))) ORDER BY p.cluster, p.sample_id",
+        [*values, map_run, project_id, share, share, float(RARE)],
     )
 
 

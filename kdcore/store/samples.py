@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -113,6 +114,27 @@ def by_ids(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
         for row in rows
     }
     return [found[key] for key in sample_ids if key in found]
+
+
+# which text places a sample on a map; an empty part leaves no empty line
+_TEXTS = {
+    "question": "coalesce(s.question, '')",
+    "answer": "coalesce(s.answer, '')",
+    "question_answer": "concat_ws(chr(10), nullif(s.question, ''), nullif(s.answer, ''))",
+}
+
+
+def write_texts(store: Store, project_id: str, selection: Selection, text: str, path: Path) -> None:
+    """Write ``sample_id`` and ``text`` of the selected rows to a Parquet file, never all in memory."""
+    where, values = _where(project_id, selection)
+    store.write(f"SELECT s.sample_id, {_TEXTS[text]} AS text {where} ORDER BY s.created, s.sample_id", values, path)
+
+
+def write_pairs(store: Store, project_id: str, selection: Selection, path: Path) -> None:
+    """Write ``sample_id``, ``question`` and ``answer`` of the selected rows to a Parquet file."""
+    where, values = _where(project_id, selection)
+    sql = f"SELECT s.sample_id, s.question, s.answer {where} ORDER BY s.created, s.sample_id"
+    store.write(sql, values, path)
 
 
 def page(store: Store, project_id: str, selection: Selection, **order: Any) -> list[dict[str, Any]]:

@@ -122,9 +122,23 @@ def _wrapped(value: str | None) -> str:
     return "<br>".join(textwrap.wrap(html.escape(value or ""), 60))
 
 
+MANY_POINTS = 5000  # above it a hover shows the question alone: the page stays small enough to redraw at once
+TITLES_ON_MAP = 40
+HOVER = "<b>%{customdata[1]}</b><br>%{customdata[2]}<br><i>%{customdata[3]}</i><extra></extra>"
+HOVER_BRIEF = "%{customdata[1]}<extra></extra>"
+
+
+def _hover(point: Mapping[str, Any], *, brief: bool) -> list[str]:
+    """The sample's id, and what a hover shows of it."""
+    if brief:
+        return [point["sample_id"], html.escape((point["question"] or "")[:80])]
+    return [point["sample_id"], *(_wrapped(point[name]) for name in ("question", "answer", "title"))]
+
+
 def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Figure:
     """WebGL map: one trace a value of ``colour``; unselected points dimmed, not hidden; titles at the centres."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
+    many = len(points) > MANY_POINTS
     for point in points:
         groups.setdefault(str(point[colour] if point[colour] not in (None, "") else "none"), []).append(point)
     figure = go.Figure()
@@ -134,10 +148,8 @@ def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Fig
             y=[p["y"] for p in members],
             mode="markers",
             name=name[:40],
-            customdata=[
-                [p["sample_id"], *(_wrapped(p[k]) for k in ("question", "answer", "title"))] for p in members
-            ],
-            hovertemplate="<b>%{customdata[1]}</b><br>%{customdata[2]}<br><i>%{customdata[3]}</i><extra></extra>",
+            customdata=[_hover(p, brief=many) for p in members],
+            hovertemplate=HOVER_BRIEF if many else HOVER,
             marker={
                 "size": 9 if len(points) < 2000 else 5,
                 "color": PALETTE[number % len(PALETTE)],
@@ -146,9 +158,11 @@ def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Fig
                 "line": {"width": 0.5, "color": "rgba(255,255,255,0.6)"},
             },
         )
-    for cluster, title in titles.items():
-        members = [p for p in points if p["cluster"] == cluster]
-        if members:
+    places: dict[int, list[Mapping[str, Any]]] = {}
+    for point in points:
+        places.setdefault(point["cluster"], []).append(point)
+    for cluster, title in list(titles.items())[:TITLES_ON_MAP]:  # the largest groups come first
+        if members := places.get(cluster):
             figure.add_annotation(
                 x=median(p["x"] for p in members),
                 y=median(p["y"] for p in members),

@@ -53,7 +53,14 @@ def map_panel(app: App, project_id: str, map_run: str, selection: Selection) -> 
     colour = st.segmented_control(
         "Colour", list(COLOURS), format_func=COLOURS.__getitem__, default="title", key="explore.colour", required=True
     )
-    titles = {c["cluster"]: c["title"] for c in exploration.clusters(app, map_run)}
+    groups = exploration.clusters(app, map_run)
+    titles = {c["cluster"]: c["title"] for c in groups}
+    total = sum(c["size"] for c in groups)
+    if len(points) < total:
+        st.caption(
+            f"{len(points):,} of {total:,} points are drawn, some of every group. "
+            "Lasso, box, filters and counts act on all."
+        )
     figure = charts.sample_map(points, colour or "title", titles)
     event: Any = st.plotly_chart(
         figure,

@@ -1,0 +1,198 @@
+"""Maps and checks of any JSONL file, without a workspace: the same workers over a run folder that is thrown away."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdcore.configs.base import Config
+from kdcore.configs.exploration import EmbedConfig, ScreenConfig
+from kdcore.errors import ConfigError, DataError, JobError
+from kdcore.filters import FILTERS
+from kdcore.jobs import launcher
+from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.jobs.tail import all_records
+from kdcore.models import resolve
+from kdcore.types import TERMINAL_STATES
+
+ID_FIELDS = ("id", "sample_id")
+QUESTION_FIELDS = ("question", "prompt", "instruction", "input")
+ANSWER_FIELDS = ("answer", "response", "output", "completion", "text")
+Watch = Callable[[Status], None]
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSONL file. Raises DataError naming the line that is no JSON object."""
+    if not path.is_file():
+        raise DataError(f"there is no file {path}; give the path of a JSONL file.")
+    rows: list[dict[str, Any]] = []
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except ValueError as exc:
+                    raise DataError(f"line {number} of {path.name} is no JSON: {exc}.") from exc
+                if not isinstance(row, dict):
+                    raise DataError(f"line {number} of {path.name} is no JSON object; each line must be one.")
+                rows.append(row)
+    except UnicodeDecodeError as exc:
+        raise DataError(
+            f"{path.name} is not UTF-8 text ({exc.reason} at byte {exc.start}); convert it first."
+        ) from exc
+    if not rows:
+        raise DataError(f"{path.name} has no row; at least one is needed.")
+    return rows
+
+
+def embed_file(
+    path: Path, text_field: str, out: Path, config: EmbedConfig, models: Path, watch: Watch
+) -> dict[str, Any]:
+    """Write ``out`` (Parquet: id, vector, x, y, cluster, title), one row for each line of the file, in its order."""
+    rows = read_jsonl(path)
+    texts = [_text(row, text_field, number) for number, row in enumerate(rows, 1)]
+    local = resolve(config.model, models)
+    config = config.model_copy(update={"model_path": str(local or "")})
+    table = pa.table({"sample_id": [str(i) for i in range(len(rows))], "text": texts})
+    with _throwaway("embed", config, table) as run:
+        progress = _finish(run, watch).progress
+        vectors = pq.read_table(run.path / "vectors.parquet")
+        places = pq.read_table(run.path / "placements.parquet")
+        groups = json.loads((run.path / "clusters.json").read_bytes())
+    names = {group["cluster"]: group["title"] for group in groups}
+    _replace(
+        out,
+        pa.table(
+            {
+                "id": _ids(rows),
+                "vector": vectors["vector"],
+                "x": places["x"],
+                "y": places["y"],
+                "cluster": places["cluster"],
+                "title": [names[key] for key in places["cluster"].to_pylist()],
+            }
+        ),
+    )
+    return {"rows": len(rows), "dim": progress.get("dim"), "clusters": groups, "out": str(out)}
+
+
+def screen_file(path: Path, filters: list[str], text_field: str | None, out: Path, watch: Watch) -> dict[str, Any]:
+    """Write ``out`` (JSONL): each row of the file with ``passed`` and ``verdicts``. Raises ConfigError, DataError."""
+    unknown = [name for name in filters if name not in FILTERS]
+    if unknown or not filters:
+        raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
+    rows = read_jsonl(path)
+    pairs = [_pair(row, text_field, number) for number, row in enumerate(rows, 1)]
+    table = pa.table(
+        {
+            "sample_id": [str(i) for i in range(len(rows))],
+            "question": [question for question, _ in pairs],
+            "answer": [answer for _, answer in pairs],
+        }
+    )
+    ids = _ids(rows)
+    verdicts: list[dict[str, Any]] = [{} for _ in rows]
+    with _throwaway("screen", ScreenConfig(filters=tuple(filters)), table) as run:
+        _finish(run, watch)
+        for record in all_records(run):
+            body = record.body
+            reason = body["reason"]
+            verdicts[int(body["sample_id"])][body["filter"]] = {
+                "passed": body["passed"],
+                "reason": _named(reason, ids),
+                "score": body["score"],
+            }
+    failed = {name: sum(not row[name]["passed"] for row in verdicts) for name in filters}
+    kept = [all(found["passed"] for found in row.values()) for row in verdicts]
+    scratch = out.with_name(f".{out.name}.tmp")
+    with scratch.open("w", encoding="utf-8") as file:
+        for row, passed, found in zip(rows, kept, verdicts, strict=True):
+            file.write(_line({**row, "passed": passed, "verdicts": found}))
+    scratch.replace(out)
+    return {"rows": len(rows), "passed": sum(kept), "failed": failed, "out": str(out)}
+
+
+def _line(row: dict[str, Any]) -> str:
+    """A row as one line; half a character, which JSON can hold and UTF-8 can't, stays as it was escaped."""
+    text = json.dumps(row, ensure_ascii=False)
+    whole = text.encode("utf-8", "replace").decode() == text
+    return (text if whole else json.dumps(row)) + "\n"
+
+
+def _named(reason: str, ids: list[str]) -> str:
+    """A reason that points at another row, by the id of the file instead of its place."""
+    start, mark, place = reason.rpartition(" sample ")
+    return f"{start}{mark}{ids[int(place)]}" if mark and place.isdigit() else reason
+
+
+def _ids(rows: list[dict[str, Any]]) -> list[str]:
+    """The file's own ids; the number of the row where it has none."""
+    return [str(next((row[f] for f in ID_FIELDS if row.get(f) is not None), i)) for i, row in enumerate(rows)]
+
+
+def _text(row: dict[str, Any], field: str, number: int) -> str:
+    if field not in row:
+        raise DataError(f'row {number} has no field "{field}"; it has {", ".join(map(str, row)) or "none"}.')
+    value = row[field]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()  # half characters would stop the worker
+
+
+def _pair(row: dict[str, Any], text_field: str | None, number: int) -> tuple[str, str]:
+    """Question and answer of a row: a chat's last turns, or fields of the usual names."""
+    chat = row.get("messages")
+    if text_field is None and isinstance(chat, list) and chat:
+        last = {str(m.get("role")): m.get("content") or "" for m in chat if isinstance(m, dict)}
+        return _text({"user": "", **last}, "user", number), _text({"assistant": "", **last}, "assistant", number)
+    answer_field = text_field or next((name for name in ANSWER_FIELDS if name in row), None)
+    if answer_field is None:
+        raise DataError(
+            f"row {number} has none of the fields {', '.join(ANSWER_FIELDS)} or messages; "
+            "say which one holds the text with --text-field."
+        )
+    asked = next((name for name in QUESTION_FIELDS if name in row and name != answer_field), None)
+    return _text(row, asked, number) if asked else "", _text(row, answer_field, number)
+
+
+@contextmanager
+def _throwaway(kind: str, config: Config, table: pa.Table) -> Iterator[RunDir]:
+    folder = Path(tempfile.mkdtemp(prefix="kd-"))
+    run = RunDir.create(folder / "runs", f"{kind}-file", config.model_dump(mode="json"))
+    try:
+        pq.write_table(table, run.path / "input.parquet")
+        launcher.start(run)
+        yield run
+    finally:
+        launcher.kill_leftovers(run.status())
+        launcher.reap()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish(run: RunDir, watch: Watch) -> Status:
+    observer = launcher.Observer()
+    while (status := observer.look(run)).state not in TERMINAL_STATES:
+        watch(status)
+        time.sleep(0.1)
+    if status.state != "done":
+        raise JobError(status.message or f"the worker {status.state}; its log is above.")
+    return status
+
+
+def _replace(out: Path, table: pa.Table) -> None:
+    """Write a Parquet file that has its name only once it is whole."""
+    if not out.parent.is_dir():
+        raise ConfigError(f"there is no folder {out.parent}; make it first.")
+    scratch = out.with_name(f".{out.name}.tmp")
+    pq.write_table(table, scratch, compression="zstd")
+    scratch.replace(out)

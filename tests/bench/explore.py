@@ -1,0 +1,187 @@
+"""`make bench-explore`: what a page of Explore asks of the store, at a million samples that it builds itself.
+
+Peak memory is that of this process, which plays the app's part; KD_BENCH_ROWS makes a smaller set.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kdcore.configs.selection import (
+    EVERYTHING,
+    All,
+    ColumnIs,
+    InClusters,
+    InLasso,
+    Not,
+    ReviewIs,
+    Selection,
+)
+from kdcore.services import exploration
+from kdcore.services.app import App, open_app
+from kdcore.store.samples import COLUMNS
+from tests.bench.report import line, show
+
+ROWS = int(os.environ.get("KD_BENCH_ROWS", "1000000"))
+PROJECT, MAP = "pj_bench", "embed-bench"
+WORDS = [
+    "the",
+    "patient",
+    "court",
+    "contract",
+    "dose",
+    "risk",
+    "may",
+    "law",
+    "heart",
+    "lease",
+    "rule",
+    "when",
+    "doctor",
+    "tenant",
+    "fever",
+    "claim",
+    "treat",
+    "pain",
+    "judge",
+    "drug",
+    "should",
+    "notice",
+    "under",
+    "care",
+    "right",
+    "kidney",
+    "duty",
+    "before",
+    "sign",
+    "test",
+    "after",
+    "must",
+    "evidence",
+    "blood",
+    "appeal",
+    "help",
+]
+BUILD = """
+INSERT INTO samples ({names})
+SELECT 's' || i, 'r' || i, 'generate-' || (i % 7), 'pj_bench', 'pv_' || (i % 5), 'seed' || (i % 200000), 0,
+  CASE WHEN i % 10 < 8 THEN 'parsed' WHEN i % 10 = 8 THEN 'truncated' ELSE 'refused' END, '',
+  list_extract(q, 1 + (hash(i) % 4000)::INT), list_extract(a, 1 + (hash(i + 1) % 4000)::INT)
+  || ' ' || list_extract(a, 1 + (hash(i + 2) % 4000)::INT) || ' #' || i, '', '', 'topic ' || (hash(i + 3) % 60),
+  list_extract(['basic', 'advanced', 'expert'], 1 + (i % 3)::INT),
+  list_extract(['lay', 'expert'], 1 + (i % 2)::INT), 'g' || (i % 200000),
+  '[]', '', 'stop', 40, (20 + hash(i + 4) % 300)::INT, 'teacher-' || (i % 3), (hash(i + 5) % 1000) / 300.0, 0.98,
+  i * 1.0, '', '{{}}', '', 1.5, 'answer'
+FROM range({rows}) t(i), (SELECT ? AS q, ? AS a)
+"""
+
+
+def sentences(count: int, length: int, seed: int) -> list[str]:
+    """Texts of the length that answers have."""
+    chance = np.random.default_rng(seed)
+    return [" ".join(chance.choice(WORDS, length)) for _ in range(count)]
+
+
+def build(app: App) -> float:
+    """A million samples with a map, groups, verdicts and some decisions; returns the seconds it took."""
+    started = time.perf_counter()
+    chance = np.random.default_rng(0)
+    centres = chance.uniform(-0.9, 0.9, (80, 2))
+    labels = chance.integers(0, 80, ROWS).astype(np.int32)
+    flat = (centres[labels] + chance.normal(0, 0.05, (ROWS, 2))).astype(np.float32)
+    places = pa.table({"n": np.arange(ROWS), "x": flat[:, 0], "y": flat[:, 1], "cluster": labels})
+    with app.store.transaction() as tx:
+        tx.execute("INSERT INTO projects VALUES ('pj_bench', 'Bench', '', 0)")
+        tx.execute(
+            BUILD.format(names=", ".join(COLUMNS), rows=ROWS), [sentences(4000, 12, 1), sentences(4000, 35, 2)]
+        )
+        tx.register("places", places)
+        tx.execute(f"INSERT INTO placements SELECT '{MAP}', 's' || n, x, y, cluster FROM places")
+        tx.unregister("places")
+        tx.execute(f"INSERT INTO runs VALUES ('{MAP}', '{PROJECT}', 'embed', '{{}}', 1)")
+        tx.execute(
+            f"INSERT INTO clusters SELECT '{MAP}', cluster, 'group ' || cluster, count(*) FROM placements GROUP BY 2"
+        )
+        tx.execute(
+            "INSERT INTO verdicts SELECT 'screen', sample_id, 'length', hash(sample_id) % 9 > 0, '', 1.0, 1.0 "
+            "FROM samples"
+        )
+        tx.execute(
+            "INSERT INTO reviews SELECT 'e' || sample_id, sample_id, project_id, 'me', "
+            "CASE WHEN hash(sample_id) % 3 = 0 THEN 'reject' ELSE 'accept' END, NULL, NULL, '', NULL, "
+            "row_number() OVER (), 1.0 FROM samples WHERE hash(sample_id) % 200 = 0"
+        )
+    return time.perf_counter() - started
+
+
+def timed(work: Callable[[], Any], times: int = 1) -> list[float]:
+    """Milliseconds of each call, after one that warms up."""
+    work()
+    spent: list[float] = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        spent.append((time.perf_counter() - started) * 1000)
+    return spent
+
+
+def selections() -> dict[str, Selection]:
+    """What people filter by."""
+    return {
+        "everything": EVERYTHING,
+        "topic": ColumnIs(column="topic", values=("topic 7",)),
+        "status and entropy": All(
+            parts=(ColumnIs(column="status", values=("parsed",)), ColumnIs(column="entropy", op=">", values=(2.5,)))
+        ),
+        "one group": InClusters(map_run=MAP, clusters=(3,)),
+        "pending": ReviewIs(states=("pending",)),
+        "not rejected": Not(part=ReviewIs(states=("rejected",))),
+    }
+
+
+def main() -> None:
+    """Views over selections, a lasso, and the points of the map."""
+    with tempfile.TemporaryDirectory() as folder:
+        app = open_app(Path(folder))
+        seconds = build(app)
+        print(f"built {ROWS} samples in {seconds:.0f} s", file=sys.stderr)
+        views: list[float] = []
+        for name, selection in selections().items():
+            for page in (0, 40):
+                found = timed(
+                    lambda s=selection, p=page: exploration.view(app, PROJECT, s, p, 50, "created", True), 5
+                )
+                views += found
+                print(f"view {name} page {page}: {np.median(found):.0f} ms", file=sys.stderr)
+        ring = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+        lasso = InLasso(map_run=MAP, xs=tuple(0.4 * np.cos(ring)), ys=tuple(0.4 * np.sin(ring)))
+        lassos = timed(lambda: exploration.view(app, PROJECT, lasso, 0, 50, "created", True), 5)
+        points = timed(lambda: exploration.points(app, PROJECT, MAP, EVERYTHING), 3)
+        app.close()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    figures = (
+        ("filter, count, page, facets (p95)", np.quantile(views, 0.95), "ms", 100),
+        ("lasso over all rows (p95)", np.quantile(lassos, 0.95), "ms", 500),
+        ("points of the map (p95)", np.quantile(points, 0.95), "ms", 1500),
+        ("memory of the app", memory, "GB", 2),
+    )
+    show(
+        [
+            line(f"explore/{name}", float(ours), None, unit, bar, lower_is_better=True)
+            for name, ours, unit, bar in figures
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
