@@ -41,6 +41,14 @@ def fill_project(root: Path, folder: Path) -> str:
     return project
 
 
+def try_it(page):
+    """Ask the warm teacher the first three rows."""
+    page.get_by_role("tab", name="Prompt").click()
+    button(page, "Ask the teacher").click()
+    page.get_by_text("rows usable, from 3 requests").wait_for(timeout=240_000)
+    settled(page)
+
+
 def take(page, address: str, words: str, name: str):
     """Take a recipe from the gallery."""
     open_page(page, address, "Elicit")
@@ -67,8 +75,10 @@ def run_to(page, address: str, rows: int):
     field.fill(str(rows))
     field.press("Enter")
     settled(page)
+    before = page.url
     button(page, "Start").click()
-    page.wait_for_url("**run=generate-**")
+    page.wait_for_url(lambda url: "run=generate-" in url and url != before)
+    settled(page)
     page.get_by_text("done").first.wait_for(timeout=480_000)  # a rambling answer takes a minute
     settled(page)
 
@@ -82,13 +92,16 @@ def test_gallery_trial_exact_run_tree_and_coverage(workspace: Path, tmp_path: Pa
     fill_project(workspace, tmp_path)
     with server(workspace) as address, browser_page() as page:
         take(page, address, "harder three rounds", "complex_instructions")
-        page.get_by_role("tab", name="Prompt").click()
-        button(page, "Ask the teacher").click()
-        page.get_by_text("rows usable, from 3 requests").wait_for(timeout=240_000)
-        settled(page)
+        try_it(page)
         run_to(page, address, 5)
         assert usable(page) == "5 of 5"
         page.get_by_role("tab", name="Growth").click()
         page.get_by_text("seeds and what grew from each").wait_for()
+        page.get_by_role("tab", name="Coverage").click()
+        page.get_by_text("an empty cell is a hole").wait_for()
+        take(page, address, "question answer passage", "passage_questions")
+        try_it(page)
+        run_to(page, address, 3)
+        assert usable(page) == "3 of 3"
         page.get_by_role("tab", name="Coverage").click()
         page.get_by_text("an empty cell is a hole").wait_for()

@@ -259,3 +259,37 @@ def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populate
     next(b for b in at.button if b.key == "elicit.try").click().run()
     assert asked["sampling"].temperature == 0.25
     assert asked["teacher"].model == "some/model"
+
+
+def test_a_recipe_of_two_slices_reaches_the_run(run_page, populated, monkeypatch):
+    """Losses show only the settings that they have; topics, targets and own answers arrive as they were chosen."""
+    from kdcore.configs.selection import ColumnIs
+    from kdcore.errors import ConfigError
+    from kdcore.services import distillation
+
+    asked = []
+
+    def keep(app, project_id, config):
+        asked.append(config)
+        raise ConfigError("kept for the test.")
+
+    monkeypatch.setattr(distillation, "start_run", keep)
+    at = run_page("pages/6_Distill.py")
+    assert not any(n.label == "Beta" for n in at.number_input)
+    at.number_input[0].set_value(2).run()
+    at.selectbox(key="loss-0").set_value("generalized_jsd").run()
+    at.number_input(key="slice-0.beta").set_value(0.25)
+    at.selectbox(key="slice-0.targets").set_value("live")
+    at.selectbox(key="slice-1.targets").set_value("live").run()
+    at.number_input(key="slice-0.temperature").set_value(2.0)
+    at.number_input(key="distill.on_policy").set_value(0.5)
+    [topics] = [m for m in at.multiselect if m.key.startswith("topics-1-")]
+    topics.set_value([topics.options[0]]).run()
+    at.button(key="distill.start").click().run()
+    assert not at.exception
+    assert any("Kept for the test" in e.value for e in at.error)
+    [config] = asked
+    first, second = config.slices
+    assert (first.loss, first.beta, first.targets, first.temperature) == ("generalized_jsd", 0.25, "live", 2.0)
+    assert second.selection == ColumnIs(column="topic", op="in", values=(topics.options[0],))
+    assert config.on_policy == 0.5
