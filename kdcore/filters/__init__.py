@@ -2,12 +2,14 @@
 
 from kdcore.filters.base import Filter
 from kdcore.filters.near_duplicates import NEAR_DUPLICATES
-from kdcore.filters.text_rules import LENGTH, PLACEHOLDER, REFUSAL, REPETITION
+from kdcore.filters.text_rules import EXACT_DUPLICATES, LENGTH, PLACEHOLDER, REFUSAL, REPETITION, TRUNCATION
 
 FILTERS: dict[str, Filter] = {
     "length": LENGTH,
     "refusal": REFUSAL,
     "repetition": REPETITION,
     "placeholder": PLACEHOLDER,
+    "truncation": TRUNCATION,
+    "exact_duplicates": EXACT_DUPLICATES,
     "near_duplicates": NEAR_DUPLICATES,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 from pydantic import Field
 
@@ -83,7 +84,45 @@ def _placeholder(rows: Rows, config: PlaceholderConfig) -> list[Verdict]:
     return [Verdict(False, f'has a blank left in: "{match.group(0)}"') if match else Verdict(True) for match in found]
 
 
+class TruncationConfig(Config):
+    """Nothing to set."""
+
+
+# The end of a sentence, a list, a quotation, a formula, a code block or a table.
+_ENDS = re.compile(r"(?:[.!?…。！？:;)\]}\"'”’»`|*%]|\d)\s*$")
+
+
+def _truncation(rows: Rows, config: TruncationConfig) -> list[Verdict]:
+    def one(answer: str) -> Verdict:
+        words = answer.split()
+        if len(words) < 4 or _ENDS.search(answer):
+            return Verdict(True)
+        return Verdict(False, f'stops in the middle: "… {" ".join(words[-3:])[-60:]}"')
+
+    return [one(row["answer"]) for row in rows]
+
+
+class ExactDuplicatesConfig(Config):
+    """Nothing to set."""
+
+
+def _exact_duplicates(rows: Rows, config: ExactDuplicatesConfig) -> list[Verdict]:
+    """Equal but for case and spaces; the first row in the order given is kept."""
+    first: dict[str, Any] = {}
+    verdicts: list[Verdict] = []
+    for row in rows:
+        text = " ".join(f"{row['question']}\n{row['answer']}".lower().split())
+        kept = first.setdefault(text, row["sample_id"])
+        same = kept != row["sample_id"]
+        verdicts.append(Verdict(False, f"the same as sample {kept}") if same else Verdict(True))
+    return verdicts
+
+
 LENGTH = Filter("length", "Too short or too long", LengthConfig, _length)
 REFUSAL = Filter("refusal", "The answer declines to answer", RefusalConfig, _refusal)
 REPETITION = Filter("repetition", "The answer repeats itself", RepetitionConfig, _repetition)
 PLACEHOLDER = Filter("placeholder", "A blank was left in, such as Article X", PlaceholderConfig, _placeholder)
+TRUNCATION = Filter("truncation", "The answer stops in the middle of a sentence", TruncationConfig, _truncation)
+EXACT_DUPLICATES = Filter(
+    "exact_duplicates", "Question and answer are those of an earlier sample", ExactDuplicatesConfig, _exact_duplicates
+)

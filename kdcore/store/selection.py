@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from kdcore.configs.selection import (
     All,
     AnyOf,
@@ -53,10 +56,22 @@ def _column(part: ColumnIs) -> Condition:
 def _text(part: TextHas) -> Condition:
     fields = _TEXT_FIELDS if part.field == "any" else (part.field,)
     if part.regex:
+        _refuse_broken(part.query)
         tests = [f"coalesce(regexp_matches(s.{field}, ?, 'i'), FALSE)" for field in fields]
         return "(" + " OR ".join(tests) + ")", [part.query] * len(fields)
     tests = [f"coalesce(contains(lower(s.{field}), ?), FALSE)" for field in fields]
     return "(" + " OR ".join(tests) + ")", [part.query.lower()] * len(fields)
+
+
+def _refuse_broken(pattern: str) -> None:
+    """Raise ConfigError for a pattern that RE2 can't read; Arrow has the same engine as DuckDB."""
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)  # pyright: ignore[reportAttributeAccessIssue]
+    except pa.ArrowInvalid as exc:
+        raise ConfigError(
+            f'"{pattern}" is no regular expression ({str(exc).removeprefix("Invalid regular expression: ")}); '
+            "mend it, or search for the text as it stands."
+        ) from exc
 
 
 def _clusters(part: InClusters) -> Condition:

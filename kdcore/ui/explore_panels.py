@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.exploration import EmbedConfig
-from kdcore.configs.selection import HasVerdict, InClusters, InLasso, IsOneOf, Selection
+from kdcore.configs.selection import All, ColumnIs, HasVerdict, InClusters, InLasso, IsOneOf, Selection
 from kdcore.filters import FILTERS
 from kdcore.services import exploration, generation
 from kdcore.services.app import App
@@ -15,6 +15,7 @@ from kdcore.store.samples import SORTS
 from kdcore.ui import charts, filter_bar, forms, frame, live, sample_card, state
 from kdcore.ui.words import escape, short
 
+HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's uncertainty (nats a token)"}
 COLOURS = {"title": "group", "topic": "topic", "review": "decision", "status": "status", "reader": "reader"}
 
 
@@ -144,16 +145,8 @@ def _search_panel(app: App) -> None:
 
 def statistics(app: App, project_id: str, selection: Selection) -> None:
     """Lengths, uncertainty and checks of what is selected."""
-    rows = exploration.histogram(app, project_id, selection, "completion_tokens")
-    if rows:
-        st.plotly_chart(charts.bars(rows, "Length in tokens"), key="hist-length", config={"displayModeBar": False})
-    rows = exploration.histogram(app, project_id, selection, "entropy")
-    if rows:
-        st.plotly_chart(
-            charts.bars(rows, "Teacher's uncertainty (nats a token)"),
-            key="hist-entropy",
-            config={"displayModeBar": False},
-        )
+    for column, title in HISTOGRAMS.items():
+        _histogram(exploration.histogram(app, project_id, selection, column), column, title)
     for row in exploration.checks(app, project_id):
         if row["failed"]:
             st.button(
@@ -164,6 +157,27 @@ def statistics(app: App, project_id: str, selection: Selection) -> None:
                 icon=":material/error:",
                 type="tertiary",
             )
+
+
+def _histogram(rows: list[dict[str, Any]], column: str, title: str) -> None:
+    """Bars; a click on one keeps the rows in it."""
+    if not rows:
+        return
+    key = f"hist-{column}-{state.filter_key()}"
+    event: Any = st.plotly_chart(
+        charts.bars(rows, f"{title} · click a bar to keep it"),
+        key=key,
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+    )
+    chosen = [p["point_index"] for p in event.get("selection", {}).get("points", [])] if event else []
+    if len(chosen) == 1 and state.is_new(key, chosen):
+        bar, last = rows[chosen[0]], chosen[0] == len(rows) - 1
+        low = ColumnIs(column=column, op=">=", values=(round(bar["low"], 4),))  # pyright: ignore[reportArgumentType]
+        high = ColumnIs(column=column, op="<", values=(round(bar["high"], 4),))  # pyright: ignore[reportArgumentType]
+        filter_bar.add(low if last else All(parts=(low, high)))
+        st.rerun()
 
 
 def check_name(name: str) -> str:

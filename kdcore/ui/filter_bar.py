@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -16,6 +16,7 @@ from kdcore.configs.selection import (
     Not,
     ReviewIs,
     Selection,
+    TextField,
     TextHas,
 )
 from kdcore.ui import state
@@ -51,7 +52,8 @@ def describe(part: Selection) -> str:
         sign = "is" if part.op in ("=", "in") else part.op
         return f"{label_of(part.column)} {sign} {', '.join(str(v) for v in part.values)}"
     if isinstance(part, TextHas):
-        return f"{'matches' if part.regex else 'contains'} “{short(part.query, 30)}”"
+        where = "" if part.field == "any" else f"{part.field} "
+        return f"{where}{'matches' if part.regex else 'contains'} “{short(part.query, 30)}”"
     if isinstance(part, InClusters):
         return f"group {', '.join(str(c + 1) for c in part.clusters)}"
     if isinstance(part, HasVerdict):
@@ -78,6 +80,10 @@ def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selectio
             on_change=_find,
             width=280,
         )
+        with st.popover("How", icon=":material/manage_search:", help="Where and how the text is looked for"):
+            st.selectbox("Look in", get_args(TextField), key="find.field", persist_state="session")
+            st.toggle("Regular expression (RE2)", key="find.regex", persist_state="session")
+            st.toggle("Keep what does not match", key="find.not", persist_state="session")
         for column in ("topic", "status", "difficulty", "reader"):
             values = [f["value"] for f in facets.get(column, []) if f["value"]]
             if len(values) > 1:
@@ -116,5 +122,7 @@ def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selectio
 def _find() -> None:
     text = st.session_state["find"].strip()
     if text:
-        add(TextHas(query=text))
+        how = st.session_state
+        part = TextHas(query=text, field=how.get("find.field") or "any", regex=bool(how.get("find.regex")))
+        add(Not(part=part) if how.get("find.not") else part)
     st.session_state["find"] = ""

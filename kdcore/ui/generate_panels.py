@@ -18,7 +18,7 @@ from kdcore.ui.words import duration, escape, short
 
 ASK_ABOVE_ROWS, ASK_ABOVE_S = 1000, 1800.0
 # what a row of a filter must not need: the other rows
-ONE_BY_ONE = [name for name in FILTERS if name != "near_duplicates"]
+ONE_BY_ONE = [name for name in FILTERS if name not in ("near_duplicates", "exact_duplicates")]
 TRAINING = {
     "allow": ("training on these answers is allowed", st.caption),
     "allow_with_conditions": ("training on these answers is allowed under conditions", st.info),

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kdcore.configs.selection import ColumnIs, InClusters
+from kdcore.configs.selection import ColumnIs, InClusters, TextHas
+from kdcore.errors import ConfigError
 from kdcore.services import exploration
 from kdcore.services.app import App
 from kdcore.store import runs, samples
@@ -76,3 +77,11 @@ def test_what_a_worker_reads_is_written_in_order(mapped: App, tmp_path: Path):
     assert pq.read_table(tmp_path / "p.parquet").to_pylist()[1] == {
         "sample_id": "s00001", "question": "q1", "answer": "a1",
     }  # fmt: skip
+
+
+def test_a_broken_pattern_is_one_sentence_and_a_good_one_is_found(mapped: App):
+    found = exploration.view(mapped, PROJECT, TextHas(query="^q1[0-2]$", regex=True), 0, 10, "created", False)
+    assert [row["question"] for row in found["rows"]] == ["q10", "q11", "q12"]
+    for broken in ("(", "[z-a]", "a{2,1}", "(?<=x)y"):
+        with pytest.raises(ConfigError, match="no regular expression"):
+            exploration.view(mapped, PROJECT, TextHas(query=broken, regex=True), 0, 10, "created", False)

@@ -21,6 +21,7 @@ def judge(name, *answers, **options):
         ("length", "Yes."),
         ("refusal", "I can't provide medical advice about this."),
         ("repetition", "the same four words " * 12),
+        ("truncation", "Aspirin thins the blood, so it can stop a clot from"),
         ("placeholder", "Under Article X you have to file a claim."),
         ("placeholder", "Dear [insert name], thank you for writing."),
     ],
@@ -39,6 +40,22 @@ def test_near_duplicates_name_the_row_that_is_kept():
     verdicts = judge("near_duplicates", GOOD, "Something quite different about contracts and notice periods.", near)
     assert [v.passed for v in verdicts] == [True, True, False]
     assert "sample 0" in verdicts[2].reason
+
+
+def test_an_exact_duplicate_differs_at_most_in_case_and_spaces():
+    assert [v.passed for v in judge("exact_duplicates", GOOD, GOOD.upper() + " ", GOOD + " Go.")] == [
+        True,
+        False,
+        True,
+    ]
+    ends = [
+        "It is 5.",
+        "- one\n- two three four)",
+        "```\nprint(a b c)\n```",
+        "The dose is about 250",
+        "这是一个完整的句子。",
+    ]
+    assert all(v.passed for v in judge("truncation", *ends))
 
 
 def test_candidates_are_checked_by_true_overlap():
