@@ -66,7 +66,21 @@ def describe(part: Selection) -> str:
         return part.label or f"{len(part.sample_ids)} samples"
     if isinstance(part, Not):
         return f"not ({describe(part.part)})"
+    if (ends := _range(part.parts)) is not None:
+        return ends
     return " and ".join(describe(p) for p in part.parts) or "everything"
+
+
+def _range(parts: tuple[Selection, ...]) -> str | None:
+    """``Entropy 1.2 to 1.4`` for two bounds of one column, None for anything else."""
+    if len(parts) != 2:
+        return None
+    low, high = parts
+    if not (isinstance(low, ColumnIs) and isinstance(high, ColumnIs) and low.column == high.column):
+        return None
+    if (low.op, high.op) != (">=", "<"):
+        return None
+    return f"{label_of(low.column)} {low.values[0]} to {high.values[0]}"
 
 
 def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selection:
