@@ -17,6 +17,7 @@ with frame.page("Explore") as page:
         st.markdown(f"**{view['count']:,}** of {view['total']:,} answers")
         frame.link("Review", "Review these", filter=state.param("filter"))
         frame.link("Datasets", "Freeze these", filter=state.param("filter"))
+        explore_panels.decide_all(page.app, page.project_id, selection)
     with frame.guard():
         explore_panels.work(page.app, page.project_id)
     map_run = exploration.newest_map(page.app, page.project_id)

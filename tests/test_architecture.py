@@ -125,3 +125,16 @@ def test_pages_are_thin_and_stand_alone():
 def test_files_stay_small():
     long = {str(p.relative_to(ROOT)): n for p in sources() if (n := len(p.read_text().splitlines())) > 330}
     assert not long
+
+
+def test_sql_is_written_in_the_store_alone():
+    """A string that begins like a statement, anywhere else, is a second home for the same tables."""
+    words = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ")
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources()
+        if "store" not in path.relative_to(ROOT).parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(words)
+    ]
+    assert found == []

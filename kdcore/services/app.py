@@ -186,6 +186,7 @@ APPLY: dict[str, Callable[[App, dict[str, Any]], Any]] = {
     "project": lambda app, record: projects.add_project(app.store, record),
     "prompt_version": lambda app, record: projects.add_prompt_version(app.store, record),
     "review": lambda app, record: reviews.add(app.store, record),
+    "reviews": lambda app, record: reviews.add_many(app.store, record),
     "data_class": lambda app, record: projects.add_data_class(app.store, record),
     "dataset": _apply_dataset,
 }
@@ -222,9 +223,7 @@ def rebuild(root: str | Path | None = None) -> dict[str, Any]:
     try:
         counts = {
             "runs": len(runs.list_runs(app.store)),
-            "samples": app.store.scalar("SELECT count(*) FROM samples"),
-            "reviews": app.store.scalar("SELECT count(*) FROM reviews"),
-            "datasets": app.store.scalar("SELECT count(*) FROM datasets"),
+            **app.store.sizes("samples", "reviews", "datasets"),
         }
     finally:
         app.close()

@@ -16,12 +16,7 @@ from kdcore.store import datasets, runs
 
 def teacher_of(app: App, dataset_id: str) -> str:
     """The model that wrote most of a version; the built-in teacher where that can't be told."""
-    name = app.store.scalar(
-        "SELECT s.teacher FROM dataset_rows d JOIN samples s USING (sample_id) WHERE d.dataset_id = ? "
-        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
-        [dataset_id],
-    )
-    return str(name or DEFAULT_TEACHER)
+    return datasets.main_teacher(app.store, dataset_id) or DEFAULT_TEACHER
 
 
 def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
@@ -48,12 +43,7 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
 
 def local_teacher(app: App, teacher: str, *, required: bool) -> str:
     """The teacher's folder or Hub id; "" for one that is reached by an endpoint, unless it is ``required``."""
-    engines = app.store.scalar(
-        "SELECT count(*) FROM runs WHERE kind = 'generate' AND json_extract_string(config, '$.teacher.model') = ? "
-        "AND json_extract_string(config, '$.teacher.engine') IN ('vllm', 'transformers')",
-        [teacher],
-    )
-    if not engines and not required:
+    if not required and not runs.ran_here(app.store, teacher):
         return ""
     return str(resolve(teacher, app.folders.models) or teacher)
 

@@ -15,6 +15,7 @@ from kdcore.models import DEFAULT_EMBEDDER, resolve
 from kdcore.services.app import App
 from kdcore.services.preview import warm_service
 from kdcore.store import datasets, runs, samples
+from kdcore.store.selection import compile_selection
 from kdcore.types import TERMINAL_STATES
 
 READABLE = All(parts=(ColumnIs(column="status", op="in", values=("parsed", "truncated", "refused")),))
@@ -50,11 +51,12 @@ def maps(app: App, project_id: str) -> list[dict[str, Any]]:
 
 def newest_map(app: App, project_id: str) -> str | None:
     """The newest map that is drawn."""
-    return app.store.scalar(
-        "SELECT r.run_id FROM runs r WHERE r.project_id = ? AND r.kind = 'embed' AND EXISTS "
-        "(SELECT 1 FROM placements p WHERE p.run_id = r.run_id) ORDER BY r.created DESC, r.run_id DESC LIMIT 1",
-        [project_id],
-    )
+    return runs.newest_map(app.store, project_id)
+
+
+def refuse_unreadable(selection: Selection) -> None:
+    """Raise ConfigError for a selection that no query can be made of, such as a broken regular expression."""
+    compile_selection(selection)
 
 
 def view(

@@ -135,9 +135,10 @@ def start_run(
 
 def regenerate(app: App, sample_id: str) -> RunDir:
     """Ask the request of one sample again, with the settings of its run: a new row beside the old one."""
-    row = app.store.one("SELECT run_id, seed_id, prompt_version_id FROM samples WHERE sample_id = ?", [sample_id])
-    if row is None:
+    found = samples.by_ids(app.store, [sample_id])
+    if not found:
         raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
+    [row] = found
     config = load_config(GenerateConfig, app.run_dir(row["run_id"]).config())
     return start_run(
         app, config.project_id, row["prompt_version_id"], config.teacher, config.sampling, seed_ids=[row["seed_id"]]
@@ -166,14 +167,12 @@ def retry_failed(app: App, run_id: str) -> RunDir:
     run = app.run_dir(run_id)
     config = load_config(GenerateConfig, run.config())
     governance.refuse_zone(app, config.project_id, config.teacher)
-    failed = app.store.rows(
-        "SELECT DISTINCT request_id FROM samples WHERE run_id = ? AND status = 'failed'", [run_id]
-    )
+    failed = samples.failed_requests(app.store, run_id)
     if not failed:
         raise JobError(f"run {run_id} has no failed row to retry.")
     earlier = run.read_lines("retry.jsonl")
     epoch = run.status().epoch
-    new = [{"request_id": row["request_id"], "attempt": past} for row in failed for past in range(1, epoch + 1)]
+    new = [{"request_id": request, "attempt": past} for request in failed for past in range(1, epoch + 1)]
     run.write_lines("retry.jsonl", earlier + new)
     return app.launch(run)
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from kdcore import ids
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.configs.selection import All
 from kdcore.configs.uploads import SeedKind, UploadConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.errors import ConfigError, DataError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services.app import App
-from kdcore.store import projects, runs, samples
+from kdcore.store import datasets, projects, reviews, runs, samples
 
 SAMPLE_PROJECT = "Sample project: medicine and law"
 SEEDS_FOLDER = Path(__file__).resolve().parents[2] / "data" / "seeds"
@@ -163,18 +164,14 @@ def funnel(app: App, project_id: str) -> dict[str, Any]:
     by_status = samples.status_counts(app.store, project_id)
     all_runs = runs.list_runs(app.store, project_id)
     kinds = [run["kind"] for run in all_runs]
-    reviewed = app.store.scalar(
-        "SELECT count(*) FROM current_reviews r JOIN samples s USING (sample_id) "
-        "WHERE s.project_id = ? AND r.action <> 'skip'",
-        [project_id],
-    )
+    decided = reviews.progress(app.store, project_id, All())
     counts = {
         "seeds": sum(row["rows"] for row in projects.count_seeds(app.store, project_id) if row["kind"] == "question"),
         "prompts": len(projects.list_prompt_versions(app.store, project_id)),
         "answered": sum(by_status.values()),
         "parsed": by_status.get("parsed", 0),
-        "reviewed": int(reviewed or 0),
-        "datasets": int(app.store.scalar("SELECT count(*) FROM datasets WHERE project_id = ?", [project_id])),
+        "reviewed": sum(rows for state, rows in decided.items() if state not in ("pending", "skip")),
+        "datasets": len(datasets.list_datasets(app.store, project_id)),
         "students": kinds.count("distill"),
         "evaluations": kinds.count("evaluate"),
         "maps": kinds.count("embed"),

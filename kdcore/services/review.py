@@ -67,11 +67,46 @@ def decide(
     return event["event_id"]
 
 
+def decide_all(app: App, project_id: str, selection: Selection, action: str, reviewer: str) -> int:
+    """Accept or reject every selected sample that nobody has judged; returns how many. One undo takes all back."""
+    if action not in ("accept", "reject"):
+        raise ConfigError(f'"{action}" can\'t be done to many at once; expected accept or reject.')
+    chosen = samples.keys(app.store, project_id, undecided(selection))
+    if chosen:
+        _record_batch(app, project_id, reviewer, action, chosen)
+    return len(chosen)
+
+
+def count_undecided(app: App, project_id: str, selection: Selection) -> int:
+    """Selected samples that ``decide_all`` would reach."""
+    return samples.count(app.store, project_id, undecided(selection))
+
+
+def _record_batch(app: App, project_id: str, reviewer: str, action: str, chosen: list[str], undoes: str = "") -> None:
+    batch = {
+        "batch_id": ids.new_event_id(),
+        "project_id": project_id,
+        "reviewer": reviewer,
+        "action": action,
+        "sample_ids": chosen,
+        "undoes": undoes,
+        "created": time.time(),
+    }
+    app.decide("reviews", batch)
+
+
 def undo(app: App, project_id: str, reviewer: str) -> str | None:
-    """Take back the reviewer's latest decision; returns its sample, or None when there is none."""
+    """Take back the reviewer's latest decision; returns its sample, or None when there is none.
+
+    A decision about many samples at once is taken back as a whole.
+    """
     last = reviews.last_event(app.store, project_id, reviewer)
     if last is None:
         return None
+    batch, several, _ = last["event_id"].partition(":")
+    if several:
+        _record_batch(app, project_id, reviewer, "undo", reviews.in_batch(app.store, batch), undoes=batch)
+        return last["sample_id"]
     app.decide(
         "review",
         {
@@ -94,5 +129,5 @@ def recent(app: App, project_id: str) -> list[dict[str, Any]]:
 
 
 def undecided(selection: Selection) -> Selection:
-    """The part of a selection that nobody has judged."""
-    return All(parts=(selection, Not(part=ReviewIs(states=("accepted", "edited", "rejected")))))
+    """The usable part of a selection that nobody has judged."""
+    return All(parts=(REVIEWABLE, selection, Not(part=ReviewIs(states=("accepted", "edited", "rejected")))))

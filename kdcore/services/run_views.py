@@ -10,7 +10,7 @@ from typing import Any
 from kdcore.elicitation.pool import Pool, distinct_share
 from kdcore.errors import ConfigError
 from kdcore.services.app import App
-from kdcore.store import runs, samples
+from kdcore.store import projects, runs, samples
 
 COMPARED_SEEDS = 200
 MONITORED_ANSWERS = 400
@@ -104,7 +104,7 @@ def rounds(app: App, project_id: str, run_id: str) -> list[dict[str, Any]]:
 
 
 def _versions(app: App, project_id: str) -> list[dict[str, Any]]:
-    return app.store.rows("SELECT prompt_version_id, name FROM prompt_versions WHERE project_id = ?", [project_id])
+    return projects.list_prompt_versions(app.store, project_id)
 
 
 def _monitor(app: App, run_id: str) -> dict[str, Any]:

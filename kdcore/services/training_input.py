@@ -16,7 +16,7 @@ from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import signals
 from kdcore.services.app import App
-from kdcore.store import datasets
+from kdcore.store import datasets, projects
 
 SCHEMA = pa.schema(
     [
@@ -118,10 +118,8 @@ def with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[d
 
 def _words(app: App, row: dict[str, Any]) -> tuple[str, str] | None:
     """The words that open reasoning and answer in a row's prompt version; None where its method has none."""
-    content = app.store.scalar(
-        "SELECT content FROM prompt_versions WHERE prompt_version_id = ?", [row["prompt_version_id"]]
-    )
-    template = json.loads(content) if content else {"method": "chain_of_thought", "method_config": {}}
+    content = projects.prompt_content(app.store, row["prompt_version_id"])
+    template = content or {"method": "chain_of_thought", "method_config": {}}
     method = METHODS.get(template["method"])
     if method is None or "reasoning_word" not in method.config.model_fields:
         return None

@@ -112,6 +112,15 @@ def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dic
     return store.rows(sql + " ORDER BY r.split, r.sample_id", values)
 
 
+def main_teacher(store: Store, dataset_id: str) -> str | None:
+    """The model that wrote most of a version's rows."""
+    return store.scalar(
+        "SELECT s.teacher FROM dataset_rows d JOIN samples s USING (sample_id) WHERE d.dataset_id = ? "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        [dataset_id],
+    )
+
+
 def topics(store: Store, dataset_id: str) -> list[str]:
     """Topics of a version's training rows, in order of the alphabet."""
     found = store.rows(

@@ -84,6 +84,10 @@ class Store:
             row = cursor.execute(sql, list(values)).fetchone()
         return row[0] if row else None
 
+    def sizes(self, *tables: str) -> dict[str, int]:
+        """Rows of some tables."""
+        return {name: int(self.scalar(f'SELECT count(*) FROM "{name}"')) for name in tables}
+
     def table(self, sql: str, values: Sequence[Any] = (), **frames: Any) -> pa.Table:
         """Read as an Arrow table. ``frames`` are registered under their names for this query."""
         with self._cursor() as cursor:

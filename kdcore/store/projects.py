@@ -61,6 +61,12 @@ def list_prompt_versions(store: Store, project_id: str) -> list[dict[str, Any]]:
     return [{**row, "content": json.loads(row["content"])} for row in rows]
 
 
+def prompt_content(store: Store, prompt_version_id: str) -> dict[str, Any] | None:
+    """The template of a prompt version as it was saved, None where there is no such version."""
+    text = store.scalar("SELECT content FROM prompt_versions WHERE prompt_version_id = ?", [prompt_version_id])
+    return json.loads(text) if text else None
+
+
 def _once(tx: Cursor, table: str, key: str, row: dict[str, Any], columns: tuple[str, ...]) -> None:
     marks = ", ".join("?" for _ in columns)
     tx.execute(

@@ -38,6 +38,40 @@ def add(store: Store, event: dict[str, Any]) -> bool:
     return True
 
 
+def add_many(store: Store, batch: dict[str, Any]) -> int:
+    """Add one event for each of a batch's ``sample_ids``; those that are there already are left alone.
+
+    An event's id is ``batch id:sample id``, so undoing a batch names each event that it takes back.
+    """
+    with store.transaction() as tx:
+        tx.execute(
+            f"INSERT INTO reviews ({', '.join(_COLUMNS)}, seq) SELECT ? || ':' || i, i, ?, ?, ?, NULL, NULL, ?, "
+            "CASE WHEN ? <> '' THEN ? || ':' || i END, ?, "
+            "(SELECT coalesce(max(seq), 0) FROM reviews) + row_number() OVER () "
+            "FROM (SELECT unnest(?) AS i) "
+            "WHERE NOT EXISTS (SELECT 1 FROM reviews r WHERE r.event_id = ? || ':' || i)",
+            [
+                batch["batch_id"],
+                batch["project_id"],
+                batch["reviewer"],
+                batch["action"],
+                batch.get("note", ""),
+                batch.get("undoes", ""),
+                batch.get("undoes", ""),
+                batch["created"],
+                batch["sample_ids"],
+                batch["batch_id"],
+            ],
+        )
+    return len(batch["sample_ids"])
+
+
+def in_batch(store: Store, batch_id: str) -> list[str]:
+    """Samples of a batch's events."""
+    found = store.table("SELECT sample_id FROM reviews WHERE starts_with(event_id, ? || ':')", [batch_id])
+    return found["sample_id"].to_pylist()
+
+
 def last_event(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:
     """The reviewer's latest decision that is not undone: what undo would take back."""
     return store.one(

@@ -39,6 +39,27 @@ def get(store: Store, run_id: str) -> dict[str, Any] | None:
     return {**row, "config": json.loads(row["config"])} if row else None
 
 
+def ran_here(store: Store, teacher: str) -> bool:
+    """Whether a model has answered on this machine, not by an endpoint."""
+    return bool(
+        store.scalar(
+            "SELECT count(*) FROM runs WHERE kind = 'generate' "
+            "AND json_extract_string(config, '$.teacher.model') = ? "
+            "AND json_extract_string(config, '$.teacher.engine') IN ('vllm', 'transformers')",
+            [teacher],
+        )
+    )
+
+
+def newest_map(store: Store, project_id: str) -> str | None:
+    """The newest map of a project that has points."""
+    return store.scalar(
+        "SELECT r.run_id FROM runs r WHERE r.project_id = ? AND r.kind = 'embed' AND EXISTS "
+        "(SELECT 1 FROM placements p WHERE p.run_id = r.run_id) ORDER BY r.created DESC, r.run_id DESC LIMIT 1",
+        [project_id],
+    )
+
+
 METRICS = pa.schema(
     [
         ("run_id", pa.string()),

@@ -182,6 +182,12 @@ def count_requests(store: Store, run_id: str) -> int:
     return int(store.scalar("SELECT count(DISTINCT request_id) FROM samples WHERE run_id = ?", [run_id]))
 
 
+def failed_requests(store: Store, run_id: str) -> list[str]:
+    """Requests of a run that ended as failed."""
+    found = store.table("SELECT DISTINCT request_id FROM samples WHERE run_id = ? AND status = 'failed'", [run_id])
+    return found["request_id"].to_pylist()
+
+
 def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:
     """Why rows of a run were lost, largest first."""
     return store.rows(

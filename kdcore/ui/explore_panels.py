@@ -9,7 +9,7 @@ import streamlit as st
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.configs.selection import All, ColumnIs, HasVerdict, InClusters, InLasso, IsOneOf, Selection
 from kdcore.filters import FILTERS
-from kdcore.services import exploration, generation
+from kdcore.services import exploration, generation, review
 from kdcore.services.app import App
 from kdcore.store.samples import SORTS
 from kdcore.ui import charts, filter_bar, forms, frame, live, sample_card, state
@@ -17,6 +17,27 @@ from kdcore.ui.words import escape, short
 
 HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's uncertainty (nats a token)"}
 COLOURS = {"title": "group", "topic": "topic", "review": "decision", "status": "status", "reader": "reader"}
+
+
+def decide_all(app: App, project_id: str, selection: Selection) -> None:
+    """One decision about all that is selected and not yet judged, and its undo."""
+    waiting = review.count_undecided(app, project_id, selection)
+    with st.popover("Decide on all", icon=":material/done_all:"):
+        st.caption(f"{waiting:,} of these answers are usable and not judged yet; what people decided stays.")
+        for action, word, icon in (
+            ("reject", "Reject", ":material/close:"),
+            ("accept", "Accept", ":material/check:"),
+        ):
+            if st.button(
+                f"{word} {waiting:,}", key=f"all-{action}", icon=icon, disabled=not waiting, width="stretch"
+            ):
+                done = review.decide_all(app, project_id, selection, action, frame.reviewer())
+                st.toast(f"{done:,} answers: {action}. Undo takes all of them back.")
+                st.rerun()
+        if st.button("Undo my last decision", key="all-undo", icon=":material/undo:", width="stretch"):
+            back = review.undo(app, project_id, frame.reviewer())
+            st.toast("Taken back." if back else "There is nothing to undo.")
+            st.rerun()
 
 
 def work(app: App, project_id: str) -> None:

@@ -19,6 +19,8 @@ from kdcore.configs.selection import (
     TextField,
     TextHas,
 )
+from kdcore.errors import ConfigError
+from kdcore.services import exploration
 from kdcore.ui import state
 from kdcore.ui.forms import label_of
 from kdcore.ui.words import escape, short
@@ -122,6 +124,8 @@ def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selectio
                 for name in filters:
                     part = HasVerdict(filter=name, passed=False)
                     st.button(f"{name}: failed", key=f"check-{name}", on_click=add, args=(part,), width="stretch")
+    if problem := st.session_state.pop("find.problem", ""):
+        st.error(escape(problem), icon=":material/error:")
     selection = state.selection()
     chosen = [p for p in parts(selection) if p != All()]
     if chosen:
@@ -138,5 +142,10 @@ def _find() -> None:
     if text:
         how = st.session_state
         part = TextHas(query=text, field=how.get("find.field") or "any", regex=bool(how.get("find.regex")))
+        try:
+            exploration.refuse_unreadable(part)
+        except ConfigError as exc:
+            how["find.problem"] = str(exc)  # shown beside the field, which keeps the text
+            return
         add(Not(part=part) if how.get("find.not") else part)
     st.session_state["find"] = ""

@@ -9,6 +9,7 @@ import streamlit as st
 from kdcore.configs.selection import EVERYTHING, Selection, from_url, to_url
 from kdcore.errors import ConfigError
 from kdcore.ids import stable_hash
+from kdcore.services import exploration
 
 
 def param(name: str, default: str = "") -> str:
@@ -68,7 +69,9 @@ def selection() -> Selection:
     if not text:
         return EVERYTHING
     try:
-        return from_url(text)
+        found = from_url(text)
+        exploration.refuse_unreadable(found)
+        return found
     except ConfigError as exc:
         st.warning(str(exc))
         return EVERYTHING

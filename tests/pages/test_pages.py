@@ -293,3 +293,24 @@ def test_a_recipe_of_two_slices_reaches_the_run(run_page, populated, monkeypatch
     assert (first.loss, first.beta, first.targets, first.temperature) == ("generalized_jsd", 0.25, "live", 2.0)
     assert second.selection == ColumnIs(column="topic", op="in", values=(topics.options[0],))
     assert config.on_policy == 0.5
+
+
+def test_a_broken_pattern_is_said_and_the_page_goes_on(run_page, populated):
+    from kdcore.configs.selection import All, TextHas, to_url
+
+    at = run_page("pages/3_Explore.py")
+    at.toggle(key="find.regex").set_value(True).run()
+    at.text_input(key="find").set_value("(").run()
+    assert any("no regular expression" in e.value for e in at.error)
+    assert "of 20 answers" in texts(at)
+    link = to_url(All(parts=(TextHas(query="[z-a]", regex=True),)))
+    assert "**20** of 20 answers" in texts(run_page("pages/3_Explore.py", filter=link))
+
+
+def test_all_that_is_selected_is_rejected_and_taken_back(run_page, populated):
+    at = run_page("pages/3_Explore.py")
+    at.button(key="all-reject").click().run()
+    assert not at.exception
+    assert at.button(key="all-reject").disabled
+    at.button(key="all-undo").click().run()
+    assert not at.button(key="all-reject").disabled

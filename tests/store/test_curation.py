@@ -124,3 +124,21 @@ def test_the_same_instruction_over_other_passages_is_another_seed(app: App, tmp_
 def test_only_selected_rows_are_frozen(app: App, answered: str):
     some = tuple(samples.keys(app.store, answered, review.REVIEWABLE)[:3])
     assert datasets.freeze(app, answered, "D", IsOneOf(sample_ids=some))["row_count"] == 3
+
+
+def test_one_decision_about_many_spares_what_people_judged_and_is_undone_as_one(app: App, answered: str):
+    first, *_ = samples.keys(app.store, answered, review.REVIEWABLE)
+    review.decide(app, first, "accept", "expert")
+    ones = TextHas(field="question", query="number 1")
+    expected = review.count_undecided(app, answered, ones)
+    assert review.decide_all(app, answered, ones, "reject", "me") == expected > 1
+    assert review.progress(app, answered)["reject"] == expected
+    assert review.progress(app, answered)["accept"] == 1
+    assert review.decide_all(app, answered, ones, "reject", "me") == 0
+    assert review.undo(app, answered, "me") is not None
+    assert review.progress(app, answered) == {
+        "pending": 19, "accept": 1, "edit": 0, "reject": 0, "skip": 0, "total": 20, "decided": 1,
+    }  # fmt: skip
+    assert review.undo(app, answered, "me") is None
+    with pytest.raises(ConfigError, match="accept or reject"):
+        review.decide_all(app, answered, ones, "edit", "me")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kdcore.configs.selection import EVERYTHING
 from kdcore.elicitation import METHODS
 from kdcore.services import datasets, generation, projects, review
 from kdcore.services.app import App, open_app, rebuild
@@ -32,6 +33,12 @@ def test_rebuild_gives_back_everything(tmp_path: Path):
     review.decide(app, first, "accept", "me")
     review.decide(app, second, "edit", "me", question="q", answer="better words here")
     review.undo(app, project, "me")
+    assert review.decide_all(app, project, EVERYTHING, "accept", "me") == 19
+    assert review.undo(app, project, "me")
+    assert review.decide_all(app, project, EVERYTHING, "reject", "other") == 19
+    assert review.undo(app, project, "me") == first, "another's decision is not mine to take back"
+    review.decide(app, first, "accept", "me")
+    review.undo(app, project, "other")
     datasets.freeze(app, project, "D", heldout_share=0.2)
     before = contents(app)
     app.close()
