@@ -61,8 +61,16 @@ class App:
         return run
 
     def status(self, run_id: str) -> Status:
-        """What a run is doing, a vanished worker noticed."""
-        return self.observer.look(self.run_dir(run_id))
+        """What a run is doing, a vanished worker noticed.
+
+        An ended run is told as ended only once all that it wrote is in the store: a page then stops looking.
+        """
+        run = self.run_dir(run_id)
+        status = self.observer.look(run)
+        if status.state in TERMINAL_STATES and run_id not in self._settled:
+            with self._ticking:
+                self._bring_in(run)
+        return status
 
     def stop(self, run_id: str, what: str = "cancel") -> None:
         """Ask a run to ``cancel`` or ``pause`` and make sure that it does, without waiting here."""
@@ -79,7 +87,6 @@ class App:
             if on_poll is not None:
                 on_poll(status)
             if status.state in TERMINAL_STATES:
-                ingest.ingest_run(self.store, self.run_dir(run_id))
                 return status
             time.sleep(0.2)
         raise KdError(f"run {run_id} did not end within {timeout_s:.0f} s; it goes on, look again later.")
@@ -109,20 +116,23 @@ class App:
         applied = 0
         with self._ticking:
             for path in sorted(self.folders.runs.iterdir()):
-                if path.name in self._settled or not (path / "config.json").exists():
-                    continue
-                run = RunDir(path)
-                try:
-                    self._register(run)
-                    status = self.observer.look(run)
-                    applied += ingest.ingest_run(self.store, run)
-                except Exception:
-                    # One damaged folder must not stop the others; it is said on every page and left as it is.
-                    self.report(f"run {path.name} can't be read; its folder is untouched, the log has the cause")
-                    self._settled.add(path.name)
-                    continue
-                if status.state in TERMINAL_STATES:
-                    self._settled.add(path.name)
+                if path.name not in self._settled and (path / "config.json").exists():
+                    applied += self._bring_in(RunDir(path))
+        return applied
+
+    def _bring_in(self, run: RunDir) -> int:
+        """Ingest what is new in one run; whoever calls holds the ticking lock, so that nothing is read twice."""
+        try:
+            self._register(run)
+            status = self.observer.look(run)
+            applied = ingest.ingest_run(self.store, run)
+        except Exception:
+            # One damaged folder must not stop the others; it is said on every page and left as it is.
+            self.report(f"run {run.run_id} can't be read; its folder is untouched, the log has the cause")
+            self._settled.add(run.run_id)
+            return 0
+        if status.state in TERMINAL_STATES:
+            self._settled.add(run.run_id)
         return applied
 
     def report(self, problem: str) -> None:

@@ -98,7 +98,7 @@ def _draw_map(page, address: str):
     page.get_by_text("of 12 answers").wait_for()
     button(page, "Draw a map").click()
     page.get_by_role("button", name="Draw", exact=True).click()
-    wait_for_points(page, 3)
+    wait_for_map(page, 120_000)
 
 
 # where the first drawn point lies in the window, and the middle of the other points, in pixels
@@ -108,6 +108,13 @@ FIRST_POINT = """() => {
     const trace = plot.data.find(t => t.x && t.x.length);
     return [box.x + layout.xaxis.l2p(trace.x[0]), box.y + layout.yaxis.l2p(trace.y[0])];
 }"""
+
+
+def wait_for_map(page, timeout: float):
+    """Until the map itself has a point; histograms have points too."""
+    page.wait_for_function(
+        f"() => {{ try {{ ({FIRST_POINT})(); return true }} catch {{ return false }} }}", timeout=timeout
+    )
 
 
 def still(page, script: str):
@@ -122,7 +129,7 @@ def still(page, script: str):
 
 def _lasso_and_reopen(page, address: str):
     open_page(page, address, "Explore")
-    page.wait_for_function(f"() => {{ try {{ ({FIRST_POINT})(); return true }} catch {{ return false }} }}")
+    wait_for_map(page, 60_000)
     x, y = still(page, FIRST_POINT)
     corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 30)]
     page.mouse.move(*corners[0])

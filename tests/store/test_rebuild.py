@@ -1,5 +1,6 @@
 """The database is an index: run folders and the decision log are enough to make it anew."""
 
+import time
 from pathlib import Path
 
 from kdcore.configs.selection import EVERYTHING
@@ -8,6 +9,7 @@ from kdcore.services import datasets, generation, projects, review
 from kdcore.services.app import App, open_app, rebuild
 from kdcore.store import samples
 from kdcore.store.decisions import append, read
+from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 TABLES = ("projects", "prompt_versions", "seeds", "samples", "reviews", "datasets", "dataset_rows")
@@ -91,3 +93,19 @@ def test_a_start_replays_only_what_is_new(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(app_module.APPLY, "project", lambda _app, record: applied.append(record))
     open_app(tmp_path / "ws").close()
     assert applied == []
+
+
+def test_an_ended_run_is_told_as_ended_once_its_rows_are_in(tmp_path: Path):
+    """A page stops polling at the end; had it looked between the worker's end and the next tick, it stayed empty."""
+    app = open_app(tmp_path / "ws")
+    project = projects.create_project(app, "P")
+    import_questions(app, project, tmp_path, 20)
+    version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
+    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    while run.status().state not in TERMINAL_STATES:
+        time.sleep(0.01)  # nobody ticks here: this app has no background thread
+    assert app.store.scalar("SELECT count(*) FROM samples") == 0
+    assert app.status(run.run_id).state == "done"
+    assert app.store.scalar("SELECT count(*) FROM samples") == 20
+    assert app.tick() == 0
+    app.close()
