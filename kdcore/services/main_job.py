@@ -72,7 +72,7 @@ def create(app: App, rows: int, **how: Any) -> Plan:
     existing = next((p for p in projects.list_projects(app) if p["name"] == projects.SAMPLE_PROJECT), None)
     project_id = existing["project_id"] if existing else projects.create_project(app, projects.SAMPLE_PROJECT)
     teacher = how.pop("teacher", models.default_teacher())
-    sampling = how.pop("sampling", SamplingConfig(max_tokens=160, temperature=0.5))
+    sampling = how.pop("sampling", SamplingConfig(max_tokens=256, temperature=0.5))
     plan = Plan(project_id, rows, teacher.model_dump(), sampling.model_dump(), started=time.time(), **how)
     _write(app, plan)
     return plan
