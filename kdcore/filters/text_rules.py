@@ -88,14 +88,14 @@ class TruncationConfig(Config):
     """Nothing to set."""
 
 
-# The end of a sentence, a list, a quotation, a formula, a code block or a table.
-_ENDS = re.compile(r"(?:[.!?…。！？:;)\]}\"'”’»`|*%]|\d)\s*$")
+# Last marks of a sentence, a list, a quotation, a formula, a code block or a table; a digit ends too.
+_ENDS = frozenset(".!?…。！？:;)]}\"'”’»`|*%")
 
 
 def _truncation(rows: Rows, config: TruncationConfig) -> list[Verdict]:
     def one(answer: str) -> Verdict:
         words = answer.split()
-        if len(words) < 4 or _ENDS.search(answer):
+        if len(words) < 4 or words[-1][-1] in _ENDS or words[-1][-1].isdigit():
             return Verdict(True)
         return Verdict(False, f'stops in the middle: "… {" ".join(words[-3:])[-60:]}"')
 

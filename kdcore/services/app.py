@@ -56,8 +56,9 @@ class App:
     def launch(self, run: RunDir) -> RunDir:
         """Start or resume the worker of a run."""
         self._register(run)
-        launcher.start(run)
-        self._settled.discard(run.run_id)
+        with self._ticking:  # a tick that has just seen the earlier end must not set this attempt aside
+            launcher.start(run)
+            self._settled.discard(run.run_id)
         return run
 
     def status(self, run_id: str) -> Status:

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,30 +95,26 @@ def screen_file(path: Path, filters: list[str], text_field: str | None, out: Pat
         raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
     rows = read_jsonl(path)
     pairs = [_pair(row, text_field, number) for number, row in enumerate(rows, 1)]
+    names = _unique(_ids(rows))
     table = pa.table(
         {
-            "sample_id": [str(i) for i in range(len(rows))],
+            "sample_id": names,
             "question": [question for question, _ in pairs],
             "answer": [answer for _, answer in pairs],
         }
     )
-    ids = _ids(rows)
-    verdicts: list[dict[str, Any]] = [{} for _ in rows]
+    verdicts: dict[str, dict[str, Any]] = {name: {} for name in names}
     with _throwaway("screen", ScreenConfig(filters=tuple(filters)), table) as run:
         _finish(run, watch)
         for record in all_records(run):
             body = record.body
-            reason = body["reason"]
-            verdicts[int(body["sample_id"])][body["filter"]] = {
-                "passed": body["passed"],
-                "reason": _named(reason, ids),
-                "score": body["score"],
-            }
-    failed = {name: sum(not row[name]["passed"] for row in verdicts) for name in filters}
-    kept = [all(found["passed"] for found in row.values()) for row in verdicts]
+            verdict = {key: body[key] for key in ("passed", "reason", "score")}
+            verdicts[body["sample_id"]][body["filter"]] = verdict
+    failed = {name: sum(not row[name]["passed"] for row in verdicts.values()) for name in filters}
+    kept = [all(found["passed"] for found in row.values()) for row in verdicts.values()]
     scratch = out.with_name(f".{out.name}.tmp")
     with scratch.open("w", encoding="utf-8") as file:
-        for row, passed, found in zip(rows, kept, verdicts, strict=True):
+        for row, passed, found in zip(rows, kept, verdicts.values(), strict=True):
             file.write(_line({**row, "passed": passed, "verdicts": found}))
     scratch.replace(out)
     return {"rows": len(rows), "passed": sum(kept), "failed": failed, "out": str(out)}
@@ -130,15 +127,15 @@ def _line(row: dict[str, Any]) -> str:
     return (text if whole else json.dumps(row)) + "\n"
 
 
-def _named(reason: str, ids: list[str]) -> str:
-    """A reason that points at another row, by the id of the file instead of its place."""
-    start, mark, place = reason.rpartition(" sample ")
-    return f"{start}{mark}{ids[int(place)]}" if mark and place.isdigit() else reason
-
-
 def _ids(rows: list[dict[str, Any]]) -> list[str]:
     """The file's own ids; the number of the row where it has none."""
     return [str(next((row[f] for f in ID_FIELDS if row.get(f) is not None), i)) for i, row in enumerate(rows)]
+
+
+def _unique(ids: list[str]) -> list[str]:
+    """Names that tell every row apart: an id that stands twice gets its place as well."""
+    counts = Counter(ids)
+    return [key if counts[key] == 1 else f"{key} (row {number})" for number, key in enumerate(ids, 1)]
 
 
 def _text(row: dict[str, Any], field: str, number: int) -> str:

@@ -88,20 +88,20 @@ def usable(page) -> str:
     return page.get_by_test_id("stMetric").filter(has_text="usable").get_by_test_id("stMetricValue").inner_text()
 
 
+def exact_run(page, address: str, words: str, recipe: str, rows: int):
+    """A recipe from the gallery, tried, then run to exactly so many rows; its coverage is drawn."""
+    take(page, address, words, recipe)
+    try_it(page)
+    run_to(page, address, rows)
+    assert usable(page) == f"{rows} of {rows}"
+    page.get_by_role("tab", name="Coverage").click()
+    page.get_by_text("an empty cell is a hole").wait_for()
+
+
 def test_gallery_trial_exact_run_tree_and_coverage(workspace: Path, tmp_path: Path):
     fill_project(workspace, tmp_path)
     with server(workspace) as address, browser_page() as page:
-        take(page, address, "harder three rounds", "complex_instructions")
-        try_it(page)
-        run_to(page, address, 5)
-        assert usable(page) == "5 of 5"
+        exact_run(page, address, "harder three rounds", "complex_instructions", 5)
         page.get_by_role("tab", name="Growth").click()
         page.get_by_text("seeds and what grew from each").wait_for()
-        page.get_by_role("tab", name="Coverage").click()
-        page.get_by_text("an empty cell is a hole").wait_for()
-        take(page, address, "question answer passage", "passage_questions")
-        try_it(page)
-        run_to(page, address, 3)
-        assert usable(page) == "3 of 3"
-        page.get_by_role("tab", name="Coverage").click()
-        page.get_by_text("an empty cell is a hole").wait_for()
+        exact_run(page, address, "question answer passage", "passage_questions", 3)

@@ -43,14 +43,18 @@ def mix(p, q, beta):
     return [beta * x + (1 - beta) * y for x, y in zip(p, q, strict=True)]
 
 
-def adaptive(p, q):
-    """Head = the likeliest words before half of the mass is reached; weight by the gaps there."""
+def head_share(p, q):
+    """Head = the likeliest words before half of the mass is reached; its share of the gaps."""
     order = sorted(range(len(p)), key=lambda i: -p[i])
     head, mass = 0.0, 0.0
     for i in order:
         head += abs(p[i] - q[i]) if mass < 0.5 else 0.0
         mass += p[i]
-    share = head / max(sum(abs(x - y) for x, y in zip(p, q, strict=True)), 1e-300)
+    return head / max(sum(abs(x - y) for x, y in zip(p, q, strict=True)), 1e-300)
+
+
+def adaptive(p, q):
+    share = head_share(p, q)
     return share * kl(p, q) + (1 - share) * kl(q, p)
 
 
@@ -102,9 +106,10 @@ class TestDivergences:
     def test_gradient_is_right_and_the_teacher_gets_none(self, name):
         loss, _, options = REFERENCES[name]
         teacher = logits(1, grad=True)
-        assert name == "adaptive_kl" or torch.autograd.gradcheck(  # its weight is held fixed, on purpose
-            lambda s: loss(s, teacher.detach(), MASK, **options), (logits(0, grad=True),)
-        )
+        if name != "adaptive_kl":  # its weight is held fixed on purpose: the next test
+            assert torch.autograd.gradcheck(
+                lambda s: loss(s, teacher.detach(), MASK, **options), (logits(0, grad=True),)
+            )
         loss(logits(0, grad=True), teacher, MASK, **options).backward()
         assert teacher.grad is None
 
@@ -120,6 +125,25 @@ class TestDivergences:
         loss, _, options = REFERENCES[name]
         hot = loss(logits(0), logits(1), MASK, temperature=2.0, **options)
         assert float(hot) == pytest.approx(4 * float(loss(logits(0) / 2, logits(1) / 2, MASK, **options)), abs=1e-9)
+
+
+def test_the_weight_of_adaptive_kl_carries_no_gradient():
+    """Its gradient is that of the two divergences, mixed at each position by the plain-Python weight."""
+    student = logits(0, grad=True)
+    dense.adaptive_kl(student, logits(1), MASK).backward()
+    expected = torch.zeros_like(student)
+    for b in range(B):
+        for t in range(T):
+            if MASK[b, t]:
+                p, q = (x[b, t].softmax(-1).tolist() for x in (logits(1), logits(0)))
+                share = head_share(p, q)
+                here = torch.zeros_like(MASK)
+                here[b, t] = 1
+                for part, weight in ((dense.forward_kl, share), (dense.reverse_kl, 1 - share)):
+                    one = logits(0, grad=True)
+                    part(one, logits(1), here).backward()
+                    expected += weight * one.grad
+    torch.testing.assert_close(student.grad, expected / MASK.sum(), atol=1e-9, rtol=1e-6)
 
 
 def test_bad_arguments_are_named():

@@ -51,6 +51,16 @@ def test_checks_keep_every_row_and_name_the_files_own_ids(tmp_path: Path, capsys
     assert not list(tmp_path.glob("*.duckdb"))
 
 
+def test_an_id_that_stands_twice_is_told_apart_by_its_row(tmp_path: Path, capsys):
+    text = "The lessor lets the flat to the lessee."
+    file = write(tmp_path / "f.jsonl", [{"id": "a", "text": text}, {"id": "a", "text": text}])
+    out = tmp_path / "o.jsonl"
+    run(capsys, "screen", "--file", file, "--filters", "exact_duplicates", "--out", out)
+    first, second = [json.loads(line) for line in out.read_text().splitlines()]
+    assert first["passed"]
+    assert second["verdicts"]["exact_duplicates"]["reason"] == "the same as sample a (row 1)"
+
+
 def test_a_chat_is_read_by_its_last_turns(tmp_path: Path, capsys):
     chat = [{"role": "user", "content": "What is a lease?"}, {"role": "assistant", "content": "As an AI, I can't."}]
     file = write(tmp_path / "f.jsonl", [{"messages": chat}])

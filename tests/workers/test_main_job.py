@@ -13,7 +13,7 @@ from kdcore.services.app import App, open_app
 from kdcore.store import runs
 
 pytestmark = pytest.mark.models
-ROWS = 16
+ROWS = 24  # the size that is promised
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,7 @@ def test_the_figures_add_up(demo):
     _, found = demo
     assert set(found) == {"samples", "teacher", "embed", "dataset", "distill", "evaluate", "seconds"}
     assert found["samples"]["requested"] == found["samples"]["answered"] == ROWS
-    # Nine in ten is the promise; of so few rows one more may ramble to its limit by chance.
-    assert found["samples"]["parsed"] >= 0.9 * ROWS - 1
+    assert found["samples"]["parsed"] >= 0.9 * ROWS
     assert found["samples"]["kept"] == found["dataset"]["rows"] <= found["samples"]["parsed"]
     assert found["teacher"]["engine"] == "vllm"
     assert found["teacher"]["tokens_per_s"] > 0
