@@ -15,6 +15,8 @@ from kdcore.store.samples import SORTS
 from kdcore.ui import charts, filter_bar, forms, frame, live, sample_card, state
 from kdcore.ui.words import escape, short
 
+DECISIONS = (("reject", "Reject", ":material/close:"), ("accept", "Accept", ":material/check:"))
+ASK_ABOVE = 1000  # a decision about more samples than that is asked for twice
 HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's uncertainty (nats a token)"}
 COLOURS = {"title": "group", "topic": "topic", "review": "decision", "status": "status", "reader": "reader"}
 
@@ -24,13 +26,11 @@ def decide_all(app: App, project_id: str, selection: Selection) -> None:
     waiting = review.count_undecided(app, project_id, selection)
     with st.popover("Decide on all", icon=":material/done_all:"):
         st.caption(f"{waiting:,} of these answers are usable and not judged yet; what people decided stays.")
-        for action, word, icon in (
-            ("reject", "Reject", ":material/close:"),
-            ("accept", "Accept", ":material/check:"),
-        ):
-            if st.button(
-                f"{word} {waiting:,}", key=f"all-{action}", icon=icon, disabled=not waiting, width="stretch"
-            ):
+        large = waiting > ASK_ABOVE
+        sure = st.checkbox(f"Yes, all {waiting:,} of them", key=f"all-sure-{waiting}") if large else True
+        for action, word, icon in DECISIONS:
+            key, able = f"all-{action}", bool(waiting) and sure
+            if st.button(f"{word} {waiting:,}", key=key, icon=icon, disabled=not able, width="stretch"):
                 done = review.decide_all(app, project_id, selection, action, frame.reviewer())
                 st.toast(f"{done:,} answers: {action}. Undo takes all of them back.")
                 st.rerun()
@@ -110,7 +110,8 @@ def _use_selection(event: Any, map_run: str) -> None:
             st.rerun()
     points = chosen.get("points", [])
     if len(points) == 1 and points[0].get("customdata"):
-        state.set_params(sample=points[0]["customdata"][0])
+        found = points[0]["customdata"]  # as the chart was given it, or as its event wraps it
+        state.set_params(sample=found if isinstance(found, str) else found[0])
         st.rerun()
 
 

@@ -24,6 +24,7 @@ from kdcore.models import fingerprint, resolve
 from kdcore.services.datasets import split_by_group
 from kdcore.services.distillation import smooth
 from kdcore.services.training_input import with_question
+from kdcore.ui import charts
 from kdcore.ui.forms import bounds
 from kdcore.ui.launch import free_port
 from kdcore.ui.words import duration, safe_html, short
@@ -193,3 +194,19 @@ def test_an_edited_question_goes_where_the_asked_one_stood():
     assert with_question(talk("Another wording"), row)[0]["content"] == "How much a day?"
     with pytest.raises(ConfigError, match="sm_1 stands nowhere in its talk"):
         with_question(talk("One", "Two", "Three"), row)
+
+
+def test_a_map_of_many_groups_drops_its_legend_and_titles_that_would_cover_another():
+    def point(number: int, group: int) -> dict:
+        places = {"x": 0.001 * group, "y": 0.0} if group < 20 else {"x": 1.0, "y": 1.0}
+        text = {"question": "<b>q</b>", "answer": "a", "title": f"g{group}"}
+        return {"sample_id": f"s{number}", "cluster": group, "selected": number > 0, **places, **text}
+
+    many = charts.sample_map([point(i, i) for i in range(21)], "title", {i: f"g{i}" for i in range(21)})
+    assert not many.layout.showlegend
+    assert [a.text for a in many.layout.annotations] == ["<b>g0</b>", "<b>g20</b>"]
+    few = charts.sample_map([point(i, i % 2) for i in range(6)], "title", {0: "g0", 1: "g1"})
+    assert few.layout.showlegend
+    dimmed = {trace.name: trace.marker.opacity for trace in few.data}
+    assert dimmed == {"g0": (0.12, 0.9, 0.9), "g1": 0.9}
+    assert few.data[0].text[0].startswith("<b>&lt;b&gt;q&lt;/b&gt;</b>"), "a sample's text is never markup"
