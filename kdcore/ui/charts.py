@@ -154,15 +154,14 @@ def _titles(points: Points, titles: Mapping[int, str]) -> list[dict[str, Any]]:
         if any(abs(x - left) < TITLE_BOX[0] and abs(y - top) < TITLE_BOX[1] for left, top in taken):
             continue
         taken.append((x, y))
-        font = {"size": 12}
         drawn.append(
             {
                 "x": x,
                 "y": y,
                 "text": f"<b>{title}</b>",
                 "showarrow": False,
-                "font": font,
-                "bgcolor": "rgba(128,128,128,0.15)",
+                "font": {"size": 12, "color": "#1c2b2a"},  # dark on light in both themes: points lie under it
+                "bgcolor": "rgba(255,255,255,0.82)",
             }
         )
     return drawn

@@ -190,7 +190,7 @@ def _curves(app: App, run_ids: list[str]) -> None:
         name: str = right.selectbox(
             "Measured on the held-out rows",
             [n for n in MEASURES if n in there],
-            format_func=lambda n: MEASURES[n][0].capitalize(),
+            format_func=lambda n: MEASURES[n][0][:1].upper() + MEASURES[n][0][1:],
             key="distill.measure",
             persist_state="session",
         )

@@ -122,7 +122,7 @@ def cluster_list(app: App, map_run: str) -> None:
         for row in exploration.clusters(app, map_run):
             judged = f" · ✓ {row['accepted']} ✕ {row['rejected']}" if row["accepted"] or row["rejected"] else ""
             st.button(
-                f"{escape(row['title'])} · {row['size']}{judged}",
+                f"{escape(row['title'])} · {row['size']:,}{judged}",
                 key=f"cluster-{row['cluster']}",
                 on_click=filter_bar.add,
                 args=(InClusters(map_run=map_run, clusters=(row["cluster"],)),),
@@ -172,7 +172,7 @@ def statistics(app: App, project_id: str, selection: Selection) -> None:
     for row in exploration.checks(app, project_id):
         if row["failed"]:
             st.button(
-                f"{row['failed']} fail: {check_name(row['filter'])}",
+                f"{row['failed']:,} fail: {check_name(row['filter'])}",
                 key=f"failed-{row['filter']}",
                 on_click=filter_bar.add,
                 args=(HasVerdict(filter=row["filter"], passed=False),),
