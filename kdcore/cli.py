@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     embed.add_argument("--clusters", type=int, default=0, help="number of groups; 0 chooses")
     screen = add("screen", commands.screen, "run checks over a project's samples")
     _file_or_project(screen, "JSONL with the rows, passed and verdicts")
-    screen.add_argument("--filters", help="names parted by commas; all when left out")
+    screen.add_argument("--filters", help="names parted by commas; the usual ones when left out")
     review = add("review", commands.review, "record one decision about a sample")
     review.add_argument("sample")
     review.add_argument("action", choices=("accept", "reject", "edit", "skip"))

@@ -13,7 +13,7 @@ from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.errors import ConfigError, JobError
-from kdcore.filters import FILTERS
+from kdcore.filters import USUAL
 from kdcore.services import (
     app as app_service,
 )
@@ -24,6 +24,7 @@ from kdcore.services import (
     exploration,
     file_jobs,
     main_job,
+    maps,
     models,
 )
 from kdcore.services import (
@@ -81,13 +82,13 @@ def embed(arguments: Arguments) -> dict[str, Any]:
         field = arguments.text_field or "text"
         return file_jobs.embed_file(arguments.file, field, out, config, folder, progress_line())
     with open_workspace(arguments) as app:
-        run = exploration.start_map(app, project_id(app, arguments.project), config)
-        return finish(app, run.run_id) | {"clusters": exploration.clusters(app, run.run_id)}
+        run = maps.start_map(app, project_id(app, arguments.project), config)
+        return finish(app, run.run_id) | {"clusters": maps.groups(app, run.run_id)}
 
 
 def screen(arguments: Arguments) -> dict[str, Any]:
     """``kd screen``."""
-    names = arguments.filters.split(",") if arguments.filters else list(FILTERS)
+    names = arguments.filters.split(",") if arguments.filters else list(USUAL)
     if arguments.file:
         return file_jobs.screen_file(arguments.file, names, arguments.text_field, _out(arguments), progress_line())
     with open_workspace(arguments) as app:

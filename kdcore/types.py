@@ -87,11 +87,12 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one filter says of one sample."""
+    """What one filter says of one sample; ``related`` is the sample that the reason is about."""
 
     passed: bool
     reason: str = ""
     score: float | None = None
+    related: str = ""
 
 
 JsonDict = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -24,13 +24,46 @@ class EmbedConfig(Config):
     projection: Literal["auto", "pca", "tsne", "umap"] = Field(
         default="auto", description="How vectors become a flat map"
     )
-    clusters: int = Field(default=0, ge=0, le=500, description="Number of groups; 0 chooses by silhouette")
+    algorithm: Literal["kmeans", "hdbscan", "evoc"] = Field(default="kmeans", description="How groups are found")
+    clusters: int = Field(
+        default=0,
+        ge=0,
+        le=500,
+        description="Number of groups, or for hdbscan and evoc the fewest rows in one; 0 chooses",
+    )
     seed: int = 0
 
 
 class ScreenConfig(Config):
-    """Which checks run over which samples."""
+    """Which checks run over which samples; ``vectors`` is the folder of the map whose vectors they may use."""
 
     project_id: str = ""
     filters: tuple[str, ...] = ()
-    options: dict[str, dict[str, float | int | str | bool]] = Field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    vectors: str = ""
+
+
+class PickConfig(Config):
+    """Which rows of a selection to keep where only so many may be."""
+
+    project_id: str = ""
+    selector: Literal["k_centre", "stratified", "top_diverse", "random"] = Field(
+        default="k_centre", description="How rows are chosen"
+    )
+    count: int = Field(default=100, ge=1, le=100_000, description="How many rows")
+    layer: Literal["topic", "cluster", "difficulty", "reader", "teacher"] = Field(
+        default="topic", description="What stratified gives equal parts to"
+    )
+    score: str = Field(default="", description="What top_diverse goes by: a check's score, entropy or tokens")
+    lowest: bool = Field(default=False, description="Take the lowest scores instead of the highest")
+    seed: int = 0
+    vectors: str = ""
+
+
+class ConceptConfig(Config):
+    """A concept learnt from the rows that people marked."""
+
+    project_id: str = ""
+    name: str = ""
+    vectors: str = ""
+    seed: int = 0

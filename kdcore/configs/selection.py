@@ -89,6 +89,22 @@ class HasVerdict(Config):
     passed: bool
 
 
+class HasScore(Config):
+    """The score that a filter or a concept gave: from ``low``, and below ``high`` where that is given."""
+
+    kind: Literal["score"] = "score"
+    filter: str
+    low: float
+    high: float | None = None
+
+
+class HasTag(Config):
+    """A word that people put on the sample."""
+
+    kind: Literal["tag"] = "tag"
+    tag: str
+
+
 class ReviewIs(Config):
     """What people decided."""
 
@@ -126,7 +142,18 @@ class Not(Config):
 
 
 Selection = Annotated[
-    ColumnIs | TextHas | InClusters | InLasso | HasVerdict | ReviewIs | IsOneOf | All | AnyOf | Not,
+    ColumnIs
+    | TextHas
+    | InClusters
+    | InLasso
+    | HasVerdict
+    | HasScore
+    | HasTag
+    | ReviewIs
+    | IsOneOf
+    | All
+    | AnyOf
+    | Not,
     Field(discriminator="kind"),
 ]
 for _model in (All, AnyOf, Not):

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from kdcore.configs.base import Config
 from kdcore.types import Verdict
 
-Rows = Sequence[Mapping[str, str]]
+Rows = Sequence[Mapping[str, Any]]
+Need = Literal["vector", "gold", "seed_id", "entropy", "against", "student"]
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A named check. Rows have ``sample_id``, ``question`` and ``answer``."""
+    """A named check. Rows have ``sample_id``, ``question`` and ``answer``, and what ``needs`` names.
+
+    ``vector`` is a unit vector of the row's place on the newest map; ``gold`` the answer that the seed came with;
+    ``against`` (in the config) the texts of an evaluation set; ``student`` (in the config) a model's folder.
+    ``by_row`` says that a verdict never depends on the other rows, so that judged rows need no second look.
+    """
 
     name: str
     summary: str
     config: type[Config]
     judge: Callable[[Rows, Any], list[Verdict]]
+    needs: tuple[Need, ...] = ()
+    by_row: bool = True

@@ -68,11 +68,16 @@ def _judge(rows: Rows, config: NearDuplicatesConfig) -> list[Verdict]:
         if later not in best or alike > best[later][1]:
             best[later] = (earlier, alike)
     return [
-        Verdict(False, f"{best[i][1]:.0%} the same as sample {rows[best[i][0]]['sample_id']}", best[i][1])
+        Verdict(
+            *(False, f"{best[i][1]:.0%} the same as sample {rows[best[i][0]]['sample_id']}"),
+            *(best[i][1], rows[best[i][0]]["sample_id"]),
+        )
         if i in best
         else Verdict(True, "", 0.0)
         for i in range(len(rows))
     ]
 
 
-NEAR_DUPLICATES = Filter("near_duplicates", "Nearly the same as an earlier sample", NearDuplicatesConfig, _judge)
+NEAR_DUPLICATES = Filter(
+    *("near_duplicates", "Nearly the same as an earlier sample", NearDuplicatesConfig, _judge), by_row=False
+)

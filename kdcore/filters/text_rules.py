@@ -114,7 +114,7 @@ def _exact_duplicates(rows: Rows, config: ExactDuplicatesConfig) -> list[Verdict
         text = " ".join(f"{row['question']}\n{row['answer']}".lower().split())
         kept = first.setdefault(text, row["sample_id"])
         same = kept != row["sample_id"]
-        verdicts.append(Verdict(False, f"the same as sample {kept}") if same else Verdict(True))
+        verdicts.append(Verdict(False, f"the same as sample {kept}", 1.0, kept) if same else Verdict(True))
     return verdicts
 
 
@@ -124,5 +124,7 @@ REPETITION = Filter("repetition", "The answer repeats itself", RepetitionConfig,
 PLACEHOLDER = Filter("placeholder", "A blank was left in, such as Article X", PlaceholderConfig, _placeholder)
 TRUNCATION = Filter("truncation", "The answer stops in the middle of a sentence", TruncationConfig, _truncation)
 EXACT_DUPLICATES = Filter(
-    "exact_duplicates", "Question and answer are those of an earlier sample", ExactDuplicatesConfig, _exact_duplicates
+    *("exact_duplicates", "Question and answer are those of an earlier sample"),
+    *(ExactDuplicatesConfig, _exact_duplicates),
+    by_row=False,
 )

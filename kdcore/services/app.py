@@ -16,7 +16,7 @@ from kdcore.errors import ConfigError, KdError
 from kdcore.jobs import launcher, lease
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.settings import Workspace, workspace
-from kdcore.store import datasets, decisions, ingest, projects, reviews, runs
+from kdcore.store import datasets, decisions, ingest, marks, projects, reviews, runs
 from kdcore.store.db import Store, set_aside
 from kdcore.types import TERMINAL_STATES
 
@@ -198,6 +198,8 @@ APPLY: dict[str, Callable[[App, dict[str, Any]], Any]] = {
     "prompt_version": lambda app, record: projects.add_prompt_version(app.store, record),
     "review": lambda app, record: reviews.add(app.store, record),
     "reviews": lambda app, record: reviews.add_many(app.store, record),
+    "tags": lambda app, record: marks.add_tags(app.store, record),
+    "view": lambda app, record: marks.add_view(app.store, record),
     "data_class": lambda app, record: projects.add_data_class(app.store, record),
     "dataset": _apply_dataset,
 }

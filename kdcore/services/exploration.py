@@ -1,57 +1,102 @@
-"""Maps, checks, search and the filtered view that Explore shows."""
+"""Checks, search and the filtered view that Explore shows."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdcore.configs.exploration import EmbedConfig, ScreenConfig
+from kdcore.configs.base import load_config
+from kdcore.configs.exploration import ScreenConfig
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.configs.serving import ServeConfig
-from kdcore.errors import ConfigError, JobError
+from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
-from kdcore.models import DEFAULT_EMBEDDER, resolve
+from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
 from kdcore.services.app import App
 from kdcore.services.preview import warm_service
-from kdcore.store import datasets, runs, samples
+from kdcore.store import datasets, maps, runs, samples
 from kdcore.store.selection import compile_selection
 from kdcore.types import TERMINAL_STATES
 
-READABLE = All(parts=(ColumnIs(column="status", op="in", values=("parsed", "truncated", "refused")),))
-
+TEXT_FIELDS = ("question", "text", "prompt", "instruction", "input", "answer")
 FREEZABLE = All(parts=(ColumnIs(column="status", values=("parsed",)), Not(part=ReviewIs(states=("rejected",)))))
 
 
-def start_map(app: App, project_id: str, config: EmbedConfig) -> RunDir:
-    """Embed every readable sample of the project and draw a new map."""
-    if not samples.count(app.store, project_id, READABLE):
-        raise ConfigError("there are no answers to place on a map; ask the teacher first.")
-    path = resolve(config.model, app.folders.models)
-    config = config.model_copy(update={"project_id": project_id, "model_path": str(path or "")})
-    run = app.create_run("embed", config)
-    samples.write_texts(app.store, project_id, READABLE, config.text, run.path / "input.parquet")
-    return app.launch(run)
-
-
-def start_screen(app: App, project_id: str, filters: list[str], selection: Selection = FREEZABLE) -> RunDir:
+def start_screen(
+    app: App,
+    project_id: str,
+    filters: Sequence[str],
+    selection: Selection = FREEZABLE,
+    options: Mapping[str, dict[str, Any]] | None = None,
+) -> RunDir:
     """Run checks over a selection; by default what may enter a version, so that no lost row outlives a good one."""
-    unknown = [name for name in filters if name not in FILTERS]
-    if unknown or not filters:
-        raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
-    run = app.create_run("screen", ScreenConfig(project_id=project_id, filters=tuple(filters)))
+    refuse_unknown(filters)
+    given = {name: dict((options or {}).get(name, {})) for name in filters}
+    needs = {need for name in filters for need in FILTERS[name].needs}
+    if "student" in needs:
+        reader = given["instruction_difficulty"].get("student") or DEFAULT_TEACHER
+        given["instruction_difficulty"]["student"] = str(resolve(reader, app.folders.models) or reader)
+    if "against" in needs and not given["contamination"].get("against"):
+        given["contamination"] |= _held_out(app, project_id)
+    for name in filters:
+        load_config(FILTERS[name].config, given[name])
+    run = app.create_run(
+        "screen",
+        ScreenConfig(
+            project_id=project_id,
+            filters=tuple(filters),
+            options=given,
+            vectors=str(app.run_dir(_map_for_checks(app, project_id)).path) if "vector" in needs else "",
+        ),
+    )
     samples.write_pairs(app.store, project_id, selection, run.path / "input.parquet")
     return app.launch(run)
 
 
-def maps(app: App, project_id: str) -> list[dict[str, Any]]:
-    """Maps of a project, newest first, with their status."""
-    return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "embed")]
+def refuse_unknown(filters: Sequence[str]) -> None:
+    """Raise ConfigError for a filter that is not there, and for none at all."""
+    unknown = [name for name in filters if name not in FILTERS]
+    if unknown or not filters:
+        raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
 
 
-def newest_map(app: App, project_id: str) -> str | None:
-    """The newest map that is drawn."""
-    return runs.newest_map(app.store, project_id)
+def texts_of(raw: bytes) -> list[str]:
+    """Texts of an evaluation set in JSONL: each row's question and, where it has one, answer. Raises DataError."""
+    texts: list[str] = []
+    for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as exc:
+            raise DataError(f"line {number} of the evaluation set is no JSON: {exc}.") from exc
+        if not isinstance(row, dict):
+            raise DataError(f"line {number} of the evaluation set is no JSON object; each line must be one.")
+        text = next((str(row[name]) for name in TEXT_FIELDS if row.get(name)), "")
+        if not text:
+            raise DataError(f"line {number} of the evaluation set has none of the fields {', '.join(TEXT_FIELDS)}.")
+        texts.append(text)
+    if not texts:
+        raise DataError("the evaluation set has no row; give a JSONL file with one text on each line.")
+    return texts
+
+
+def _map_for_checks(app: App, project_id: str) -> str:
+    found = maps.newest(app.store, project_id)
+    if found is None:
+        raise ConfigError("a check that goes by meaning needs a map; draw one first.")
+    return found
+
+
+def _held_out(app: App, project_id: str) -> dict[str, list[str]]:
+    """Questions that the project's versions hold out, its own evaluation set, with the samples they are of."""
+    found = datasets.held_out_questions(app.store, project_id)
+    if not found:
+        raise ConfigError("no version holds rows out yet: freeze one, or give the texts of an evaluation set.")
+    return {"against": [row["question"] for row in found], "own": [row["sample_id"] for row in found]}
 
 
 def refuse_unreadable(selection: Selection) -> None:
@@ -80,16 +125,6 @@ def view(
     }
 
 
-def points(app: App, project_id: str, map_run: str, selection: Selection) -> list[dict[str, Any]]:
-    """Points of a map; see ``store.runs.map_points``."""
-    return runs.map_points(app.store, project_id, map_run, selection)
-
-
-def clusters(app: App, map_run: str) -> list[dict[str, Any]]:
-    """Clusters of a map."""
-    return runs.clusters(app.store, map_run)
-
-
 def histogram(app: App, project_id: str, selection: Selection, column: str) -> list[dict[str, Any]]:
     """See ``store.samples.histogram``."""
     return samples.histogram(app.store, project_id, selection, column)
@@ -115,10 +150,15 @@ def sample(app: App, sample_id: str) -> dict[str, Any]:
     return found[0] | {"lineage": line}
 
 
+def samples_of(app: App, sample_ids: list[str]) -> list[dict[str, Any]]:
+    """Whole samples in the order asked for; unknown ids are left out."""
+    return samples.by_ids(app.store, sample_ids)
+
+
 # ---- semantic search ------------------------------------------------------------------------------------
 def start_search(app: App, project_id: str, text: str = "", sample_id: str = "", limit: int = 50) -> tuple[str, str]:
     """Ask the warm search service; returns (run id, question key) to poll with."""
-    map_run = newest_map(app, project_id)
+    map_run = maps.newest(app.store, project_id)
     if map_run is None:
         raise ConfigError("semantic search needs a map; draw one first.")
     path = resolve(DEFAULT_EMBEDDER, app.folders.models)
@@ -131,9 +171,15 @@ def start_search(app: App, project_id: str, text: str = "", sample_id: str = "",
 
 def search_hits(app: App, run_id: str, key: str) -> list[dict[str, Any]] | None:
     """``[{sample_id, score}]`` best first; None while awaited. Score is the cosine, -1 to 1."""
+    body = answer_of(app, run_id, key)
+    return None if body is None else body["hits"]
+
+
+def answer_of(app: App, run_id: str, key: str) -> dict[str, Any] | None:
+    """What the search service answered; None while awaited. Raises JobError where it has stopped."""
     body = mailbox.answer_to(app.run_dir(run_id), key)
     if body is not None:
-        return body["hits"]
+        return body
     status = app.status(run_id)
     if status.state in TERMINAL_STATES:
         raise JobError(f"the search service {run_id} has stopped ({status.message or status.state}); try again.")

@@ -23,11 +23,14 @@ from kdcore.jobs import launcher
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.jobs.tail import all_records
 from kdcore.models import resolve
+from kdcore.services import exploration
 from kdcore.types import TERMINAL_STATES
 
 ID_FIELDS = ("id", "sample_id")
 QUESTION_FIELDS = ("question", "prompt", "instruction", "input")
 ANSWER_FIELDS = ("answer", "response", "output", "completion", "text")
+GOLD_FIELDS = ("gold", "reference", "label")
+FILE_HAS = ("gold", "seed_id")
 Watch = Callable[[Status], None]
 
 
@@ -90,9 +93,10 @@ def embed_file(
 
 def screen_file(path: Path, filters: list[str], text_field: str | None, out: Path, watch: Watch) -> dict[str, Any]:
     """Write ``out`` (JSONL): each row of the file with ``passed`` and ``verdicts``. Raises ConfigError, DataError."""
-    unknown = [name for name in filters if name not in FILTERS]
-    if unknown or not filters:
-        raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
+    exploration.refuse_unknown(filters)
+    for name in filters:
+        if lacking := [need for need in FILTERS[name].needs if need not in FILE_HAS]:
+            raise ConfigError(f'the filter "{name}" needs {lacking[0]}, which a file has not; run it in a workspace.')
     rows = read_jsonl(path)
     pairs = [_pair(row, text_field, number) for number, row in enumerate(rows, 1)]
     names = _unique(_ids(rows))
@@ -101,6 +105,8 @@ def screen_file(path: Path, filters: list[str], text_field: str | None, out: Pat
             "sample_id": names,
             "question": [question for question, _ in pairs],
             "answer": [answer for _, answer in pairs],
+            "gold": [str(next((row[f] for f in GOLD_FIELDS if row.get(f) is not None), "")) for row in rows],
+            "seed_id": [question for question, _ in pairs],  # answers to one question are siblings
         }
     )
     verdicts: dict[str, dict[str, Any]] = {name: {} for name in names}

@@ -19,9 +19,9 @@ from kdcore.configs.selection import All, HasVerdict, Not
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.configs.uploads import SeedKind
 from kdcore.errors import KdError
-from kdcore.filters import FILTERS
+from kdcore.filters import USUAL
 from kdcore.jobs.run_dir import write_json
-from kdcore.services import datasets, distillation, evaluation, exploration, generation, models, projects
+from kdcore.services import datasets, distillation, evaluation, exploration, generation, maps, models, projects
 from kdcore.services.app import App
 from kdcore.types import TERMINAL_STATES
 
@@ -164,15 +164,15 @@ def _generate(app: App, plan: Plan) -> str:
 
 
 def _embed(app: App, plan: Plan) -> str:
-    return exploration.start_map(app, plan.project_id, EmbedConfig()).run_id
+    return maps.start_map(app, plan.project_id, EmbedConfig()).run_id
 
 
 def _screen(app: App, plan: Plan) -> str:
-    return exploration.start_screen(app, plan.project_id, list(FILTERS)).run_id
+    return exploration.start_screen(app, plan.project_id, list(USUAL)).run_id
 
 
 def _freeze(app: App, plan: Plan) -> str:
-    passed = All(parts=tuple(Not(part=HasVerdict(filter=name, passed=False)) for name in FILTERS))
+    passed = All(parts=tuple(Not(part=HasVerdict(filter=name, passed=False)) for name in USUAL))
     return datasets.freeze(app, plan.project_id, "Checked answers", passed, heldout_share=0.2)["dataset_id"]
 
 
@@ -228,7 +228,7 @@ def report(app: App, plan: Plan) -> dict[str, Any]:
         "embed": {
             "model": app.run_dir(stages["embed"]).config()["model"],
             "dim": app.run_dir(stages["embed"]).status().progress.get("dim"),
-            "clusters": len(exploration.clusters(app, stages["embed"])),
+            "clusters": len(maps.groups(app, stages["embed"])),
         },
         "dataset": {
             "version": f"{frozen['name']} v{frozen['version']}",

@@ -77,12 +77,21 @@ def decide_all(app: App, project_id: str, selection: Selection, action: str, rev
     return len(chosen)
 
 
+def reject_these(app: App, project_id: str, sample_ids: list[str], reviewer: str, note: str) -> int:
+    """Reject given samples with a note; returns how many. One undo takes all back."""
+    if sample_ids:
+        _record_batch(app, project_id, reviewer, "reject", sample_ids, note=note)
+    return len(sample_ids)
+
+
 def count_undecided(app: App, project_id: str, selection: Selection) -> int:
     """Selected samples that ``decide_all`` would reach."""
     return samples.count(app.store, project_id, undecided(selection))
 
 
-def _record_batch(app: App, project_id: str, reviewer: str, action: str, chosen: list[str], undoes: str = "") -> None:
+def _record_batch(
+    app: App, project_id: str, reviewer: str, action: str, chosen: list[str], undoes: str = "", note: str = ""
+) -> None:
     batch = {
         "batch_id": ids.new_event_id(),
         "project_id": project_id,
@@ -90,6 +99,7 @@ def _record_batch(app: App, project_id: str, reviewer: str, action: str, chosen:
         "action": action,
         "sample_ids": chosen,
         "undoes": undoes,
+        "note": note,
         "created": time.time(),
     }
     app.decide("reviews", batch)

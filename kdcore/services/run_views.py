@@ -17,10 +17,23 @@ MONITORED_ANSWERS = 400
 
 
 def coverage(app: App, project_id: str, run_id: str | None, across: str = "difficulty") -> list[dict[str, Any]]:
-    """Rows and usable rows for each topic and each value of ``across`` (difficulty, reader or review)."""
+    """Rows and usable rows for each topic and each value of ``across`` (difficulty or reader)."""
     if across not in ("difficulty", "reader"):
         raise ConfigError(f'coverage goes across difficulty or reader, not "{across}".')
     return samples.coverage(app.store, project_id, run_id, across)
+
+
+def thinnest(app: App, project_id: str, across: str, limit: int) -> list[dict[str, Any]]:
+    """Cells of the grid with the fewest usable rows, holes first: ``[{topic, value, rows, usable}]``."""
+    cells = coverage(app, project_id, None, across)
+    found = {(cell["topic"] or "", cell["value"] or ""): cell for cell in cells}
+    topics, values = sorted({topic for topic, _ in found}), sorted({value for _, value in found})
+    grid = [
+        {"topic": t, "value": v, **{k: found[t, v][k] if (t, v) in found else 0 for k in ("rows", "usable")}}
+        for t in topics
+        for v in values
+    ]
+    return sorted(grid, key=lambda cell: (cell["usable"], cell["topic"], cell["value"]))[:limit]
 
 
 def trees(app: App, run_id: str, limit: int = 20) -> list[dict[str, Any]]:

@@ -131,6 +131,15 @@ def topics(store: Store, dataset_id: str) -> list[str]:
     return [row["topic"] for row in found]
 
 
+def held_out_questions(store: Store, project_id: str) -> list[dict[str, str]]:
+    """``sample_id`` and ``question`` of every row that a version of the project holds out."""
+    return store.rows(
+        "SELECT r.sample_id, any_value(r.question) AS question FROM dataset_rows r JOIN datasets d "
+        "USING (dataset_id) WHERE d.project_id = ? AND r.split = 'heldout' GROUP BY 1 ORDER BY 1",
+        [project_id],
+    )
+
+
 def selected_ids(store: Store, dataset_id: str, selection: Selection) -> set[str]:
     """Sample ids of a version's rows that a selection holds."""
     sql, values = compile_selection(selection)

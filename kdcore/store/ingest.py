@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from kdcore import ids
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
-from kdcore.store import projects, runs, samples
+from kdcore.store import maps, projects, runs, samples
 from kdcore.store.db import Store
 from kdcore.store.migrations import Cursor
 
@@ -143,10 +143,6 @@ def _seeds(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[st
 
 
 def _verdicts(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
-    known = {
-        (row[0], row[1])
-        for row in tx.execute("SELECT sample_id, filter FROM verdicts WHERE run_id = ?", [run_id]).fetchall()
-    }
     rows = [
         {
             "run_id": run_id,
@@ -156,9 +152,10 @@ def _verdicts(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict
             "reason": body["reason"],
             "score": body["score"],
             "created": body["time"],
+            "related": body.get("related", ""),
+            "basis": body.get("basis", ""),
         }
         for body in bodies
-        if (body["sample_id"], body["filter"]) not in known
     ]
     runs.insert_verdicts(tx, rows)
 
@@ -207,6 +204,6 @@ def _ingest_map(store: Store, run: RunDir) -> int:
     table = pq.read_table(path)
     titles = json.loads((run.path / "clusters.json").read_bytes())
     with store.transaction() as tx:
-        runs.insert_map(tx, run.run_id, table, titles)
+        maps.insert(tx, run.run_id, table, titles)
         _set_offset(tx, run.run_id, MAP_FILE, path.stat().st_size)
     return table.num_rows

@@ -66,7 +66,30 @@ def _second(tx: Cursor) -> None:
     tx.execute("CREATE TABLE data_classes (project_id VARCHAR, data_class VARCHAR, contract VARCHAR, created DOUBLE)")
 
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second]
+def _third(tx: Cursor) -> None:
+    """What a verdict points at and rests on; tags; saved views; groups of groups."""
+    for column in ("related VARCHAR", "basis VARCHAR"):
+        tx.execute(f"ALTER TABLE verdicts ADD COLUMN {column}")
+    for column in ("parent INTEGER", "parent_title VARCHAR"):
+        tx.execute(f"ALTER TABLE clusters ADD COLUMN {column}")
+    for statement in _THIRD:
+        tx.execute(statement)
+
+
+_THIRD = [
+    "CREATE OR REPLACE VIEW current_verdicts AS SELECT sample_id, filter, arg_max(passed, created) AS passed, "
+    "arg_max(reason, created) AS reason, arg_max(score, created) AS score, "
+    "arg_max(coalesce(related, ''), created) AS related, arg_max(coalesce(basis, ''), created) AS basis, "
+    "max(created) AS created FROM verdicts GROUP BY sample_id, filter",
+    "CREATE TABLE tags (batch_id VARCHAR, sample_id VARCHAR, project_id VARCHAR, reviewer VARCHAR, tag VARCHAR, "
+    "present BOOLEAN, seq BIGINT, created DOUBLE)",
+    "CREATE VIEW current_tags AS SELECT sample_id, tag, any_value(project_id) AS project_id FROM tags "
+    "GROUP BY sample_id, tag HAVING arg_max(present, seq)",
+    "CREATE TABLE views (project_id VARCHAR, name VARCHAR, query VARCHAR, reviewer VARCHAR, present BOOLEAN, "
+    "created DOUBLE)",
+]
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third]
 
 
 def migrate(tx: Cursor) -> None:

@@ -1,4 +1,4 @@
-"""Runs, their curves, maps, verdicts and evaluation items."""
+"""Runs, their curves, verdicts and evaluation items."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from kdcore.configs.selection import Selection
 from kdcore.store.db import Store
 from kdcore.store.migrations import Cursor
-from kdcore.store.selection import compile_selection
 
 
 def add(store: Store, run: dict[str, Any]) -> None:
@@ -48,15 +46,6 @@ def ran_here(store: Store, teacher: str) -> bool:
             "AND json_extract_string(config, '$.teacher.engine') IN ('vllm', 'transformers')",
             [teacher],
         )
-    )
-
-
-def newest_map(store: Store, project_id: str) -> str | None:
-    """The newest map of a project that has points."""
-    return store.scalar(
-        "SELECT r.run_id FROM runs r WHERE r.project_id = ? AND r.kind = 'embed' AND EXISTS "
-        "(SELECT 1 FROM placements p WHERE p.run_id = r.run_id) ORDER BY r.created DESC, r.run_id DESC LIMIT 1",
-        [project_id],
     )
 
 
@@ -100,14 +89,23 @@ VERDICTS = pa.schema(
         ("reason", pa.string()),
         ("score", pa.float64()),
         ("created", pa.float64()),
+        ("related", pa.string()),
+        ("basis", pa.string()),
     ]
 )
 
 
 def insert_verdicts(tx: Cursor, rows: list[dict[str, Any]]) -> None:
-    """Add what filters said."""
-    if rows:
-        _insert(tx, "verdicts", VERDICTS, rows)
+    """Add what filters said; what the same run has said already (a resume) is left alone."""
+    if not rows:
+        return
+    tx.register("incoming", pa.Table.from_pylist(rows, schema=VERDICTS))
+    names = ", ".join(VERDICTS.names)
+    tx.execute(
+        f"INSERT INTO verdicts ({names}) SELECT {names} FROM incoming i WHERE NOT EXISTS (SELECT 1 FROM verdicts v "
+        "WHERE v.run_id = i.run_id AND v.sample_id = i.sample_id AND v.filter = i.filter)"
+    )
+    tx.unregister("incoming")
 
 
 def verdict_counts(store: Store, project_id: str) -> list[dict[str, Any]]:
@@ -154,66 +152,6 @@ def eval_items(store: Store, run_id: str) -> list[dict[str, Any]]:
         [run_id],
     )
     return [{**row, "measures": json.loads(row["measures"])} for row in rows]
-
-
-PLACEMENTS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("sample_id", pa.string()),
-        ("x", pa.float32()),
-        ("y", pa.float32()),
-        ("cluster", pa.int32()),
-    ]
-)
-
-
-def insert_map(tx: Cursor, run_id: str, placements: pa.Table, titles: list[dict[str, Any]]) -> None:
-    """Add one map as a whole; a map that is there already is left alone."""
-    if tx.execute("SELECT 1 FROM placements WHERE run_id = ? LIMIT 1", [run_id]).fetchone():
-        return
-    tx.register("incoming", placements)
-    tx.execute("INSERT INTO placements SELECT ?, sample_id, x, y, cluster FROM incoming", [run_id])
-    tx.unregister("incoming")
-    for row in titles:
-        tx.execute("INSERT INTO clusters VALUES (?, ?, ?, ?)", [run_id, row["cluster"], row["title"], row["size"]])
-
-
-RARE = 200
-
-
-def map_points(
-    store: Store, project_id: str, map_run: str, selection: Selection, limit: int = 50_000
-) -> list[dict[str, Any]]:
-    """Points of one map with what a hover shows; ``selected`` tells whether the selection holds.
-
-    Of a larger map about ``limit`` points are drawn, always the same ones; a small group keeps RARE of its own,
-    so that it stays to be seen.
-    """
-    sql, values = compile_selection(selection)
-    total = int(store.scalar("SELECT count(*) FROM placements WHERE run_id = ?", [map_run]))
-    share = min(1.0, limit / max(1, total))
-    return store.rows(
-        "SELECT p.sample_id, p.x, p.y, p.cluster, c.title, s.status, s.topic, s.difficulty, s.reader, s.entropy, "
-        "s.prompt_version_id, coalesce(r.action, 'pending') AS review, left(s.question, 160) AS question, "
-        f"left(s.answer, 200) AS answer, {sql} AS selected FROM placements p JOIN samples s USING (sample_id) "
-        "LEFT JOIN clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster "
-        "LEFT JOIN current_reviews r ON r.sample_id = s.sample_id "
-        "WHERE p.run_id = ? AND s.project_id = ? AND (? >= 1 OR hash(p.sample_id) / 18446744073709551615.0 "
-        "< greatest(?, ? / greatest(coalesce(c.size, 1), 1))) ORDER BY p.cluster, p.sample_id",
-        [*values, map_run, project_id, share, share, float(RARE)],
-    )
-
-
-def clusters(store: Store, map_run: str) -> list[dict[str, Any]]:
-    """Clusters of a map with size and share accepted among the reviewed, largest first."""
-    return store.rows(
-        "SELECT c.cluster, c.title, c.size, count(*) FILTER (r.action IN ('accept', 'edit')) AS accepted, "
-        "count(*) FILTER (r.action = 'reject') AS rejected FROM clusters c "
-        "LEFT JOIN placements p ON p.run_id = c.run_id AND p.cluster = c.cluster "
-        "LEFT JOIN current_reviews r ON r.sample_id = p.sample_id WHERE c.run_id = ? "
-        "GROUP BY 1, 2, 3 ORDER BY 3 DESC, 1",
-        [map_run],
-    )
 
 
 def _insert(tx: Cursor, table: str, schema: pa.Schema, rows: list[dict[str, Any]]) -> None:

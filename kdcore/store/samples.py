@@ -131,10 +131,42 @@ def write_texts(store: Store, project_id: str, selection: Selection, text: str, 
 
 
 def write_pairs(store: Store, project_id: str, selection: Selection, path: Path) -> None:
-    """Write ``sample_id``, ``question`` and ``answer`` of the selected rows to a Parquet file."""
+    """Write what checks look at to a Parquet file: the text as people left it, and what rests beside it.
+
+    ``known`` lists ``filter:basis`` of the verdicts that were given since the last edit.
+    """
     where, values = _where(project_id, selection)
-    sql = f"SELECT s.sample_id, s.question, s.answer {where} ORDER BY s.created, s.sample_id"
-    store.write(sql, values, path)
+    store.write(
+        "SELECT s.sample_id, coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, "
+        "s.seed_id, s.entropy, json_extract_string(nullif(d.fields, ''), '$.gold') AS gold, v.known "
+        f"FROM (SELECT s.* {where}) s LEFT JOIN current_reviews r USING (sample_id) "
+        "LEFT JOIN seeds d USING (seed_id) LEFT JOIN (SELECT v.sample_id, list(v.filter || ':' || v.basis) AS known "
+        "FROM current_verdicts v LEFT JOIN current_reviews e USING (sample_id) "
+        "WHERE e.action IS DISTINCT FROM 'edit' OR v.created > e.created GROUP BY 1) v USING (sample_id) "
+        "ORDER BY s.created, s.sample_id",
+        values,
+        path,
+    )
+
+
+_LAYERS = {"topic": "s.topic", "difficulty": "s.difficulty", "reader": "s.reader", "teacher": "s.teacher"}
+_AMOUNTS = {"entropy": "s.entropy", "tokens": "CAST(s.completion_tokens AS DOUBLE)"}
+
+
+def write_pool(
+    store: Store, project_id: str, selection: Selection, map_run: str, layer: str, score: str, path: Path
+) -> None:
+    """Write what selectors go by: ``sample_id``, ``layer``, ``score`` (a check's, entropy or tokens; else NULL)."""
+    where, values = _where(project_id, selection)
+    store.write(
+        f"SELECT s.sample_id, coalesce(CAST({_LAYERS.get(layer, 'p.cluster')} AS VARCHAR), '') AS layer, "
+        f"CAST({_AMOUNTS.get(score, 'v.score')} AS DOUBLE) AS score FROM (SELECT s.* {where}) s "
+        "LEFT JOIN (SELECT sample_id, cluster FROM placements WHERE run_id = ?) p USING (sample_id) "
+        "LEFT JOIN (SELECT sample_id, score FROM current_verdicts WHERE filter = ?) v USING (sample_id) "
+        "ORDER BY s.created, s.sample_id",
+        [*values, map_run, score],
+        path,
+    )
 
 
 def page(store: Store, project_id: str, selection: Selection, **order: Any) -> list[dict[str, Any]]:

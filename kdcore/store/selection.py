@@ -16,6 +16,8 @@ from kdcore.configs.selection import (
     All,
     AnyOf,
     ColumnIs,
+    HasScore,
+    HasTag,
     HasVerdict,
     InClusters,
     InLasso,
@@ -108,6 +110,18 @@ def _verdict(part: HasVerdict) -> Condition:
     )
 
 
+def _score(part: HasScore) -> Condition:
+    below = "" if part.high is None else " AND score < ?"
+    return (
+        f"(s.sample_id IN (SELECT sample_id FROM current_verdicts WHERE filter = ? AND score >= ?{below}))",
+        [part.filter, part.low, *([] if part.high is None else [part.high])],
+    )
+
+
+def _tag(part: HasTag) -> Condition:
+    return "(s.sample_id IN (SELECT sample_id FROM current_tags WHERE tag = ?))", [part.tag]
+
+
 def _review(part: ReviewIs) -> Condition:
     actions = [action for action, state in _STATE_OF_ACTION.items() if state in part.states]
     tests: list[str] = []
@@ -149,6 +163,8 @@ _COMPILERS: dict[str, Callable[[Any], Condition]] = {
     "clusters": _clusters,
     "lasso": _lasso,
     "verdict": _verdict,
+    "score": _score,
+    "tag": _tag,
     "review": _review,
     "ids": _ids,
     "all": _all,

@@ -1,11 +1,9 @@
-"""Plotly figures: curves and the map. Data in, figure out; Streamlit's theme colours them."""
+"""Plotly figures: curves, bars and grids. Data in, figure out; Streamlit's theme colours them."""
 
 from __future__ import annotations
 
 import html
-import textwrap
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any
 
 import plotly.graph_objects as go
@@ -115,100 +113,6 @@ def train_curve(points: Points, run_ids: Sequence[str], name: str, title: str, y
             x=steps, y=values, mode="lines", name=run_id[-9:], line={"color": PALETTE[number % len(PALETTE)]}
         )
     return _layout(figure, title, y, 240)
-
-
-def _wrapped(value: str | None) -> str:
-    """Untrusted text for a hover box: no tag of its own, broken into short lines."""
-    return "<br>".join(textwrap.wrap(html.escape(value or ""), 60))
-
-
-MANY_POINTS = 5000  # above it a hover shows the question alone: the page stays small enough to redraw at once
-MOST_IN_LEGEND = 12  # more names than that push the map aside; the titles on it and the list of groups tell them
-TITLE_BOX = (0.34, 0.07)  # width and height that a title takes of the map's two units
-
-
-def _hover(point: Mapping[str, Any], *, brief: bool) -> str:
-    """What a hover shows of a sample."""
-    if brief:
-        return html.escape((point["question"] or "")[:80])
-    question, answer, title = (_wrapped(point[name]) for name in ("question", "answer", "title"))
-    return f"<b>{question}</b><br>{answer}<br><i>{title}</i>"
-
-
-def _opacity(members: Points) -> float | list[float]:
-    """Unselected points are dimmed, not hidden; one number where none is."""
-    return 0.9 if all(p["selected"] for p in members) else [0.9 if p["selected"] else 0.12 for p in members]
-
-
-def _titles(points: Points, titles: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Titles at the middle of their groups, the largest first; one that would cover another is left to the list."""
-    places: dict[int, list[Mapping[str, Any]]] = {}
-    for point in points:
-        places.setdefault(point["cluster"], []).append(point)
-    taken: list[tuple[float, float]] = []
-    drawn: list[dict[str, Any]] = []
-    for cluster, title in titles.items():
-        if not (members := places.get(cluster)):
-            continue
-        x, y = median(p["x"] for p in members), median(p["y"] for p in members)
-        if any(abs(x - left) < TITLE_BOX[0] and abs(y - top) < TITLE_BOX[1] for left, top in taken):
-            continue
-        taken.append((x, y))
-        drawn.append(
-            {
-                "x": x,
-                "y": y,
-                "text": f"<b>{title}</b>",
-                "showarrow": False,
-                "font": {"size": 12, "color": "#1c2b2a"},  # dark on light in both themes: points lie under it
-                "bgcolor": "rgba(255,255,255,0.82)",
-            }
-        )
-    return drawn
-
-
-def sample_map(points: Points, colour: str, titles: Mapping[int, str]) -> go.Figure:
-    """WebGL map: one trace a value of ``colour``; unselected points dimmed, not hidden; titles at the centres.
-
-    Flat lists and one constructor: Plotly looks at every element of what is nested or added later.
-    """
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    many = len(points) > MANY_POINTS
-    for point in points:
-        groups.setdefault(str(point[colour] if point[colour] not in (None, "") else "none"), []).append(point)
-    traces = [
-        {
-            "type": "scattergl",
-            "x": [p["x"] for p in members],
-            "y": [p["y"] for p in members],
-            "mode": "markers",
-            "name": name[:40],
-            "customdata": [p["sample_id"] for p in members],
-            "text": [_hover(p, brief=many) for p in members],
-            "hovertemplate": "%{text}<extra></extra>",
-            "marker": {
-                "size": 9 if len(points) < 2000 else 5,
-                "color": PALETTE[number % len(PALETTE)],
-                "symbol": SYMBOLS[number % len(SYMBOLS)],
-                "opacity": _opacity(members),
-                "line": {"width": 0 if many else 0.5, "color": "rgba(255,255,255,0.6)"},
-            },
-        }
-        for number, (name, members) in enumerate(sorted(groups.items(), key=lambda item: -len(item[1])))
-    ]
-    figure = go.Figure(data=traces, layout={"annotations": _titles(points, titles)})
-    figure.update_layout(
-        height=560,
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        dragmode="lasso",
-        hoverlabel={"align": "left"},
-        uirevision="keep",
-        showlegend=1 < len(traces) <= MOST_IN_LEGEND,
-        legend={"orientation": "h", "y": -0.02},
-        xaxis={"visible": False},
-        yaxis={"visible": False, "scaleanchor": "x"},
-    )
-    return figure
 
 
 def coverage(cells: Points, across: str) -> go.Figure:

@@ -1,4 +1,4 @@
-"""Panels of the Explore page: map, groups, search, checks, table and the sample card."""
+"""Panels of the Explore page: what acts on all that is selected, search, and what the selection looks like."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.exploration import EmbedConfig
-from kdcore.configs.selection import All, ColumnIs, HasVerdict, InClusters, InLasso, IsOneOf, Selection
-from kdcore.filters import FILTERS
-from kdcore.services import exploration, generation, review
+from kdcore.configs.exploration import EmbedConfig, PickConfig
+from kdcore.configs.selection import All, ColumnIs, HasVerdict, IsOneOf, Selection
+from kdcore.filters import FILTERS, USUAL
+from kdcore.services import exploration, maps, marks, picks, review
 from kdcore.services.app import App
-from kdcore.store.samples import SORTS
-from kdcore.ui import charts, filter_bar, forms, frame, live, sample_card, state
-from kdcore.ui.words import escape, short
+from kdcore.ui import charts, filter_bar, forms, frame, live, state
+from kdcore.ui.words import check_name, escape, short
 
 DECISIONS = (("reject", "Reject", ":material/close:"), ("accept", "Accept", ":material/check:"))
 ASK_ABOVE = 1000  # a decision about more samples than that is asked for twice
+KINDS = ("embed", "screen", "concept", "pick")
+NOT_IN_FORM = ("against", "own", "student")  # given by a file, or chosen by the app
 HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's uncertainty (nats a token)"}
-COLOURS = {"title": "group", "topic": "topic", "review": "decision", "status": "status", "reader": "reader"}
 
 
 def decide_all(app: App, project_id: str, selection: Selection) -> None:
@@ -40,23 +40,96 @@ def decide_all(app: App, project_id: str, selection: Selection) -> None:
             st.rerun()
 
 
-def work(app: App, project_id: str) -> None:
-    """Draw a new map, run checks, and the progress of both."""
+def tag_all(app: App, project_id: str, selection: Selection) -> None:
+    """A word on all that is selected, and its undo."""
+    with st.popover("Tag", icon=":material/sell:"), frame.guard():
+        st.caption("A tag is a word of yours; filter by it above, freeze by it, or teach a concept with it.")
+        name = st.text_input("Tag", key="tag.name", placeholder="dosage unclear")
+        for present, word, icon in ((True, "Put on all selected", "add"), (False, "Take off all selected", "remove")):
+            if st.button(word, key=f"tag-{present}", icon=f":material/{icon}:", disabled=not name.strip()):
+                done = marks.tag(app, project_id, selection, name, frame.reviewer(), present=present)
+                st.toast(f"{done:,} answers: tag {'put on' if present else 'taken off'}.")
+                st.rerun()
+        if st.button("Undo my last tag", key="tag-undo", icon=":material/undo:"):
+            back = marks.undo(app, project_id, frame.reviewer())
+            st.toast(f"Taken back: {escape(back)}." if back else "There is nothing to undo.")
+            st.rerun()
+
+
+def work(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
+    """Draw a new map, run checks, pick a subset, and the progress of each."""
     with st.container(horizontal=True):
-        with st.popover("Draw a map", icon=":material/map:"):
-            values = forms.draw(EmbedConfig, "embed", ["text", "projection", "clusters"])
+        with st.popover("Draw a map", icon=":material/map:"), frame.guard():
+            values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
             if st.button("Draw", type="primary", key="explore.draw"):
-                exploration.start_map(app, project_id, forms.load(EmbedConfig, values))
-        with st.popover("Check the answers", icon=":material/rule:"):
-            chosen = [n for n, f in FILTERS.items() if st.checkbox(f.summary, value=True, key=f"filter-{n}")]
-            if st.button("Check", type="primary", key="explore.check", disabled=not chosen):
-                exploration.start_screen(app, project_id, chosen)
-    active = [run for run, _ in app.active_runs() if run.kind in ("embed", "screen")]
-    for run in active:
+                maps.start_map(app, project_id, forms.load(EmbedConfig, values))
+                st.rerun()
+        with st.popover("Check the answers", icon=":material/rule:"), frame.guard():
+            _checks(app, project_id, map_run)
+        none = map_run is None
+        with st.popover("Pick a subset", icon=":material/filter_center_focus:", disabled=none), frame.guard():
+            _pick(app, project_id, selection)
+    for run in [run for run, _ in app.active_runs() if run.kind in KINDS]:
         _progress(app, run.run_id)
-    newest = exploration.maps(app, project_id)
-    if newest and newest[0]["status"].state == "failed":
-        live.status_line(newest[0]["run_id"], newest[0]["status"])
+    for found in maps.all_maps(app, project_id)[:1]:
+        if found["status"].state == "failed":
+            live.status_line(found["run_id"], found["status"])
+    _picked(app)
+
+
+def _checks(app: App, project_id: str, map_run: str | None) -> None:
+    """Which checks to run, each with its settings folded."""
+    chosen: list[str] = []
+    options: dict[str, dict[str, Any]] = {}
+    for name, check in FILTERS.items():
+        off = "vector" in check.needs and map_run is None
+        left, right = st.columns([5, 1])
+        label = check.summary + (" (needs a map)" if off else "")
+        if left.checkbox(label, value=name in USUAL, key=f"filter-{name}", disabled=off, persist_state="session"):
+            chosen.append(name)
+        shown = [field for field in check.config.model_fields if field not in NOT_IN_FORM]
+        if shown:
+            with right.popover("", icon=":material/tune:", help=f"Settings of “{check.summary}”"):
+                options[name] = forms.draw(check.config, f"check.{name}", shown)
+    given = st.file_uploader(
+        "An evaluation set for the contamination check (JSONL); else the held-out rows", ["jsonl"]
+    )
+    if st.button("Check", type="primary", key="explore.check", disabled=not chosen):
+        if given is not None and "contamination" in chosen:
+            options.setdefault("contamination", {})["against"] = exploration.texts_of(given.getvalue())
+        exploration.start_screen(app, project_id, chosen, options={n: options.get(n, {}) for n in chosen})
+        st.rerun()
+
+
+def _pick(app: App, project_id: str, selection: Selection) -> None:
+    st.caption("Chooses among what is selected now; the chosen rows become the filter.")
+    values = forms.draw(PickConfig, "pick", ["selector", "count"])
+    if values["selector"] == "stratified":
+        values |= forms.draw(PickConfig, "pick", ["layer"])
+    if values["selector"] == "top_diverse":
+        scores = ["entropy", "tokens", *(row["filter"] for row in exploration.checks(app, project_id))]
+        values["score"] = st.selectbox("Score", scores, format_func=check_name, key="pick.score")
+        values |= forms.draw(PickConfig, "pick", ["lowest"])
+    if st.button("Pick", type="primary", key="explore.pick"):
+        config: PickConfig = forms.load(PickConfig, values)
+        run = picks.start(app, project_id, config, selection)
+        st.session_state["explore.picked"] = (config, run.run_id)
+        st.rerun()
+
+
+def _picked(app: App) -> None:
+    """Once a pick of this session has ended, its rows are the filter."""
+    if "explore.picked" not in st.session_state:
+        return
+    config, run_id = st.session_state["explore.picked"]
+    status = app.status(run_id)
+    if status.state == "done":
+        del st.session_state["explore.picked"]
+        filter_bar.add(picks.chosen(config, run_id))
+        st.rerun()
+    elif not live.is_active(status):
+        del st.session_state["explore.picked"]
+        live.status_line(run_id, status)
 
 
 def _progress(app: App, run_id: str) -> None:
@@ -67,68 +140,6 @@ def _progress(app: App, run_id: str) -> None:
         live.status_line(run_id, status)
 
     panel()
-
-
-def map_panel(app: App, project_id: str, map_run: str, selection: Selection) -> None:
-    """The map; a lasso or box becomes a part of the filter, a click opens the sample."""
-    points = exploration.points(app, project_id, map_run, selection)
-    colour = st.segmented_control(
-        "Colour", list(COLOURS), format_func=COLOURS.__getitem__, default="title", key="explore.colour", required=True
-    )
-    groups = exploration.clusters(app, map_run)
-    titles = {c["cluster"]: c["title"] for c in groups}
-    total = sum(c["size"] for c in groups)
-    if len(points) < total:
-        st.caption(
-            f"{len(points):,} of {total:,} points are drawn, some of every group. "
-            "Lasso, box, filters and counts act on all."
-        )
-    figure = charts.sample_map(points, colour or "title", titles)
-    event: Any = st.plotly_chart(
-        figure,
-        on_select="rerun",
-        selection_mode=("points", "lasso", "box"),
-        key=f"map-{map_run}-{state.filter_key()}",
-        config={"scrollZoom": True, "displaylogo": False},
-        alt="Map of the answers; near points have similar meaning",
-    )
-    _use_selection(event, map_run)
-
-
-def _use_selection(event: Any, map_run: str) -> None:
-    chosen = event.get("selection", {}) if event else {}
-    if not state.is_new("map", [chosen.get("lasso"), chosen.get("box"), chosen.get("points")]):
-        return
-    for shape in chosen.get("lasso", []) + chosen.get("box", []):
-        xs, ys = list(shape["x"]), list(shape["y"])
-        if len(xs) == 2:  # a box comes as two corners
-            xs, ys = [xs[0], xs[1], xs[1], xs[0]], [ys[0], ys[0], ys[1], ys[1]]
-        if len(xs) >= 3:
-            filter_bar.add(
-                InLasso(map_run=map_run, xs=tuple(round(x, 4) for x in xs), ys=tuple(round(y, 4) for y in ys))
-            )
-            st.rerun()
-    points = chosen.get("points", [])
-    if len(points) == 1 and points[0].get("customdata"):
-        found = points[0]["customdata"]  # as the chart was given it, or as its event wraps it
-        state.set_params(sample=found if isinstance(found, str) else found[0])
-        st.rerun()
-
-
-def cluster_list(app: App, map_run: str) -> None:
-    """Groups with their size and what people decided about them."""
-    with st.container(border=True, height=300):
-        st.caption("Groups")
-        for row in exploration.clusters(app, map_run):
-            judged = f" · ✓ {row['accepted']} ✕ {row['rejected']}" if row["accepted"] or row["rejected"] else ""
-            st.button(
-                f"{escape(row['title'])} · {row['size']:,}{judged}",
-                key=f"cluster-{row['cluster']}",
-                on_click=filter_bar.add,
-                args=(InClusters(map_run=map_run, clusters=(row["cluster"],)),),
-                width="stretch",
-                type="tertiary",
-            )
 
 
 def search(app: App, project_id: str, map_run: str | None) -> None:
@@ -200,83 +211,3 @@ def _histogram(rows: list[dict[str, Any]], column: str, title: str) -> None:
         high = ColumnIs(column=column, op="<", values=(round(bar["high"], 4),))  # pyright: ignore[reportArgumentType]
         filter_bar.add(low if last else All(parts=(low, high)))
         st.rerun()
-
-
-def check_name(name: str) -> str:
-    """What a check looks for, in words; a judge's check has only its name."""
-    return FILTERS[name].summary.lower() if name in FILTERS else name
-
-
-def table(app: App, view: dict[str, Any], page_size: int) -> None:
-    """One page of rows; a click opens the sample card."""
-    rows = view["rows"]
-    if not rows:
-        st.info("Nothing matches this filter. Clear a pill above.", icon=":material/filter_alt_off:")
-        return
-    event: Any = st.dataframe(
-        [
-            {
-                "question": r["edited_question"] or r["question"],
-                "answer": short(r["edited_answer"] or r["answer"] or r["completion"], 240),
-                "topic": r["topic"],
-                "status": r["status"],
-                "decision": r["review"] or "",
-                "tokens": r["completion_tokens"],
-            }
-            for r in rows
-        ],
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"table-{state.filter_key()}-{state.param('page')}-{state.param('sort')}",
-    )
-    picked = event.get("selection", {}).get("rows", []) if event else []
-    ids = [rows[i]["sample_id"] for i in picked if i < len(rows)]
-    if state.is_new("table", ids) and ids:
-        state.set_params(sample=ids[0])
-        st.rerun()
-    pages = max(1, -(-view["count"] // page_size))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        now = state.number("page")
-        if st.button("Previous", icon=":material/chevron_left:", disabled=now == 0, key="explore.previous"):
-            state.set_params(page=now - 1 or None)
-            st.rerun()
-        st.caption(f"Page {now + 1} of {pages}")
-        if st.button("Next", icon=":material/chevron_right:", disabled=now + 1 >= pages, key="explore.next"):
-            state.set_params(page=now + 1)
-            st.rerun()
-        order = st.selectbox(
-            "Sort by",
-            SORTS,
-            index=SORTS.index(state.param("sort", "created")) if state.param("sort", "created") in SORTS else 0,
-            width=180,
-        )
-        if order != state.param("sort", "created"):
-            state.set_params(sort=order)
-            st.rerun()
-
-
-def card(app: App, sample_id: str) -> None:
-    """The sample that is open, and its thread."""
-    with frame.guard():
-        sample = exploration.sample(app, sample_id)
-        with st.container(border=True):
-            with st.container(horizontal=True, horizontal_alignment="distribute"):
-                sample_card.tags(sample)
-                if st.button("Close", icon=":material/close:", key="explore.close"):
-                    state.set_params(sample=None)
-                    st.rerun()
-            left, right = st.columns([3, 2])
-            with left:
-                sample_card.body(sample)
-                with st.container(horizontal=True):
-                    frame.link("Review", "Judge it", sample=sample_id)
-                    if st.button("Ask again", icon=":material/refresh:", key="explore.again"):
-                        run = generation.regenerate(app, sample_id)
-                        st.toast(f"Asked again as run {run.run_id}; the new row stands beside this one.")
-                    if st.button("More like this", icon=":material/travel_explore:", key="explore.like"):
-                        run_id, key = exploration.start_search(app, sample["project_id"], sample_id=sample_id)
-                        st.session_state["explore.search"] = (run_id, key, short(sample["question"], 30))
-                        st.rerun()
-            with right:
-                sample_card.thread(app, sample_id)

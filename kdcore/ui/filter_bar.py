@@ -9,6 +9,8 @@ import streamlit as st
 from kdcore.configs.selection import (
     All,
     ColumnIs,
+    HasScore,
+    HasTag,
     HasVerdict,
     InClusters,
     InLasso,
@@ -59,7 +61,14 @@ def describe(part: Selection) -> str:
     if isinstance(part, InClusters):
         return f"group {', '.join(str(c + 1) for c in part.clusters)}"
     if isinstance(part, HasVerdict):
+        if part.filter.startswith("pick: "):
+            return part.filter.replace("pick: ", "picked by ")
         return f"{part.filter} {'passed' if part.passed else 'failed'}"
+    if isinstance(part, HasScore):
+        below = "" if part.high is None else f" to {part.high:g}"
+        return f"{part.filter} {part.low:g}{below or ' or more'}"
+    if isinstance(part, HasTag):
+        return f"tagged “{part.tag}”"
     if isinstance(part, ReviewIs):
         return " or ".join("not read" if s == "pending" else s for s in part.states)
     if isinstance(part, InLasso):
@@ -85,7 +94,7 @@ def _range(parts: tuple[Selection, ...]) -> str | None:
     return f"{label_of(low.column)} {low.values[0]} to {high.values[0]}"
 
 
-def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selection:
+def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str], tags: list[dict[str, Any]]) -> Selection:
     """Draw the bar; returns the selection that holds after it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
@@ -124,6 +133,12 @@ def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str]) -> Selectio
                 for name in filters:
                     part = HasVerdict(filter=name, passed=False)
                     st.button(f"{name}: failed", key=f"check-{name}", on_click=add, args=(part,), width="stretch")
+        if tags:
+            with st.popover("Tags", icon=":material/sell:"):
+                for row in tags:
+                    label = f"{escape(row['tag'])} · {row['rows']:,}"
+                    part = HasTag(tag=row["tag"])
+                    st.button(label, key=f"tag-{row['tag']}", on_click=add, args=(part,), width="stretch")
     if problem := st.session_state.pop("find.problem", ""):
         st.error(escape(problem), icon=":material/error:")
     selection = state.selection()

@@ -41,7 +41,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
 HOME: list[Any] = []  # the home page, once app.py has run in this server
 
 # what in the address bar speaks of one project only
-OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page")
+OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page", "map", "topics")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,13 @@ from kdcore.configs.elicitation import BudgetConfig, PromptTemplate, TargetConfi
 from kdcore.configs.selection import All, ColumnIs, to_url
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.elicitation import METHODS
-from kdcore.filters import FILTERS
+from kdcore.filters import ONE_BY_ONE
 from kdcore.services import exploration, generation, governance, projects, seed_rows
 from kdcore.services.app import App
 from kdcore.ui import forms, frame, run_views_panel, state, teacher_form
 from kdcore.ui.words import duration, escape, short
 
 ASK_ABOVE_ROWS, ASK_ABOVE_S = 1000, 1800.0
-# what a row of a filter must not need: the other rows
-ONE_BY_ONE = [name for name in FILTERS if name not in ("near_duplicates", "exact_duplicates")]
 TRAINING = {
     "allow": ("training on these answers is allowed", st.caption),
     "allow_with_conditions": ("training on these answers is allowed under conditions", st.info),
@@ -39,7 +37,8 @@ def new_run(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
         )
         takes = METHODS[template.method].takes
         topics = sorted({r["topic"] for r in projects.seed_counts(app, project_id) if r["topic"]})
-        chosen = st.multiselect("Topics", topics, placeholder="all topics")
+        wanted = [topic for topic in (state.param("topics"),) if topic in topics]
+        chosen = st.multiselect("Topics", topics, default=wanted, placeholder="all topics")
         seeds = seed_rows.for_method(app, project_id, template.method, topics=chosen or None)
         if not seeds:
             st.warning(seed_rows.missing(template.method).capitalize())

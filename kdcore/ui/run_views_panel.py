@@ -8,7 +8,7 @@ import streamlit as st
 
 from kdcore.services import generation, run_views
 from kdcore.services.app import App
-from kdcore.ui import charts, frame
+from kdcore.ui import coverage_panel, frame
 from kdcore.ui.words import duration, escape, short
 
 
@@ -25,7 +25,8 @@ def show(app: App, project_id: str, run_id: str) -> None:
     with tree, frame.guard():
         _trees(app, run_id)
     with coverage, frame.guard():
-        _coverage(app, project_id, run_id)
+        whole = st.toggle("All runs of the project", key="coverage.all")
+        coverage_panel.grid(app, project_id, None if whole else run_id, "coverage")
     with compare, frame.guard():
         _compare(app, project_id, run_id)
     with rounds, frame.guard():
@@ -48,19 +49,6 @@ def _trees(app: App, run_id: str) -> None:
                 indent = "    " * (row["depth"] - 1)
                 lines.append(f"{indent}- {mark} {step}{escape(short(row['question'] or '', 200))}{why}")
             st.markdown("\n".join(lines))
-
-
-def _coverage(app: App, project_id: str, run_id: str) -> None:
-    across = st.segmented_control(
-        "Across", ["difficulty", "reader"], default="difficulty", key="coverage.across", required=True
-    )
-    whole = st.toggle("All runs of the project", key="coverage.all")
-    cells = run_views.coverage(app, project_id, None if whole else run_id, across or "difficulty")
-    if not cells:
-        st.info("No row yet.", icon=":material/info:")
-        return
-    st.plotly_chart(charts.coverage(cells, across or "difficulty"), key="coverage", config={"displayModeBar": False})
-    st.caption("Usable rows in each cell; an empty cell is a hole. The share tells how many rows were usable.")
 
 
 def _compare(app: App, project_id: str, run_id: str) -> None:

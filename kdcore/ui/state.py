@@ -56,6 +56,28 @@ def choose(
     return chosen
 
 
+def tab(names: dict[str, str], name: str) -> str:
+    """Tabs tied to a value of the address bar, the first where it is none: only the open one is drawn."""
+    key = f"tab.{name}"
+    first = next(iter(names))
+    wanted = param(name, first)
+    st.session_state[key] = wanted if wanted in names else first
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        set_params(**{name: None if chosen == first else chosen})
+
+    st.segmented_control(
+        *("View", list(names)),
+        format_func=names.__getitem__,
+        key=key,
+        on_change=changed,
+        label_visibility="collapsed",
+        required=True,
+    )
+    return st.session_state[key]
+
+
 def is_new(key: str, value: object) -> bool:
     """Whether a widget's value differs from the one last acted on: a selection that stays is not a new wish."""
     known = st.session_state.get(f"handled.{key}")

@@ -10,6 +10,8 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from kdcore.filters import FILTERS
+
 # state → (icon, word, colour of Streamlit's badges); a word and an icon, never colour alone
 STATES: dict[str, tuple[str, str, str]] = {
     "queued": (":material/hourglass_empty:", "waiting", "gray"),
@@ -30,6 +32,8 @@ KINDS = {
     "generate": "Asking the teacher",
     "embed": "Drawing a map",
     "screen": "Checking answers",
+    "concept": "Learning a concept",
+    "pick": "Picking a subset",
     "read_upload": "Reading a file",
     "preflight": "Checking a recipe",
     "distill": "Training a student",
@@ -40,12 +44,19 @@ PAGE_OF_KIND = {
     "generate": "Generate",
     "embed": "Explore",
     "screen": "Explore",
+    "concept": "Explore",
+    "pick": "Explore",
     "read_upload": "Elicit",
     "preflight": "Distill",
     "distill": "Distill",
     "evaluate": "Evaluate",
     "serve": "Elicit",
 }
+
+
+def check_name(name: str) -> str:
+    """What a check looks for, in words; a judge's check, a concept or a pick has only its name."""
+    return FILTERS[name].summary.lower() if name in FILTERS else name.replace("_", " ")
 
 
 def duration(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from kdcore.configs.base import load_config
 from kdcore.configs.exploration import EmbedConfig
-from kdcore.explore.clustering import cluster
+from kdcore.explore.clustering import cluster, parents
 from kdcore.explore.embedders import Embedder
 from kdcore.explore.projection import project
 from kdcore.explore.titles import titles
@@ -32,8 +32,10 @@ def work(run: RunDir, reporter: Reporter) -> None:
         flat = project(vectors, config.projection, config.seed)
         reporter.check_stop()
         reporter.phase("grouping the samples")
-        labels = cluster(vectors, config.clusters, config.seed)
+        labels = cluster(vectors, config.clusters, config.seed, config.algorithm)
         names = titles(texts, labels)
+        broader = parents(vectors, labels)
+        broad_names = titles(texts, broader[labels]) if len(labels) else {}
     _write(run, "vectors.parquet", vector_table(table["sample_id"], vectors))
     columns: dict[str, Any] = {
         "sample_id": table["sample_id"],
@@ -44,7 +46,13 @@ def work(run: RunDir, reporter: Reporter) -> None:
     sizes = np.bincount(labels, minlength=len(names)) if len(labels) else []
     write_json(
         run.path / "clusters.json",
-        [{"cluster": key, "title": title, "size": int(sizes[key])} for key, title in names.items()],
+        [
+            {
+                **{"cluster": key, "title": title, "size": int(sizes[key])},
+                **{"parent": int(broader[key]), "parent_title": broad_names[int(broader[key])]},
+            }
+            for key, title in names.items()
+        ],
     )
     _write(run, "placements.parquet", pa.table(columns))
 

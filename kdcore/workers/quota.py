@@ -15,7 +15,7 @@ from kdcore.configs.teacher import TeacherConfig
 from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.schedule import Unit
 from kdcore.errors import ConfigError
-from kdcore.filters import FILTERS
+from kdcore.filters import FILTERS, ONE_BY_ONE
 from kdcore.types import Parsed, Request
 
 
@@ -36,9 +36,9 @@ class Target:
     """Counts rows toward a goal. Rows beyond it, or failing a check, are kept as ``screened`` with the reason."""
 
     def __init__(self, config: TargetConfig, requests: list[Request]) -> None:
-        unknown = [name for name in config.checks if name not in FILTERS]
+        unknown = [name for name in config.checks if name not in ONE_BY_ONE]
         if unknown:
-            raise ConfigError(f'unknown check "{unknown[0]}"; known: {", ".join(FILTERS)}.')
+            raise ConfigError(f'no check of one row by itself "{unknown[0]}"; known: {", ".join(ONE_BY_ONE)}.')
         self._config = config
         self._requests = requests
         topics = {request.variables.get("topic", "") for request in requests} or {""}

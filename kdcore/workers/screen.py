@@ -1,44 +1,101 @@
-"""Run filters over samples; journal one verdict for each filter and sample."""
+"""Run filters over samples; journal one verdict for each filter and sample.
+
+A row that carries a verdict of the same filter with the same settings is passed over, unless the filter looks at
+the other rows too. A row without what a filter needs, such as a place on the map, gets no verdict from it.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from kdcore.configs.base import load_config
 from kdcore.configs.exploration import ScreenConfig
 from kdcore.errors import ConfigError
+from kdcore.explore.vector_file import VectorFile
 from kdcore.filters import FILTERS
+from kdcore.filters.base import Filter
+from kdcore.ids import stable_hash
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
-from kdcore.workers.main import run_worker
+from kdcore.types import Verdict
+from kdcore.workers.main import on_accelerator, run_worker
+
+AT_ONCE = 256  # rows between two looks at the stop button, for filters that read one row at a time
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Judge every row with every filter asked for."""
     config = load_config(ScreenConfig, run.config())
     rows = pq.read_table(run.path / "input.parquet").to_pylist()
-    for place, name in enumerate(config.filters):
-        if name not in FILTERS:
-            raise ConfigError(f'unknown filter "{name}"; known: {", ".join(FILTERS)}.')
+    unknown = [name for name in config.filters if name not in FILTERS]
+    if unknown:
+        raise ConfigError(f'unknown filter "{unknown[0]}"; known: {", ".join(FILTERS)}.')
+    needs = {need for name in config.filters for need in FILTERS[name].needs}
+    if "vector" in needs:
+        _add_vectors(rows, config.vectors)
+    total, done = len(config.filters) * len(rows), 0
+    with on_accelerator(run, reporter) if "student" in needs else nullcontext():
+        for name in config.filters:
+            reporter.phase(f"checking: {FILTERS[name].summary.lower()}")
+            for part, verdicts in _judge(FILTERS[name], rows, config.options.get(name, {}), reporter):
+                basis = basis_of(name, config.options.get(name, {}))
+                for row, verdict in zip(part, verdicts, strict=True):
+                    reporter.append(_record(row["sample_id"], name, basis, verdict))
+                done += len(part)
+                reporter.progress(done, total, "checks")
+            done = (config.filters.index(name) + 1) * len(rows)
+            reporter.progress(done, total, "checks")
+
+
+def basis_of(name: str, options: dict[str, Any]) -> str:
+    """A short name of a filter's settings, to tell whether an earlier verdict still stands."""
+    return stable_hash(FILTERS[name].config.model_validate(options).model_dump(mode="json"), length=8)
+
+
+def _judge(
+    check: Filter, rows: list[dict[str, Any]], options: dict[str, Any], reporter: Reporter
+) -> Iterator[tuple[list[dict[str, Any]], list[Verdict]]]:
+    settings = load_config(check.config, options)
+    if "vector" in check.needs:
+        rows = [row for row in rows if row["vector"] is not None]
+    if check.by_row:
+        mark = f"{check.name}:{basis_of(check.name, options)}"
+        rows = [row for row in rows if mark not in (row.get("known") or ())]
+    step = AT_ONCE if check.by_row else max(1, len(rows))
+    if "student" in check.needs:
+        step = 8
+    for start in range(0, len(rows), step):
         reporter.check_stop()
-        reporter.phase(f"checking: {FILTERS[name].summary.lower()}")
-        reporter.progress(place * len(rows), len(config.filters) * len(rows), "checks")
-        options = load_config(FILTERS[name].config, config.options.get(name, {}))
-        for row, verdict in zip(rows, FILTERS[name].judge(rows, options), strict=True):
-            reporter.append(
-                {
-                    "kind": "verdict",
-                    "sample_id": row["sample_id"],
-                    "filter": name,
-                    "passed": verdict.passed,
-                    "reason": verdict.reason,
-                    "score": verdict.score,
-                    "time": time.time(),
-                }
-            )
-    reporter.progress(len(config.filters) * len(rows), len(config.filters) * len(rows), "checks")
+        part = rows[start : start + step]
+        yield part, check.judge(part, settings)
+
+
+def _add_vectors(rows: list[dict[str, Any]], folder: str) -> None:
+    if not folder:
+        raise ConfigError("a check that goes by meaning needs a map; draw one first.")
+    file = VectorFile(Path(folder))
+    for row in rows:
+        row["vector"] = file.of(row["sample_id"])
+
+
+def _record(sample_id: str, name: str, basis: str, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "kind": "verdict",
+        "sample_id": sample_id,
+        "filter": name,
+        "basis": basis,
+        "passed": verdict.passed,
+        "reason": verdict.reason,
+        "score": verdict.score,
+        "related": verdict.related,
+        "time": time.time(),
+    }
 
 
 if __name__ == "__main__":

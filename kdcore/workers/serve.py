@@ -12,8 +12,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.configs.serving import ServeConfig
@@ -126,24 +124,22 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 
 
 def _search(config: ServeConfig, reporter: Reporter) -> Service:
-    import pyarrow.parquet as pq
-
+    from kdcore.explore.concept import Concept
     from kdcore.explore.embedders import Embedder
+    from kdcore.explore.vector_file import VectorFile
 
     embedder = Embedder(config.embedder_path)
-    table = pq.read_table(Path(config.vectors) / "vectors.parquet", memory_map=True)
-    ids: list[str] = table["sample_id"].to_pylist()
-    matrix = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1)
-    place = {key: i for i, key in enumerate(ids)}
+    vectors = VectorFile(Path(config.vectors))
 
     def answer(body: dict[str, Any]) -> dict[str, Any]:
-        if body.get("sample_id") in place:
-            query = matrix[place[body["sample_id"]]]
-        else:
+        if body.get("concept"):
+            concept = Concept.load(Path(body["concept"]))
+            return {"scores": concept.score(embedder.encode(body["texts"])).tolist()}
+        query = vectors.of(body.get("sample_id") or "")
+        if query is None:
             query = embedder.encode([str(body.get("text", ""))])[0]
-        scores = matrix @ query
-        best = np.argsort(-scores, kind="stable")[: int(body.get("limit", 50))]
-        return {"hits": [{"sample_id": ids[i], "score": float(scores[i])} for i in best]}
+        found = vectors.nearest(query, int(body.get("limit", 50)))
+        return {"hits": [{"sample_id": key, "score": score} for key, score in found]}
 
     return answer, lambda: None
 

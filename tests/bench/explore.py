@@ -114,10 +114,12 @@ def build(app: App) -> float:
         tx.execute(f"INSERT INTO placements SELECT '{MAP}', 's' || n, x, y, cluster FROM places")
         tx.unregister("places")
         tx.execute(
-            f"INSERT INTO clusters SELECT '{MAP}', cluster, 'group ' || cluster, count(*) FROM placements GROUP BY 2"
+            "INSERT INTO clusters (run_id, cluster, title, size) "
+            f"SELECT '{MAP}', cluster, 'group ' || cluster, count(*) FROM placements GROUP BY 2"
         )
         tx.execute(
-            "INSERT INTO verdicts SELECT 'screen', sample_id, 'length', hash(sample_id) % 9 > 0, '', 1.0, 1.0 "
+            "INSERT INTO verdicts (run_id, sample_id, filter, passed, reason, score, created) "
+            "SELECT 'screen', sample_id, 'length', hash(sample_id) % 9 > 0, '', 1.0, 1.0 "
             "FROM samples"
         )
         tx.execute(

@@ -10,7 +10,7 @@ from kdcore.configs.selection import ColumnIs, InClusters, TextHas
 from kdcore.errors import ConfigError
 from kdcore.services import exploration
 from kdcore.services.app import App
-from kdcore.store import runs, samples
+from kdcore.store import maps, samples
 from kdcore.store.samples import COLUMNS
 
 ROWS, RARE_ROWS = 5000, 30
@@ -43,20 +43,21 @@ def mapped(app: App) -> App:
         tx.execute("INSERT INTO placements SELECT * FROM places")
         tx.unregister("places")
         tx.execute(
-            "INSERT INTO clusters SELECT run_id, cluster, 'g' || cluster, count(*) FROM placements GROUP BY 1, 2"
+            "INSERT INTO clusters (run_id, cluster, title, size) "
+            "SELECT run_id, cluster, 'g' || cluster, count(*) FROM placements GROUP BY 1, 2"
         )
     return app
 
 
 def test_a_large_map_is_thinned_evenly_and_a_rare_group_stays(mapped: App):
-    points = runs.map_points(mapped.store, PROJECT, MAP, InClusters(map_run=MAP, clusters=(0,)), limit=1000)
+    points = maps.points(mapped.store, PROJECT, MAP, InClusters(map_run=MAP, clusters=(0,)), limit=1000)
     rare = [p for p in points if p["cluster"] == 1]
     assert len(rare) == RARE_ROWS
     assert not any(p["selected"] for p in rare)
     assert 850 < len(points) < 1200
-    again = runs.map_points(mapped.store, PROJECT, MAP, InClusters(map_run=MAP, clusters=(1,)), limit=1000)
+    again = maps.points(mapped.store, PROJECT, MAP, InClusters(map_run=MAP, clusters=(1,)), limit=1000)
     assert [p["sample_id"] for p in again] == [p["sample_id"] for p in points]
-    assert len(runs.map_points(mapped.store, PROJECT, MAP, InClusters(map_run=MAP, clusters=(0,)))) == ROWS
+    assert len(maps.points(mapped.store, PROJECT, MAP, InClusters(map_run=MAP, clusters=(0,)), limit=ROWS)) == ROWS
 
 
 def test_the_count_of_a_view_is_the_count_of_its_selection(mapped: App):
@@ -75,8 +76,9 @@ def test_what_a_worker_reads_is_written_in_order(mapped: App, tmp_path: Path):
     assert len(rows) == RARE_ROWS
     samples.write_pairs(mapped.store, PROJECT, few, tmp_path / "p.parquet")
     assert pq.read_table(tmp_path / "p.parquet").to_pylist()[1] == {
-        "sample_id": "s00001", "question": "q1", "answer": "a1",
-    }  # fmt: skip
+        **{"sample_id": "s00001", "question": "q1", "answer": "a1"},
+        **dict.fromkeys(("seed_id", "entropy", "gold", "known")),
+    }
 
 
 def test_a_broken_pattern_is_one_sentence_and_a_good_one_is_found(mapped: App):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from kdcore.configs.selection import EVERYTHING, All, ColumnIs, InLasso, Not, ReviewIs, TextHas
-from kdcore.store import datasets, reviews, runs, samples
+from kdcore.store import datasets, maps, reviews, runs, samples
 from kdcore.store.db import Store
 from tests.unit.test_selection import SELECTIONS
 
@@ -32,7 +32,7 @@ def filled(tmp_path_factory):
                 "cluster": [i % 4 for i in range(40)],
             }
         )
-        runs.insert_map(tx, "m", placements, [{"cluster": c, "title": f"c{c}", "size": 10} for c in range(4)])
+        maps.insert(tx, "m", placements, [{"cluster": c, "title": f"c{c}", "size": 10} for c in range(4)])
         runs.insert_verdicts(
             tx,
             [

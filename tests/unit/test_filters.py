@@ -1,18 +1,33 @@
 """Filters: right on plain cases, total on any text, one verdict for each row."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdcore.filters import FILTERS
+from kdcore.filters.agreement import word_f1
+from kdcore.filters.language import reading_grade
 from kdcore.filters.near_duplicates import NearDuplicatesConfig, jaccard, pairs, shingles
 
 GOOD = "Aspirin thins the blood, so it can stop a clot from growing while help is on its way."
 
 
+WITHOUT_A_MODEL = sorted(set(FILTERS) - {"instruction_difficulty"})
+
+
 def judge(name, *answers, **options):
-    rows = [{"sample_id": str(i), "question": "q", "answer": a} for i, a in enumerate(answers)]
+    rows = [
+        {"sample_id": str(i), "question": "q", "answer": a, "seed_id": "one", "gold": GOOD, "entropy": float(i)}
+        | {"vector": unit(i)}
+        for i, a in enumerate(answers)
+    ]
     return FILTERS[name].judge(rows, FILTERS[name].config(**options))
+
+
+def unit(seed):
+    vector = np.random.default_rng(seed).normal(size=16).astype(np.float32)
+    return vector / np.linalg.norm(vector)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +37,14 @@ def judge(name, *answers, **options):
         ("refusal", "I can't provide medical advice about this."),
         ("repetition", "the same four words " * 12),
         ("truncation", "Aspirin thins the blood, so it can stop a clot from"),
+        (
+            "readability",
+            "Notwithstanding antihypertensive pharmacotherapeutic interventions, cardiovascular comorbidities "
+            "necessitate multidisciplinary reconsideration, interprofessional communication, individualised "
+            "rehabilitation, psychopharmacological evaluation, nephroprotective supplementation, subspecialist "
+            "consultation, electrocardiographic surveillance.",
+        ),
+        ("gold", "Contracts end by notice."),
         ("placeholder", "Under Article X you have to file a claim."),
         ("placeholder", "Dear [insert name], thank you for writing."),
     ],
@@ -66,8 +89,81 @@ def test_candidates_are_checked_by_true_overlap():
 
 
 @settings(max_examples=60, deadline=None)
-@given(answers=st.lists(st.text(max_size=200), max_size=6), name=st.sampled_from(sorted(FILTERS)))
+@given(answers=st.lists(st.text(max_size=200), max_size=6), name=st.sampled_from(WITHOUT_A_MODEL))
 def test_filters_are_total(answers, name):
     verdicts = judge(name, *answers)
     assert len(verdicts) == len(answers)
     assert all(v.passed or v.reason for v in verdicts)
+
+
+def test_language_goes_by_the_majority_or_by_what_is_asked():
+    english, german = GOOD, "Der Arzt soll dem Patienten das Medikament geben, am besten nach dem Essen."
+    assert [v.passed for v in judge("language", german, english, english)] == [False, True, True]
+    assert [v.passed for v in judge("language", german, english, expected="de")] == [True, False]
+    assert judge("language", "Ja.", expected="en")[0].passed  # too short to tell
+
+
+def test_reading_grade_follows_its_formula():
+    # 2 sentences, 10 words, 42 letters: 4.71 · 4.2 + 0.5 · 5 − 21.43
+    text = "The drug helps you breathe. Take it twice each day."
+    letters = sum(c.isalnum() for c in text)
+    assert reading_grade(text) == pytest.approx(4.71 * letters / 10 + 0.5 * 10 / 2 - 21.43)
+
+
+def test_word_f1_is_symmetric_and_counts_repeats():
+    assert word_f1("a b b", "b b c") == word_f1("b b c", "a b b") == pytest.approx(2 / 3)
+    assert word_f1("", "") == 1
+    assert word_f1("", "a") == 0
+
+
+def test_a_seed_answered_in_different_ways_is_inconsistent():
+    verdicts = judge("self_consistency", "It is the liver.", "It is the liver.", "Quite something else, my friend.")
+    assert [v.passed for v in verdicts] == [True, True, False]
+
+
+def test_the_most_unsure_rows_fail():
+    verdicts = judge("uncertainty", *["x"] * 20, share=0.1)  # entropy is the row's number
+    assert [i for i, v in enumerate(verdicts) if not v.passed] == [18, 19]
+    assert [i for i, v in enumerate(judge("uncertainty", *["x"] * 4, max_nats=1.5)) if not v.passed] == [2, 3]
+
+
+def test_an_evaluation_item_is_found_and_named_but_not_in_itself():
+    item = "Which of these drugs lowers the pressure in the eye by slowing the making of fluid?"
+    found = judge("contamination", f"Tell me. {item} Timolol.", GOOD, against=(item,))
+    assert [v.passed for v in found] == [False, True]
+    assert "evaluation item 1" in found[0].reason
+    assert judge("contamination", item, against=(item,), own=("0",))[0].passed
+    assert not judge("contamination", GOOD, item, against=(item,), own=("0",))[1].passed
+
+
+def rows_of(vectors):
+    return [{"sample_id": str(i), "question": "q", "answer": "a", "vector": v} for i, v in enumerate(vectors)]
+
+
+def test_outliers_are_the_farthest_and_same_meaning_the_nearest():
+    chance = np.random.default_rng(0)
+    crowd = np.eye(16)[0] + chance.normal(0, 0.05, (60, 16))
+    apart = -np.eye(16)[1:2]
+    vectors = np.vstack([crowd, apart]).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    outliers = FILTERS["outliers"]
+    verdicts = outliers.judge(rows_of(vectors), outliers.config(share=0.02))
+    assert not verdicts[60].passed
+    assert sum(not v.passed for v in verdicts) <= 2
+    same = FILTERS["same_meaning"]
+    twice = np.vstack([vectors[60:], vectors[:5], vectors[60:]])
+    found = same.judge(rows_of(twice), same.config(threshold=0.999))
+    assert [v.related for v in found] == ["", "", "", "", "", "", "0"]
+
+
+def test_same_meaning_in_buckets_agrees_with_all_pairs(monkeypatch):
+    chance = np.random.default_rng(1)
+    base = chance.normal(size=(150, 16))
+    vectors = np.vstack([base, base[:40] + chance.normal(0, 0.001, (40, 16))]).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    check = FILTERS["same_meaning"]
+    whole = [v.related for v in check.judge(rows_of(vectors), check.config(threshold=0.999))]
+    monkeypatch.setattr("kdcore.filters.vectors.BUCKET", 60)
+    parts = [v.related for v in check.judge(rows_of(vectors), check.config(threshold=0.999))]
+    assert parts == whole
+    assert whole[150:] == [str(i) for i in range(40)]

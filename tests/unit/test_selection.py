@@ -8,6 +8,8 @@ from kdcore.configs.selection import (
     All,
     AnyOf,
     ColumnIs,
+    HasScore,
+    HasTag,
     HasVerdict,
     InClusters,
     InLasso,
@@ -33,6 +35,8 @@ LEAVES = st.one_of(
     st.builds(TextHas, query=st.text(max_size=20), field=st.sampled_from(["any", "answer"])),
     st.builds(InClusters, map_run=st.just("m"), clusters=st.lists(st.integers(0, 3), max_size=3).map(tuple)),
     st.builds(HasVerdict, filter=st.sampled_from(["length", "refusal"]), passed=st.booleans()),
+    st.builds(HasScore, filter=st.just("length"), low=NUMBER, high=st.one_of(st.none(), NUMBER)),
+    st.builds(HasTag, tag=st.text(max_size=5)),
     st.builds(ReviewIs, states=st.lists(st.sampled_from(["pending", "accepted", "rejected"]), max_size=2).map(tuple)),
     st.builds(IsOneOf, sample_ids=st.lists(st.sampled_from(["s1", "s2", "s9"]), max_size=3).map(tuple)),
     st.tuples(st.lists(NUMBER, min_size=4, max_size=4), st.lists(NUMBER, min_size=4, max_size=4)).map(

@@ -23,10 +23,11 @@ from kdcore.explore.vector_cache import VectorCache
 from kdcore.models import fingerprint, resolve
 from kdcore.services.datasets import split_by_group
 from kdcore.services.distillation import smooth
+from kdcore.services.maps import Picture
 from kdcore.services.training_input import with_question
-from kdcore.ui import charts
 from kdcore.ui.forms import bounds
 from kdcore.ui.launch import free_port
+from kdcore.ui.map_chart import sample_map
 from kdcore.ui.words import duration, safe_html, short
 
 
@@ -197,16 +198,26 @@ def test_an_edited_question_goes_where_the_asked_one_stood():
 
 
 def test_a_map_of_many_groups_drops_its_legend_and_titles_that_would_cover_another():
-    def point(number: int, group: int) -> dict:
-        places = {"x": 0.001 * group, "y": 0.0} if group < 20 else {"x": 1.0, "y": 1.0}
-        text = {"question": "<b>q</b>", "answer": "a", "title": f"g{group}"}
-        return {"sample_id": f"s{number}", "cluster": group, "selected": number > 0, **places, **text}
+    def place(group: int) -> dict:
+        return {"x": 0.001 * group, "y": 0.0} if group < 20 else {"x": 1.0, "y": 1.0}
 
-    many = charts.sample_map([point(i, i) for i in range(21)], "title", {i: f"g{i}" for i in range(21)})
+    def picture(count: int, groups: int) -> Picture:
+        text = {"question": "<b>q</b>", "answer": "a"}
+        names = [(f"s{i}", i % groups) for i in range(count)]
+        points = [
+            {"sample_id": key, "cluster": g, "selected": key != "s0", "title": f"g{g}", "colour": f"g{g}"}
+            | {**place(g), **text}
+            for key, g in names
+        ]
+        titles = [{"cluster": g, "title": f"<g{g}>", "parent_title": f"<g{g}>", **place(g)} for g in range(groups)]
+        return Picture(points, titles, [{"column": 0, "line": 0, "rows": 9}], (-1.0, 1.0, -1.0, 1.0), 0.1, 99, False)
+
+    many = sample_map(picture(21, 21))
     assert not many.layout.showlegend
-    assert [a.text for a in many.layout.annotations] == ["<b>g0</b>", "<b>g20</b>"]
-    few = charts.sample_map([point(i, i % 2) for i in range(6)], "title", {0: "g0", 1: "g1"})
+    assert [a.text for a in many.layout.annotations] == ["<b>&lt;g0&gt;</b>", "<b>&lt;g20&gt;</b>"]
+    few = sample_map(picture(6, 2))
     assert few.layout.showlegend
-    dimmed = {trace.name: trace.marker.opacity for trace in few.data}
+    assert few.data[0].z[0][0] == 3  # the density below the points
+    dimmed = {trace.name: trace.marker.opacity for trace in few.data[1:]}
     assert dimmed == {"g0": (0.12, 0.9, 0.9), "g1": 0.9}
-    assert few.data[0].text[0].startswith("<b>&lt;b&gt;q&lt;/b&gt;</b>"), "a sample's text is never markup"
+    assert few.data[1].text[0].startswith("<b>&lt;b&gt;q&lt;/b&gt;</b>"), "a sample's text is never markup"

@@ -1,0 +1,49 @@
+"""What lies below the map of Explore: rows, groups, duplicates, concepts, coverage, SQL. Only the open tab is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kdcore.configs.selection import Selection
+from kdcore.services.app import App
+from kdcore.ui import (
+    concept_panel,
+    coverage_panel,
+    duplicates_panel,
+    frame,
+    groups_panel,
+    sql_panel,
+    state,
+    table_panel,
+)
+
+TABS = {
+    "rows": ":material/table_rows: Rows",
+    "groups": ":material/bubble_chart: Groups",
+    "duplicates": ":material/content_copy: Duplicates",
+    "concepts": ":material/school: Concepts",
+    "coverage": ":material/grid_on: Coverage",
+    "sql": ":material/database: SQL",
+}
+
+
+def show(
+    app: App, project_id: str, map_run: str | None, selection: Selection, view: dict[str, Any], page_size: int
+) -> None:
+    """The choice of tabs and the open one; below it the open sample."""
+    tab = state.tab(TABS, "tab")
+    with frame.guard():
+        if tab == "groups":
+            groups_panel.show(app, project_id, map_run)
+        elif tab == "duplicates":
+            duplicates_panel.show(app, project_id, selection)
+        elif tab == "concepts":
+            concept_panel.show(app, project_id, map_run, selection)
+        elif tab == "coverage":
+            coverage_panel.show(app, project_id)
+        elif tab == "sql":
+            sql_panel.show(app, project_id)
+        else:
+            table_panel.table(app, view, page_size)
+    if state.param("sample"):
+        table_panel.card(app, state.param("sample"))

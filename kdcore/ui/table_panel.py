@@ -1,0 +1,120 @@
+"""The rows of Explore: a table with the columns one wants, and the sample that is open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.services import exploration, generation, marks
+from kdcore.services.app import App
+from kdcore.store.samples import SORTS
+from kdcore.ui import frame, sample_card, state
+from kdcore.ui.words import escape, short
+
+# column → how a row shows it
+COLUMNS: dict[str, Any] = {
+    "question": lambda r: r["edited_question"] or r["question"],
+    "answer": lambda r: short(r["edited_answer"] or r["answer"] or r["completion"], 240),
+    "topic": lambda r: r["topic"],
+    "status": lambda r: r["status"],
+    "decision": lambda r: r["review"] or "",
+    "tokens": lambda r: r["completion_tokens"],
+    "difficulty": lambda r: r["difficulty"],
+    "reader": lambda r: r["reader"],
+    "entropy": lambda r: r["entropy"],
+    "teacher": lambda r: r["teacher"],
+    "run": lambda r: r["run_id"],
+    "reviewer": lambda r: r["reviewer"] or "",
+    "note": lambda r: r["note"] or "",
+    "reason": lambda r: r["reason"] or "",
+    "source": lambda r: short(r["source"] or "", 120),
+}
+USUAL = ["question", "answer", "topic", "status", "decision", "tokens"]
+
+
+def table(app: App, view: dict[str, Any], page_size: int) -> None:
+    """One page of rows; a click opens the sample card."""
+    rows = view["rows"]
+    if not rows:
+        st.info("Nothing matches this filter. Clear a pill above.", icon=":material/filter_alt_off:")
+        return
+    shown: list[str] = st.session_state.get("explore.columns") or USUAL
+    event: Any = st.dataframe(
+        [{name: COLUMNS[name](r) for name in shown} for r in rows],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"table-{state.filter_key()}-{state.param('page')}-{state.param('sort')}-{state.param('down')}",
+    )
+    picked = event.get("selection", {}).get("rows", []) if event else []
+    ids = [rows[i]["sample_id"] for i in picked if i < len(rows)]
+    if state.is_new("table", ids) and ids:
+        state.set_params(sample=ids[0])
+        st.rerun()
+    pages = max(1, -(-view["count"] // page_size))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        now = state.number("page")
+        if st.button("Previous", icon=":material/chevron_left:", disabled=now == 0, key="explore.previous"):
+            state.set_params(page=now - 1 or None)
+            st.rerun()
+        st.caption(f"Page {now + 1} of {pages}")
+        if st.button("Next", icon=":material/chevron_right:", disabled=now + 1 >= pages, key="explore.next"):
+            state.set_params(page=now + 1)
+            st.rerun()
+        order = st.selectbox(
+            "Sort by",
+            SORTS,
+            index=SORTS.index(state.param("sort", "created")) if state.param("sort", "created") in SORTS else 0,
+            width=180,
+        )
+        down = st.toggle("Largest first", value=bool(state.param("down")), key="explore.down")
+        if order != state.param("sort", "created") or down != bool(state.param("down")):
+            state.set_params(sort=order, down="1" if down else None, page=None)
+            st.rerun()
+        with st.popover("Columns", icon=":material/view_column:"):
+            st.multiselect("Columns", list(COLUMNS), default=USUAL, key="explore.columns", persist_state="session")
+
+
+def card(app: App, sample_id: str) -> None:
+    """The sample that is open, and its thread."""
+    with frame.guard():
+        sample = exploration.sample(app, sample_id)
+        with st.container(border=True):
+            with st.container(horizontal=True, horizontal_alignment="distribute"):
+                sample_card.tags(sample)
+                if st.button("Close", icon=":material/close:", key="explore.close"):
+                    state.set_params(sample=None)
+                    st.rerun()
+            left, right = st.columns([3, 2])
+            with left:
+                sample_card.body(sample)
+                _tags(app, sample)
+                with st.container(horizontal=True):
+                    frame.link("Review", "Judge it", sample=sample_id)
+                    if st.button("Ask again", icon=":material/refresh:", key="explore.again"):
+                        run = generation.regenerate(app, sample_id)
+                        st.toast(f"Asked again as run {run.run_id}; the new row stands beside this one.")
+                    if st.button("More like this", icon=":material/travel_explore:", key="explore.like"):
+                        run_id, key = exploration.start_search(app, sample["project_id"], sample_id=sample_id)
+                        st.session_state["explore.search"] = (run_id, key, short(sample["question"], 30))
+                        st.rerun()
+            with right:
+                sample_card.thread(app, sample_id)
+
+
+def _tags(app: App, sample: dict[str, Any]) -> None:
+    """Tags of the open sample: a click takes one off, Enter puts one on."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name in marks.tags_of(app, sample["sample_id"]):
+            if st.button(escape(name), key=f"tagged-{name}", icon=":material/close:", help="Take this tag off"):
+                marks.tag_one(
+                    *(app, sample["project_id"], sample["sample_id"], name, frame.reviewer()), present=False
+                )
+                st.rerun()
+        new = st.text_input(
+            *("New tag",), key=f"new-tag-{sample['sample_id']}", placeholder="add a tag", label_visibility="collapsed"
+        )
+        if new.strip() and state.is_new(f"tag-{sample['sample_id']}", new):
+            marks.tag_one(app, sample["project_id"], sample["sample_id"], new, frame.reviewer())
+            st.rerun()

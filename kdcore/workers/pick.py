@@ -1,0 +1,58 @@
+"""Choose rows of a selection by a selector; journal the chosen ones, best first."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from kdcore.configs.base import load_config
+from kdcore.configs.exploration import PickConfig
+from kdcore.explore.selectors import SELECTORS, Pool
+from kdcore.explore.vector_file import VectorFile
+from kdcore.jobs.reporter import Reporter
+from kdcore.jobs.run_dir import RunDir
+from kdcore.workers.main import run_worker
+
+
+def work(run: RunDir, reporter: Reporter) -> None:
+    """Rows that are not on the map can't be chosen."""
+    config = load_config(PickConfig, run.config())
+    table = pq.read_table(run.path / "input.parquet")
+    file = VectorFile(Path(config.vectors))
+    found = [
+        (i, vector) for i, key in enumerate(table["sample_id"].to_pylist()) if (vector := file.of(key)) is not None
+    ]
+    rows = [i for i, _ in found]
+    part = table.take(rows)
+    scores = np.asarray(part["score"].to_numpy(zero_copy_only=False), dtype=np.float64)
+    pool = Pool(
+        np.stack([vector for _, vector in found]) if found else np.zeros((0, 1), np.float32),
+        -scores if config.lowest else scores,
+        np.asarray(part["layer"].to_pylist(), dtype=object),
+    )
+    reporter.phase(f"choosing {config.count} of {len(rows)} samples")
+    chosen = SELECTORS[config.selector](pool, config.count, config.seed)
+    ids = part["sample_id"].to_pylist()
+    for place, row in enumerate(chosen):
+        reporter.append(
+            {
+                **{"kind": "verdict", "sample_id": ids[int(row)], "filter": filter_name(config, run.run_id)},
+                **{"passed": True, "reason": f"place {place + 1}", "score": -float(place), "time": time.time()},
+            }
+        )
+    reporter.progress(len(chosen), config.count, "samples")
+    missing = table.num_rows - len(rows)
+    if missing:
+        reporter.conclude(f"{missing} samples are not on the map; draw it again to have them")
+
+
+def filter_name(config: PickConfig, run_id: str) -> str:
+    """The name under which the chosen rows are found again."""
+    return f"pick: {config.selector.replace('_', '-')} {config.count} ({run_id[-6:]})"
+
+
+if __name__ == "__main__":
+    run_worker(work)
