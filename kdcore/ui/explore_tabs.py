@@ -1,4 +1,4 @@
-"""What lies below the map of Explore: rows, groups, duplicates, concepts, coverage, SQL. Only the open tab is drawn."""
+"""What lies below the map of Explore, one tab at a time: rows, groups, duplicates, concepts, coverage, SQL."""
 
 from __future__ import annotations
 
