@@ -24,13 +24,14 @@ HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's unc
 def decide_all(app: App, project_id: str, selection: Selection) -> None:
     """One decision about all that is selected and not yet judged, and its undo."""
     waiting = review.count_undecided(app, project_id, selection)
-    with st.popover("Decide on all", icon=":material/done_all:"):
+    with frame.popover("Decide on all", "decide", ":material/done_all:"):
         st.caption(f"{waiting:,} of these answers are usable and not judged yet; what people decided stays.")
         large = waiting > ASK_ABOVE
         sure = st.checkbox(f"Yes, all {waiting:,} of them", key=f"all-sure-{waiting}") if large else True
         for action, word, icon in DECISIONS:
             key, able = f"all-{action}", bool(waiting) and sure
             if st.button(f"{word} {waiting:,}", key=key, icon=icon, disabled=not able, width="stretch"):
+                frame.close_popover("decide")
                 done = review.decide_all(app, project_id, selection, action, frame.reviewer())
                 st.toast(f"{done:,} answers: {action}. Undo takes all of them back.")
                 st.rerun()
@@ -42,12 +43,13 @@ def decide_all(app: App, project_id: str, selection: Selection) -> None:
 
 def tag_all(app: App, project_id: str, selection: Selection) -> None:
     """A word on all that is selected, and its undo."""
-    with st.popover("Tag", icon=":material/sell:"), frame.guard():
+    with frame.popover("Tag", "tag", ":material/sell:"), frame.guard():
         st.caption("A tag is a word of yours; filter by it above, freeze by it, or teach a concept with it.")
         name = st.text_input("Tag", key="tag.name", placeholder="dosage unclear")
         for present, word, icon in ((True, "Put on all selected", "add"), (False, "Take off all selected", "remove")):
             if st.button(word, key=f"tag-{present}", icon=f":material/{icon}:", disabled=not name.strip()):
                 done = marks.tag(app, project_id, selection, name, frame.reviewer(), present=present)
+                frame.close_popover("tag")
                 st.toast(f"{done:,} answers: tag {'put on' if present else 'taken off'}.")
                 st.rerun()
         if st.button("Undo my last tag", key="tag-undo", icon=":material/undo:"):
@@ -59,15 +61,16 @@ def tag_all(app: App, project_id: str, selection: Selection) -> None:
 def work(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
     """Draw a new map, run checks, pick a subset, and the progress of each."""
     with st.container(horizontal=True):
-        with st.popover("Draw a map", icon=":material/map:"), frame.guard():
+        with frame.popover("Draw a map", "draw", ":material/map:"), frame.guard():
             values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
             if st.button("Draw", type="primary", key="explore.draw"):
                 maps.start_map(app, project_id, forms.load(EmbedConfig, values))
+                frame.close_popover("draw")
                 st.rerun()
-        with st.popover("Check the answers", icon=":material/rule:"), frame.guard():
+        with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
             _checks(app, project_id, map_run)
-        none = map_run is None
-        with st.popover("Pick a subset", icon=":material/filter_center_focus:", disabled=none), frame.guard():
+        icon = ":material/filter_center_focus:"
+        with frame.popover("Pick a subset", "pick", icon, disabled=map_run is None), frame.guard():
             _pick(app, project_id, selection)
     for run in [run for run, _ in app.active_runs() if run.kind in KINDS]:
         _progress(app, run.run_id)
@@ -98,6 +101,7 @@ def _checks(app: App, project_id: str, map_run: str | None) -> None:
         if given is not None and "contamination" in chosen:
             options.setdefault("contamination", {})["against"] = exploration.texts_of(given.getvalue())
         exploration.start_screen(app, project_id, chosen, options={n: options.get(n, {}) for n in chosen})
+        frame.close_popover("check")
         st.rerun()
 
 
@@ -114,6 +118,7 @@ def _pick(app: App, project_id: str, selection: Selection) -> None:
         config: PickConfig = forms.load(PickConfig, values)
         run = picks.start(app, project_id, config, selection)
         st.session_state["explore.picked"] = (config, run.run_id)
+        frame.close_popover("pick")
         st.rerun()
 
 

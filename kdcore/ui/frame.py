@@ -117,6 +117,17 @@ def link(to: str, label: str, *, type_: str = "link", **params: str) -> None:
         st.page_link(PAGES[to][0], label=label, icon=PAGES[to][1], query_params=query)
 
 
+def popover(label: str, name: str, icon: str, *, disabled: bool = False) -> Any:
+    """A popover that ``close_popover`` can close: a form that was sent must not lie over what it started."""
+    times = st.session_state.get(f"closed.{name}", 0)
+    return st.popover(label, icon=icon, key=f"popover-{name}-{times}", disabled=disabled)
+
+
+def close_popover(name: str) -> None:
+    """Close it on the next run, by drawing another in its place."""
+    st.session_state[f"closed.{name}"] = st.session_state.get(f"closed.{name}", 0) + 1
+
+
 def run_panel(app: App, run_id: str, draw: Callable[[], None], *, can_pause: bool = False) -> None:
     """Status, controls and ``draw`` of one run, redrawn while it is active; polling stops when it ends."""
 

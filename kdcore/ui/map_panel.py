@@ -41,14 +41,15 @@ def choose(app: App, project_id: str) -> str | None:
     """The map in the address bar, the newest where none is named; a choice where there are several."""
     there = {run["run_id"]: _map_name(run) for run in maps.all_maps(app, project_id) if run["drawn"]}
     if len(there) > 1:
-        return state.choose("Map", list(there), "map", there.__getitem__)
+        return state.choose("Map", list(there), "map", there.__getitem__, width=340)
     return next(iter(there), None)
 
 
 def panel(app: App, project_id: str, map_run: str, selection: Selection) -> None:
     """Colour, what dragging does, zoom, and the map with a second one beside it."""
-    checks = [row["filter"] for row in exploration.checks(app, project_id)]
-    names = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in checks}
+    checks = [row["filter"] for row in exploration.checks(app, project_id) if not row["filter"].startswith("pick: ")]
+    judged = [c for c in checks if not c.startswith("concept: ")]  # a concept has a score and no verdict
+    names = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in judged}
     names |= {f"score:{c}": f"score: {check_name(c)}" for c in checks}
     others = {r["run_id"]: _map_name(r) for r in maps.all_maps(app, project_id) if r["drawn"]}
     others.pop(map_run, None)
@@ -67,7 +68,11 @@ def panel(app: App, project_id: str, map_run: str, selection: Selection) -> None
         beside: str | None = None
         if others:
             beside = st.selectbox(
-                *("Beside it", list(others)), index=None, format_func=others.__getitem__, key="explore.beside"
+                *("Beside it", list(others)),
+                index=None,
+                format_func=others.__getitem__,
+                key="explore.beside",
+                width=260,
             )
     for place, run_id in zip(st.columns(2) if beside else [st.container()], filter(None, [map_run, beside])):  # noqa: B905
         with place, frame.guard():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -35,7 +36,12 @@ def set_params(**values: str | int | None) -> None:
 
 
 def choose(
-    label: str, options: list[str], name: str, words: Callable[[str], str] = str, clears: Sequence[str] = ()
+    label: str,
+    options: list[str],
+    name: str,
+    words: Callable[[str], str] = str,
+    clears: Sequence[str] = (),
+    width: int | Literal["stretch"] = "stretch",
 ) -> str:
     """A select box tied to a value of the address bar; a new choice clears the values that hung on the old one.
 
@@ -51,7 +57,7 @@ def choose(
     def changed() -> None:
         set_params(**{name: st.session_state[key]}, **dict.fromkeys(clears))
 
-    chosen = st.selectbox(label, options, format_func=words, key=key, on_change=changed)
+    chosen = st.selectbox(label, options, format_func=words, key=key, on_change=changed, width=width)
     set_params(**{name: chosen})
     return chosen
 
