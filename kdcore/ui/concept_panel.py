@@ -75,9 +75,14 @@ def _ask(app: App, project_id: str, name: str, concept_run: str | None, row: dic
         _body(app, concept_run, row["sample_id"], answer)
         with st.container(horizontal=True):
             for has, word, icon in ((True, "Yes", "thumb_up"), (False, "No", "thumb_down")):
-                if st.button(word, key=f"concept-{word}-{row['sample_id']}", icon=f":material/{icon}:"):
-                    concepts.mark(app, project_id, name, row["sample_id"], frame.reviewer(), has=has)
-                    st.rerun()
+                st.button(
+                    word,
+                    key=f"concept-{word}-{row['sample_id']}",
+                    icon=f":material/{icon}:",
+                    on_click=concepts.mark,
+                    args=(app, project_id, name, row["sample_id"], frame.reviewer()),
+                    kwargs={"has": has},
+                )
             asked = f"spans-{concept_run}-{row['sample_id']}"
             if concept_run and asked not in st.session_state and st.button("Why?", key=f"why-{row['sample_id']}"):
                 st.session_state[asked] = concepts.ask_sentences(app, concept_run, answer)

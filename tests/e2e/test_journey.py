@@ -52,7 +52,10 @@ def test_from_nothing_to_a_live_chart(workspace: Path, tmp_path: Path):
         _write_prompt(page, address)
         _ask_teacher(page, address)
         _draw_map(page, address)
+        _open_a_point(page, address)
         _lasso_and_reopen(page, address)
+        _duplicates(page, address)
+        _teach_a_concept(page, address)
         _search_by_meaning(page, address)
         _review_by_keys(page, address)
         _freeze(page, address)
@@ -127,10 +130,35 @@ def still(page, script: str):
     return last
 
 
+def first_point(page) -> tuple[float, float]:
+    """Where the first point lies once the map is whole in the window."""
+    page.evaluate("""() => [...document.querySelectorAll(".js-plotly-plot")]
+        .find(p => p.data.some(t => t.type == "scattergl")).scrollIntoView({block: "center"})""")
+    x, y = still(page, FIRST_POINT)
+    return x, y
+
+
+def _open_a_point(page, address: str):
+    """A click on a point opens its sample."""
+    open_page(page, address, "Explore")
+    wait_for_map(page, 60_000)
+    x, y = first_point(page)
+    page.mouse.move(x, y)
+    page.locator(".hoverlayer .hovertext").first.wait_for()
+    page.mouse.click(x, y)
+    page.get_by_text("Thread of this sample").wait_for()
+    assert "sample=" in page.url
+    button(page, "Close").click()
+    page.get_by_text("Thread of this sample").wait_for(state="hidden")
+
+
 def _lasso_and_reopen(page, address: str):
     open_page(page, address, "Explore")
     wait_for_map(page, 60_000)
-    x, y = still(page, FIRST_POINT)
+    page.get_by_role("radio", name="Lasso").click()
+    settled(page)
+    wait_for_map(page, 60_000)
+    x, y = first_point(page)
     corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 30)]
     page.mouse.move(*corners[0])
     page.mouse.down()
@@ -147,6 +175,47 @@ def _lasso_and_reopen(page, address: str):
     settled(other)
     assert other.get_by_text("of 12 answers").first.inner_text() == counted
     other.context.close()
+
+
+def _duplicates(page, address: str):
+    """Answers that say nearly the same come up as a group, are resolved as one and taken back as one."""
+    open_page(page, address, "Explore")
+    wait_for_map(page, 60_000)
+    button(page, "Check the answers").click()
+    page.get_by_text("Says the same as an earlier sample", exact=True).click()
+    settled(page)
+    page.get_by_role("button", name="Settings of “Says the same").click()
+    level = page.get_by_label("Threshold").last
+    level.fill("0.05")  # twelve answers of two subjects: some pair is as near as that
+    level.press("Enter")
+    settled(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_text("fail: says the same").first.wait_for(timeout=60_000)
+    page.get_by_role("radio", name="Duplicates").click()
+    page.get_by_text("groups of").first.wait_for()
+    assert "tab=duplicates" in page.url
+    button(page, "Resolve all").click()
+    page.get_by_text("No group of duplicates is open").wait_for()
+    button(page, "Undo my last decision").first.click()
+    page.get_by_text("groups of").first.wait_for()
+    settled(page)
+
+
+def _teach_a_concept(page, address: str):
+    """Yes and no on a few rows, clicked as fast as a person can: no click is lost; then every row has a score."""
+    page.goto(f"{address}/Explore?tab=concepts")
+    page.get_by_label("Its name").fill("illness")
+    page.get_by_label("Its name").press("Enter")
+    for count, word in ((1, "Yes"), (1, "No"), (2, "Yes"), (2, "No")):
+        page.get_by_role("button", name=word, exact=True).first.click()
+        page.get_by_text(f"{count} {word.lower()}").first.wait_for()
+    button(page, "Learn from these").click()
+    page.get_by_text("learnt from 2 yes and 2 no").wait_for(timeout=60_000)
+    settled(page)
+    button(page, "Show the rows that have it").click()
+    page.wait_for_url("**filter=**")
+    settled(page)
 
 
 def _search_by_meaning(page, address: str):

@@ -314,3 +314,49 @@ def test_all_that_is_selected_is_rejected_and_taken_back(run_page, populated):
     assert at.button(key="all-reject").disabled
     at.button(key="all-undo").click().run()
     assert not at.button(key="all-reject").disabled
+
+
+@pytest.mark.parametrize(
+    ("tab", "word"),
+    [
+        ("groups", "draw one first"),
+        ("duplicates", "No group of duplicates is open"),
+        ("concepts", "draw a map first"),
+        ("coverage", "Fewest usable rows"),
+        ("sql", "Read-only"),
+        ("no-such-tab", "Page 1 of 1"),
+    ],
+)
+def test_a_tab_of_explore_opens_by_its_link(run_page, populated, tab, word):
+    assert word in texts(run_page("pages/3_Explore.py", tab=tab))
+
+
+def test_a_query_is_answered_below_it_and_a_wrong_one_is_said(run_page, populated):
+    at = run_page("pages/3_Explore.py", tab="sql")
+    at.text_area(key="sql.text").set_value("SELECT sample_id FROM samples").run()
+    at.button(key="sql.run").click().run()
+    assert "Look at these 20 samples" in texts(at)
+    at.text_area(key="sql.text").set_value("SELECT nothing FROM nowhere").run()
+    at.button(key="sql.run").click().run()
+    assert "can't be run" in texts(at)
+
+
+def test_a_tag_is_put_on_filtered_by_and_taken_back(run_page, populated):
+    at = run_page("pages/3_Explore.py")
+    at.text_input(key="tag.name").set_value("to ask about").run()
+    at.button(key="tag-True").click().run()
+    at.button(key="tag-to ask about").click().run()
+    assert "**20** of 20 answers" in texts(at)
+    assert any("tagged" in b.label for b in at.button)
+    at.button(key="tag-undo").click().run()
+    assert "**0** of 20 answers" in texts(at)
+
+
+def test_a_view_is_saved_and_opened_by_its_name(run_page, populated):
+    at = run_page("pages/3_Explore.py", tab="coverage", sort="topic")
+    at.text_input(key="view.name").set_value("by topic").run()
+    at.button(key="view.save").click().run()
+    other = run_page("pages/3_Explore.py")
+    other.button(key="view-by topic").click().run()
+    assert other.query_params["tab"] == "coverage"
+    assert "Fewest usable rows" in texts(other)
