@@ -59,6 +59,10 @@ class PickConfig(Config):
     seed: int = 0
     vectors: str = ""
 
+    def signal(self, run_id: str) -> str:
+        """The name under which the rows that a run chose are found again."""
+        return f"pick: {self.selector.replace('_', '-')} {self.count} ({run_id[-6:]})"
+
 
 class ConceptConfig(Config):
     """A concept learnt from the rows that people marked."""
@@ -67,3 +71,8 @@ class ConceptConfig(Config):
     name: str = ""
     vectors: str = ""
     seed: int = 0
+
+    @property
+    def signal(self) -> str:
+        """The name under which its scores are kept."""
+        return f"concept: {self.name}"

@@ -28,7 +28,7 @@ def tags_of(name: str) -> tuple[str, str]:
 
 def signal(name: str) -> str:
     """The name under which a concept's scores are kept."""
-    return f"concept: {name}"
+    return ConceptConfig(name=name).signal
 
 
 def mark(app: App, project_id: str, name: str, sample_id: str, reviewer: str, *, has: bool) -> None:

@@ -150,6 +150,11 @@ def sample(app: App, sample_id: str) -> dict[str, Any]:
     return found[0] | {"lineage": line}
 
 
+def scores(app: App, project_id: str) -> list[str]:
+    """Checks and concepts whose score can sort, colour and pick; what was picked has only a place."""
+    return [row["filter"] for row in checks(app, project_id) if not row["filter"].startswith("pick: ")]
+
+
 def samples_of(app: App, sample_ids: list[str]) -> list[dict[str, Any]]:
     """Whole samples in the order asked for; unknown ids are left out."""
     return samples.by_ids(app.store, sample_ids)

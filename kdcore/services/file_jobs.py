@@ -106,7 +106,9 @@ def screen_file(path: Path, filters: list[str], text_field: str | None, out: Pat
             "question": [question for question, _ in pairs],
             "answer": [answer for _, answer in pairs],
             "gold": [str(next((row[f] for f in GOLD_FIELDS if row.get(f) is not None), "")) for row in rows],
-            "seed_id": [question for question, _ in pairs],  # answers to one question are siblings
+            "seed_id": [
+                asked or name for name, (asked, _) in zip(names, pairs, strict=True)
+            ],  # siblings: same question
         }
     )
     verdicts: dict[str, dict[str, Any]] = {name: {} for name in names}

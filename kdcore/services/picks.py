@@ -28,4 +28,4 @@ def start(app: App, project_id: str, config: PickConfig, selection: Selection) -
 
 def chosen(config: PickConfig, run_id: str) -> Selection:
     """The picked rows as a part of the filter."""
-    return HasVerdict(filter=f"pick: {config.selector.replace('_', '-')} {config.count} ({run_id[-6:]})", passed=True)
+    return HasVerdict(filter=config.signal(run_id), passed=True)

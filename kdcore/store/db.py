@@ -39,6 +39,7 @@ class Store:
         self.path = path
         self._write_lock = threading.RLock()
         self._version = 0
+        self.opened = time.time_ns()  # tells this opening from every other, whose versions count from 0 too
         self._connection = _connect(path)
         with self.transaction() as tx:
             migrate(tx)

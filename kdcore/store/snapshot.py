@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from kdcore.store.db import Store
 
+IN_USE_S = 60  # a query that began on an older snapshot may still read it
 EXAMPLE = (
     "SELECT topic, status, count(*) AS rows, avg(completion_tokens) AS tokens\n"
     "FROM samples GROUP BY ALL ORDER BY rows DESC"
@@ -31,7 +33,7 @@ TABLES = {
 
 def take(store: Store, project_id: str, folder: Path) -> Path:
     """Write the tables under ``folder``, or find them there; one snapshot for each state of the database."""
-    target = folder / f"{project_id}-{store.version}"
+    target = folder / f"{project_id}-{store.opened}-{store.version}"
     if target.is_dir():
         return target
     scratch = folder / f".{target.name}.tmp"
@@ -40,6 +42,7 @@ def take(store: Store, project_id: str, folder: Path) -> Path:
     for name, sql in TABLES.items():
         store.write(sql, [project_id], scratch / f"{name}.parquet")
     for old in folder.glob(f"{project_id}-*"):
-        shutil.rmtree(old, ignore_errors=True)
+        if time.time() - old.stat().st_mtime > IN_USE_S:
+            shutil.rmtree(old, ignore_errors=True)
     scratch.replace(target)
     return target

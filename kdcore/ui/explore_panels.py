@@ -64,7 +64,8 @@ def work(app: App, project_id: str, map_run: str | None, selection: Selection) -
         with frame.popover("Draw a map", "draw", ":material/map:"), frame.guard():
             values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
             if st.button("Draw", type="primary", key="explore.draw"):
-                maps.start_map(app, project_id, forms.load(EmbedConfig, values))
+                run = maps.start_map(app, project_id, forms.load(EmbedConfig, values))
+                st.session_state["explore.drawn"] = run.run_id
                 frame.close_popover("draw")
                 st.rerun()
         with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
@@ -77,7 +78,18 @@ def work(app: App, project_id: str, map_run: str | None, selection: Selection) -
     for found in maps.all_maps(app, project_id)[:1]:
         if found["status"].state == "failed":
             live.status_line(found["run_id"], found["status"])
+    _drawn(app)
     _picked(app)
+
+
+def _drawn(app: App) -> None:
+    """Once a map of this session is drawn, it is the one that is shown."""
+    run_id = st.session_state.get("explore.drawn")
+    if run_id and not live.is_active(status := app.status(run_id)):
+        del st.session_state["explore.drawn"]
+        if status.state == "done":
+            state.set_params(map=run_id)
+            st.rerun()
 
 
 def _checks(app: App, project_id: str, map_run: str | None) -> None:
@@ -111,7 +123,7 @@ def _pick(app: App, project_id: str, selection: Selection) -> None:
     if values["selector"] == "stratified":
         values |= forms.draw(PickConfig, "pick", ["layer"])
     if values["selector"] == "top_diverse":
-        scores = ["entropy", "tokens", *(row["filter"] for row in exploration.checks(app, project_id))]
+        scores = ["entropy", "tokens", *exploration.scores(app, project_id)]
         values["score"] = st.selectbox("Score", scores, format_func=check_name, key="pick.score")
         values |= forms.draw(PickConfig, "pick", ["lowest"])
     if st.button("Pick", type="primary", key="explore.pick"):

@@ -47,7 +47,7 @@ def choose(app: App, project_id: str) -> str | None:
 
 def panel(app: App, project_id: str, map_run: str, selection: Selection) -> None:
     """Colour, what dragging does, zoom, and the map with a second one beside it."""
-    checks = [row["filter"] for row in exploration.checks(app, project_id) if not row["filter"].startswith("pick: ")]
+    checks = exploration.scores(app, project_id)
     judged = [c for c in checks if not c.startswith("concept: ")]  # a concept has a score and no verdict
     names = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in judged}
     names |= {f"score:{c}": f"score: {check_name(c)}" for c in checks}

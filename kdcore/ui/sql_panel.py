@@ -24,7 +24,7 @@ def show(app: App, project_id: str) -> None:
     text = st.text_area("Query", sql.EXAMPLE, key="sql.text", height=120, persist_state="session")
     if st.button("Run", type="primary", icon=":material/play_arrow:", key="sql.run"):
         st.session_state.pop("sql.found", None)
-        with frame.guard():
+        with frame.guard(), st.spinner("Reading a snapshot of the project…"):
             st.session_state["sql.found"] = sql.ask(app, project_id, text)
     found: dict[str, Any] | None = st.session_state.get("sql.found")
     if found is None:

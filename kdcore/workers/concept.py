@@ -39,7 +39,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
             reporter.progress(place, len(scores), "rows")
         reporter.append(
             {
-                **{"kind": "verdict", "sample_id": key, "filter": f"concept: {config.name}", "passed": True},
+                **{"kind": "verdict", "sample_id": key, "filter": config.signal, "passed": True},
                 **{"reason": "", "score": round(float(score), 6), "time": time.time()},
             }
         )

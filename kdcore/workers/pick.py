@@ -39,7 +39,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     for place, row in enumerate(chosen):
         reporter.append(
             {
-                **{"kind": "verdict", "sample_id": ids[int(row)], "filter": filter_name(config, run.run_id)},
+                **{"kind": "verdict", "sample_id": ids[int(row)], "filter": config.signal(run.run_id)},
                 **{"passed": True, "reason": f"place {place + 1}", "score": -float(place), "time": time.time()},
             }
         )
@@ -47,11 +47,6 @@ def work(run: RunDir, reporter: Reporter) -> None:
     missing = table.num_rows - len(rows)
     if missing:
         reporter.conclude(f"{missing} samples are not on the map; draw it again to have them")
-
-
-def filter_name(config: PickConfig, run_id: str) -> str:
-    """The name under which the chosen rows are found again."""
-    return f"pick: {config.selector.replace('_', '-')} {config.count} ({run_id[-6:]})"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from kdcore.cli import main
+from kdcore.errors import ConfigError
 from kdcore.models import DEFAULT_EMBEDDER
+from kdcore.services import file_jobs
 
 TEXTS = ["a fever and a cough", "a high temperature", "a lease of a flat", "a tenant pays rent", "the flat is let"]
 
@@ -119,3 +121,19 @@ def test_a_map_of_a_file(tmp_path: Path, models: Path, capsys):
     assert table["id"].to_pylist() == ["0", "1", "2", "3", "4"]
     assert len(table["vector"][0]) == 384
     assert not (root / "kd.duckdb").exists()
+
+
+def test_a_file_brings_its_gold_and_its_siblings_and_the_rest_is_asked_for_elsewhere(tmp_path: Path):
+    rows = [
+        {"question": "Which organ?", "answer": "It is the liver.", "gold": "the liver"},
+        {"question": "Which organ?", "answer": "Quite another story about ships.", "gold": "the liver"},
+        {"question": "", "answer": "Alone.", "gold": ""},
+        {"question": "", "answer": "Also by itself.", "gold": ""},
+    ]
+    source = tmp_path / "f.jsonl"
+    source.write_text("\n".join(json.dumps(row) for row in rows))
+    out = tmp_path / "o.jsonl"
+    found = file_jobs.screen_file(source, ["gold", "self_consistency"], None, out, lambda status: None)
+    assert found["failed"] == {"gold": 1, "self_consistency": 2}
+    with pytest.raises(ConfigError, match="needs vector, which a file has not"):
+        file_jobs.screen_file(source, ["outliers"], None, out, lambda status: None)
