@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import streamlit as st
@@ -33,6 +34,15 @@ REVIEW_STATES = ("pending", "accepted", "edited", "rejected", "skipped")
 def parts(selection: Selection) -> list[Selection]:
     """The parts that all hold."""
     return list(selection.parts) if isinstance(selection, All) else [selection]
+
+
+def looked_for(selection: Selection) -> list[str]:
+    """Patterns of the texts that a selection asks for, to mark them where they stand."""
+    return [
+        part.query if part.regex else re.escape(part.query)
+        for part in parts(selection)
+        if isinstance(part, TextHas) and part.query
+    ]
 
 
 def add(part: Selection) -> None:

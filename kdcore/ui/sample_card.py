@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,20 +11,20 @@ import streamlit as st
 from kdcore.services import exploration, token_view
 from kdcore.services.app import App
 from kdcore.ui import frame
-from kdcore.ui.words import DECISIONS, escape, safe_html, short, strong_html, token_html
+from kdcore.ui.words import DECISIONS, escape, marked, safe_html, short, strong_html, token_html
 
 
-def body(sample: dict[str, Any], *, edited: bool = True) -> None:
-    """Question, answer, reasoning and source; model text is never HTML."""
-    st.html(strong_html(sample.get("edited_question") or sample["question"]))
+def body(sample: dict[str, Any], *, edited: bool = True, looked_for: Sequence[str] = ()) -> None:
+    """Question, answer, reasoning and source; model text is never HTML. ``looked_for`` are patterns to mark."""
+    st.html(marked(strong_html(sample.get("edited_question") or sample["question"]), looked_for))
     answer = (sample.get("edited_answer") if edited else None) or sample["answer"] or sample["completion"]
-    st.html(safe_html(answer))
+    st.html(marked(safe_html(answer), looked_for))
     if sample["rationale"]:
         with st.expander("Reasoning", icon=":material/psychology:"):
-            st.html(safe_html(sample["rationale"]))
+            st.html(marked(safe_html(sample["rationale"]), looked_for))
     if sample["source"]:
         with st.expander("Source passage", icon=":material/menu_book:", expanded=True):
-            st.html(safe_html(sample["source"]))
+            st.html(marked(safe_html(sample["source"]), looked_for))
     carried(sample.get("extra") or {})
 
 

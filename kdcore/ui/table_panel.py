@@ -9,7 +9,7 @@ import streamlit as st
 from kdcore.services import exploration, generation, marks
 from kdcore.services.app import App
 from kdcore.store.samples import SORTS
-from kdcore.ui import frame, sample_card, state
+from kdcore.ui import filter_bar, frame, sample_card, state
 from kdcore.ui.words import escape, short
 
 # column → how a row shows it
@@ -88,7 +88,7 @@ def card(app: App, sample_id: str) -> None:
                     st.rerun()
             left, right = st.columns([3, 2])
             with left:
-                sample_card.body(sample)
+                sample_card.body(sample, looked_for=filter_bar.looked_for(state.selection()))
                 _tags(app, sample)
                 with st.container(horizontal=True):
                     frame.link("Review", "Judge it", sample=sample_id)

@@ -91,6 +91,24 @@ def strong_html(text: str) -> str:
     return safe_html(text).replace("<p>", "<p><strong>").replace("</p>", "</strong></p>")
 
 
+def marked(rendered: str, patterns: Sequence[str]) -> str:
+    """HTML of ours with what the patterns find in its text marked; tags stay as they are.
+
+    A pattern that Python can't read (the search runs on RE2) marks nothing.
+    """
+    for pattern in patterns:
+        try:
+            found = re.compile(pattern, re.IGNORECASE)
+        except re.error:
+            continue
+        parts = re.split(r"(<[^>]*>|&\w+;|&#\w+;)", rendered)  # tags and entities are at the odd places
+        rendered = "".join(
+            part if place % 2 else found.sub(lambda m: f"<mark>{m[0]}</mark>" if m[0] else "", part)
+            for place, part in enumerate(parts)
+        )
+    return rendered
+
+
 def token_html(tokens: Sequence[Mapping[str, Any]]) -> str:
     """Tokens shaded by the teacher's doubt; the doubtful ones are also underlined, and each tells its figures."""
     parts: list[str] = []

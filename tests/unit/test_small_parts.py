@@ -28,7 +28,7 @@ from kdcore.services.training_input import with_question
 from kdcore.ui.forms import bounds
 from kdcore.ui.launch import free_port
 from kdcore.ui.map_chart import sample_map
-from kdcore.ui.words import duration, safe_html, short
+from kdcore.ui.words import duration, marked, safe_html, short
 
 
 def test_model_text_is_never_html():
@@ -195,6 +195,15 @@ def test_an_edited_question_goes_where_the_asked_one_stood():
     assert with_question(talk("Another wording"), row)[0]["content"] == "How much a day?"
     with pytest.raises(ConfigError, match="sm_1 stands nowhere in its talk"):
         with_question(talk("One", "Two", "Three"), row)
+
+
+def test_what_is_looked_for_is_marked_in_the_text_alone():
+    shown = safe_html("A strong **dose** & a pDose.")
+    assert marked(shown, ["dose"]).count("<mark>") == 2
+    assert marked(shown, ["strong"]).count("<mark>") == 1, "the tag of the same name stays"
+    assert marked(shown, ["amp"]) == shown, "an entity stays whole"
+    assert marked(shown, ["(", "x*"]) == shown
+    assert "<mark>5</mark>" in marked(safe_html("<b>5</b> mg"), [r"\d"])
 
 
 def test_a_map_of_many_groups_drops_its_legend_and_titles_that_would_cover_another():
