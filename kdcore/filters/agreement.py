@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import islice
 
 from pydantic import Field
 
@@ -50,13 +51,14 @@ class ConsistencyConfig(Config):
 
 def _consistency(rows: Rows, config: ConsistencyConfig) -> list[Verdict]:
     """Mean agreement with the other answers to the same seed (Wang 2022's idea, for free text)."""
-    siblings: dict[str, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        siblings[row.get("seed_id") or row["sample_id"]].append(place)
+    siblings: dict[tuple[str, str], list[int]] = defaultdict(list)
+    keys = [(row.get("seed_id") or row["sample_id"], " ".join(row["question"].lower().split())) for row in rows]
+    for place, key in enumerate(keys):  # one passage has many questions: those are not answered differently
+        siblings[key].append(place)
 
     def one(place: int) -> Verdict:
         row = rows[place]
-        others = [i for i in siblings[row.get("seed_id") or row["sample_id"]] if i != place][:MOST_SIBLINGS]
+        others = list(islice((i for i in siblings[keys[place]] if i != place), MOST_SIBLINGS))
         if not others:
             return Verdict(True)  # asked once
         mean = sum(word_f1(row["answer"], rows[i]["answer"]) for i in others) / len(others)

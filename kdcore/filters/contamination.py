@@ -40,8 +40,11 @@ def _contamination(rows: Rows, config: ContaminationConfig) -> list[Verdict]:
     lengths = sorted({len(run) for run in where})
 
     own: dict[str, set[int]] = {}
-    for number, sample_id in enumerate(config.own):
-        own.setdefault(sample_id, set()).add(number)
+    same: dict[str, set[int]] = {}  # one text may be there for several samples
+    for number, text in enumerate(config.against):
+        same.setdefault(" ".join(text.lower().split()), set()).add(number)
+    for sample_id, text in zip(config.own, config.against, strict=False):
+        own.setdefault(sample_id, set()).update(same[" ".join(text.lower().split())])
 
     def one(sample_id: str, text: str) -> Verdict:
         words = _WORD.findall(text.lower())

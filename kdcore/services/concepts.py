@@ -33,7 +33,7 @@ def signal(name: str) -> str:
 
 def mark(app: App, project_id: str, name: str, sample_id: str, reviewer: str, *, has: bool) -> None:
     """Say of one row whether it has the concept; the other answer, if it was given, is taken back."""
-    yes, no = tags_of(name)
+    yes, no = tags_of(" ".join(name.split()))
     tagging.tag_one(app, project_id, sample_id, yes if has else no, reviewer)
     tagging.tag_one(app, project_id, sample_id, no if has else yes, reviewer, present=False)
 

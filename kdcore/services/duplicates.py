@@ -43,12 +43,15 @@ def connected(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
 
 
 def groups(app: App, project_id: str, selection: Selection = EVERYTHING) -> list[list[Member]]:
-    """Groups with two members or more that are not rejected, the largest first."""
+    """Groups of two or more that are not rejected, one at least of them to go; the largest first."""
     found = duplicates.pairs(app.store, project_id, selection, DUPLICATES)
     sets = connected([(row["sample_id"], row["related"]) for row in found])
     known = {m["sample_id"]: m for m in duplicates.members(app.store, [key for one in sets for key in one])}
     alive = [[known[key] for key in one if key in known and known[key]["review"] != "reject"] for one in sets]
-    return sorted((one for one in alive if len(one) > 1), key=lambda one: (-len(one), one[0]["sample_id"]))
+    open_ = [
+        one for one in alive if len(one) > 1 and any(m["review"] not in _BY_PEOPLE for m in order(one, "first")[1:])
+    ]
+    return sorted(open_, key=lambda one: (-len(one), one[0]["sample_id"]))
 
 
 def order(group: Sequence[Member], rule: str) -> list[Member]:

@@ -64,9 +64,9 @@ def refuse_unknown(filters: Sequence[str]) -> None:
 
 
 def texts_of(raw: bytes) -> list[str]:
-    """Texts of an evaluation set in JSONL: each row's question and, where it has one, answer. Raises DataError."""
+    """Texts of an evaluation set in JSONL: each row's question and answer, by the usual names. Raises DataError."""
     texts: list[str] = []
-    for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(raw.decode("utf-8-sig", "replace").split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -75,10 +75,10 @@ def texts_of(raw: bytes) -> list[str]:
             raise DataError(f"line {number} of the evaluation set is no JSON: {exc}.") from exc
         if not isinstance(row, dict):
             raise DataError(f"line {number} of the evaluation set is no JSON object; each line must be one.")
-        text = next((str(row[name]) for name in TEXT_FIELDS if row.get(name)), "")
-        if not text:
+        found = [str(row[name]) for name in TEXT_FIELDS if row.get(name)]
+        if not found:
             raise DataError(f"line {number} of the evaluation set has none of the fields {', '.join(TEXT_FIELDS)}.")
-        texts.append(text)
+        texts += found  # a leaked answer is as bad as a leaked question
     if not texts:
         raise DataError("the evaluation set has no row; give a JSONL file with one text on each line.")
     return texts

@@ -105,7 +105,7 @@ def screen_file(path: Path, filters: list[str], text_field: str | None, out: Pat
             "sample_id": names,
             "question": [question for question, _ in pairs],
             "answer": [answer for _, answer in pairs],
-            "gold": [str(next((row[f] for f in GOLD_FIELDS if row.get(f) is not None), "")) for row in rows],
+            "gold": [_gold(row) for row in rows],
             "seed_id": [
                 asked or name for name, (asked, _) in zip(names, pairs, strict=True)
             ],  # siblings: same question
@@ -152,6 +152,12 @@ def _text(row: dict[str, Any], field: str, number: int) -> str:
     value = row[field]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text.encode("utf-8", "replace").decode()  # half characters would stop the worker
+
+
+def _gold(row: dict[str, Any]) -> str:
+    """The gold answer that a row brings, if any."""
+    field = next((name for name in GOLD_FIELDS if row.get(name) is not None), None)
+    return "" if field is None else _text(row, field, 0)
 
 
 def _pair(row: dict[str, Any], text_field: str | None, number: int) -> tuple[str, str]:

@@ -35,22 +35,25 @@ def tag_one(app: App, project_id: str, sample_id: str, name: str, reviewer: str,
     return tag(app, project_id, IsOneOf(sample_ids=(sample_id,)), name, reviewer, present=present)
 
 
-def _record(app: App, project_id: str, name: str, changed: list[str], reviewer: str, *, present: bool) -> None:
+def _record(
+    app: App, project_id: str, name: str, changed: list[str], reviewer: str, *, present: bool, undoes: str = ""
+) -> None:
     app.decide(
         "tags",
         {
             **{"batch_id": ids.new_event_id(), "project_id": project_id, "tag": name, "present": present},
-            **{"sample_ids": changed, "reviewer": reviewer, "created": time.time()},
+            **{"sample_ids": changed, "undoes": undoes, "reviewer": reviewer, "created": time.time()},
         },
     )
 
 
 def undo(app: App, project_id: str, reviewer: str) -> str | None:
-    """Turn the reviewer's latest batch of tags around; returns the tag, None where there is none."""
+    """Take back the reviewer's latest batch of tags; returns the tag, None where there is none left."""
     last = marks.last_batch(app.store, project_id, reviewer)
     if last is None:
         return None
-    _record(app, project_id, last["tag"], last["sample_ids"], reviewer, present=not last["present"])
+    turned = not last["present"]
+    _record(app, project_id, last["tag"], last["sample_ids"], reviewer, present=turned, undoes=last["batch_id"])
     return last["tag"]
 
 

@@ -16,11 +16,11 @@ def add_tags(store: Store, batch: dict[str, Any]) -> int:
         if tx.execute("SELECT 1 FROM tags WHERE batch_id = ? LIMIT 1", [batch["batch_id"]]).fetchone():
             return 0
         tx.execute(
-            "INSERT INTO tags (batch_id, sample_id, project_id, reviewer, tag, present, created, seq) "
-            "SELECT ?, i, ?, ?, ?, ?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM tags) FROM (SELECT unnest(?) AS i)",
+            "INSERT INTO tags (batch_id, sample_id, project_id, reviewer, tag, undoes, present, created, seq) SELECT "
+            "?, i, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM tags) FROM (SELECT unnest(?) AS i)",
             [
-                *(batch["batch_id"], batch["project_id"], batch["reviewer"], batch["tag"], batch["present"]),
-                *(batch["created"], batch["sample_ids"]),
+                *(batch["batch_id"], batch["project_id"], batch["reviewer"], batch["tag"]),
+                *(batch.get("undoes", ""), batch["present"], batch["created"], batch["sample_ids"]),
             ],
         )
     return len(batch["sample_ids"])
@@ -38,12 +38,12 @@ def untagged(store: Store, project_id: str, selection: Selection, tag: str, *, p
 
 
 def last_batch(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:
-    """The reviewer's latest batch of tags with its samples."""
+    """The reviewer's latest batch of tags that is neither undone nor an undo, with its samples."""
     return store.one(
-        "SELECT batch_id, tag, any_value(present) AS present, list(sample_id) AS sample_ids FROM tags "
-        "WHERE project_id = ? AND reviewer = ? AND seq = "
-        "(SELECT max(seq) FROM tags WHERE project_id = ? AND reviewer = ?) GROUP BY 1, 2",
-        [project_id, reviewer, project_id, reviewer],
+        "SELECT batch_id, tag, any_value(present) AS present, list(sample_id) AS sample_ids FROM tags t "
+        "WHERE project_id = ? AND reviewer = ? AND undoes = '' AND NOT EXISTS "
+        "(SELECT 1 FROM tags u WHERE u.undoes = t.batch_id) GROUP BY 1, 2 ORDER BY max(seq) DESC LIMIT 1",
+        [project_id, reviewer],
     )
 
 

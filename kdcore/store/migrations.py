@@ -78,11 +78,11 @@ def _third(tx: Cursor) -> None:
 
 _THIRD = [
     "CREATE OR REPLACE VIEW current_verdicts AS SELECT sample_id, filter, arg_max(passed, created) AS passed, "
-    "arg_max(reason, created) AS reason, arg_max(score, created) AS score, "
+    "arg_max(reason, created) AS reason, arg_max_null(score, created) AS score, "
     "arg_max(coalesce(related, ''), created) AS related, arg_max(coalesce(basis, ''), created) AS basis, "
     "max(created) AS created FROM verdicts GROUP BY sample_id, filter",
     "CREATE TABLE tags (batch_id VARCHAR, sample_id VARCHAR, project_id VARCHAR, reviewer VARCHAR, tag VARCHAR, "
-    "present BOOLEAN, seq BIGINT, created DOUBLE)",
+    "undoes VARCHAR, present BOOLEAN, seq BIGINT, created DOUBLE)",
     "CREATE VIEW current_tags AS SELECT sample_id, tag, any_value(project_id) AS project_id FROM tags "
     "GROUP BY sample_id, tag HAVING arg_max(present, seq)",
     "CREATE TABLE views (project_id VARCHAR, name VARCHAR, query VARCHAR, reviewer VARCHAR, present BOOLEAN, "

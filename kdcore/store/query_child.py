@@ -45,10 +45,15 @@ def answer(folder: Path, sql: str) -> dict[str, Any]:
             return {"error": "give one SELECT; nothing else is run here"}
         cursor = connection.execute(statements[0])
         found = cursor.fetchmany(ROWS + 1)
-        names = [column[0] for column in cursor.description or []]
-    except (duckdb.Error, MemoryError, RuntimeError) as exc:
+        names = numbered([column[0] for column in cursor.description or []])
+    except (duckdb.Error, MemoryError, RuntimeError, ValueError, OverflowError) as exc:
         return {"error": str(exc) or "the query needs more memory than it may have"}
     return {"columns": names, "rows": [[_cell(v) for v in row] for row in found[:ROWS]], "more": len(found) > ROWS}
+
+
+def numbered(names: list[str]) -> list[str]:
+    """Names that tell columns apart: a repeated one gets the number of its turn."""
+    return [name if name not in names[:i] else f"{name}_{names[:i].count(name) + 1}" for i, name in enumerate(names)]
 
 
 def _cell(value: Any) -> Any:

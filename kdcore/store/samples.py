@@ -141,8 +141,9 @@ def write_pairs(store: Store, project_id: str, selection: Selection, path: Path)
         "s.seed_id, s.entropy, json_extract_string(nullif(d.fields, ''), '$.gold') AS gold, v.known "
         f"FROM (SELECT s.* {where}) s LEFT JOIN current_reviews r USING (sample_id) "
         "LEFT JOIN seeds d USING (seed_id) LEFT JOIN (SELECT v.sample_id, list(v.filter || ':' || v.basis) AS known "
-        "FROM current_verdicts v LEFT JOIN current_reviews e USING (sample_id) "
-        "WHERE e.action IS DISTINCT FROM 'edit' OR v.created > e.created GROUP BY 1) v USING (sample_id) "
+        "FROM current_verdicts v LEFT JOIN (SELECT sample_id, max(created) AS changed FROM reviews "
+        "WHERE action IN ('edit', 'undo') GROUP BY 1) e USING (sample_id) "
+        "WHERE e.changed IS NULL OR v.created > e.changed GROUP BY 1) v USING (sample_id) "
         "ORDER BY s.created, s.sample_id",
         values,
         path,

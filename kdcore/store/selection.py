@@ -104,8 +104,10 @@ def _lasso(part: InLasso) -> Condition:
 
 
 def _verdict(part: HasVerdict) -> Condition:
+    """A duplicate of a rejected sample is none: resolving a group by keeping a later one must not lose both."""
     return (
-        "(s.sample_id IN (SELECT sample_id FROM current_verdicts WHERE filter = ? AND passed = ?))",
+        "(s.sample_id IN (SELECT sample_id FROM current_verdicts WHERE filter = ? AND (passed OR related IN "
+        "(SELECT sample_id FROM current_reviews WHERE action = 'reject')) = ?))",
         [part.filter, part.passed],
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
 from kdcore.store.db import Store
 
+_taking = threading.Lock()
 IN_USE_S = 60  # a query that began on an older snapshot may still read it
 EXAMPLE = (
     "SELECT topic, status, count(*) AS rows, avg(completion_tokens) AS tokens\n"
@@ -34,9 +37,15 @@ TABLES = {
 def take(store: Store, project_id: str, folder: Path) -> Path:
     """Write the tables under ``folder``, or find them there; one snapshot for each state of the database."""
     target = folder / f"{project_id}-{store.opened}-{store.version}"
-    if target.is_dir():
-        return target
-    scratch = folder / f".{target.name}.tmp"
+    with _taking:
+        if not target.is_dir():
+            _write(store, project_id, target)
+        os.utime(target)  # in use from now on
+    return target
+
+
+def _write(store: Store, project_id: str, target: Path) -> None:
+    folder, scratch = target.parent, target.with_name(f".{target.name}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     for name, sql in TABLES.items():
@@ -45,4 +54,3 @@ def take(store: Store, project_id: str, folder: Path) -> Path:
         if time.time() - old.stat().st_mtime > IN_USE_S:
             shutil.rmtree(old, ignore_errors=True)
     scratch.replace(target)
-    return target

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, Selection
+from kdcore.errors import KdError
 from kdcore.services import concepts, exploration, marks
 from kdcore.services.app import App
 from kdcore.ui import filter_bar, frame, live
@@ -36,7 +37,9 @@ def _teach(app: App, project_id: str, selection: Selection) -> None:
         known = st.selectbox("Concept", [NEW, *learnt], key="concept.known", persist_state="session", width=260)
         name = known
         if known == NEW:
-            name = st.text_input("Its name", key="concept.new", placeholder="dose without a unit").strip()
+            name = st.text_input(
+                "Its name", key="concept.new", placeholder="dose without a unit", max_chars=50
+            ).strip()
     if not name:
         st.caption("Give it a name, then say yes or no to a few answers. Five of each already say something.")
         return
@@ -112,7 +115,11 @@ def _body(app: App, concept_run: str | None, sample_id: str, answer: str) -> Non
             found = st.session_state[f"spans-{concept_run}-{sample_id}"]
             if len(found) == 3:
                 run_id, key, sentences = found
-                body = exploration.answer_of(app, run_id, key)
+                try:
+                    body = exploration.answer_of(app, run_id, key)
+                except KdError:
+                    del st.session_state[f"spans-{concept_run}-{sample_id}"]  # ask again, do not wait for ever
+                    raise
                 if body is None:
                     st.caption("Reading the sentences…")
                     return

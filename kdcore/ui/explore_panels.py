@@ -8,6 +8,7 @@ import streamlit as st
 
 from kdcore.configs.exploration import EmbedConfig, PickConfig
 from kdcore.configs.selection import All, ColumnIs, HasVerdict, IsOneOf, Selection
+from kdcore.errors import KdError
 from kdcore.filters import FILTERS, USUAL
 from kdcore.services import exploration, maps, marks, picks, review
 from kdcore.services.app import App
@@ -47,12 +48,12 @@ def tag_all(app: App, project_id: str, selection: Selection) -> None:
         st.caption("A tag is a word of yours; filter by it above, freeze by it, or teach a concept with it.")
         name = st.text_input("Tag", key="tag.name", placeholder="dosage unclear")
         for present, word, icon in ((True, "Put on all selected", "add"), (False, "Take off all selected", "remove")):
-            if st.button(word, key=f"tag-{present}", icon=f":material/{icon}:", disabled=not name.strip()):
+            if st.button(word, key=f"tagall.{present}", icon=f":material/{icon}:", disabled=not name.strip()):
                 done = marks.tag(app, project_id, selection, name, frame.reviewer(), present=present)
                 frame.close_popover("tag")
                 st.toast(f"{done:,} answers: tag {'put on' if present else 'taken off'}.")
                 st.rerun()
-        if st.button("Undo my last tag", key="tag-undo", icon=":material/undo:"):
+        if st.button("Undo my last tag", key="tagall.undo", icon=":material/undo:"):
             back = marks.undo(app, project_id, frame.reviewer())
             st.toast(f"Taken back: {escape(back)}." if back else "There is nothing to undo.")
             st.rerun()
@@ -100,7 +101,10 @@ def _checks(app: App, project_id: str, map_run: str | None) -> None:
         off = "vector" in check.needs and map_run is None
         left, right = st.columns([3, 1])
         label = check.summary + (" (needs a map)" if off else "")
-        if left.checkbox(label, value=name in USUAL, key=f"filter-{name}", disabled=off, persist_state="session"):
+        ticked = left.checkbox(
+            label, value=name in USUAL, key=f"filter-{name}", disabled=off, persist_state="session"
+        )
+        if ticked and not off:
             chosen.append(name)
         shown = [field for field in check.config.model_fields if field not in NOT_IN_FORM]
         if shown:
@@ -180,7 +184,11 @@ def _search_panel(app: App) -> None:
             return
         run_id, key, text = st.session_state["explore.search"]
         with frame.guard():
-            hits = exploration.search_hits(app, run_id, key)
+            try:
+                hits = exploration.search_hits(app, run_id, key)
+            except KdError:
+                del st.session_state["explore.search"]  # ask again, do not wait for ever
+                raise
             if hits is None:
                 st.caption("Searching… the first search loads the embedder.")
                 return

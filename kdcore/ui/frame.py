@@ -44,6 +44,10 @@ HOME: list[Any] = []  # the home page, once app.py has run in this server
 OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page", "map", "topics")
 
 
+# what this session keeps of one project only: questions that are open, results that are shown
+OF_A_SESSION = ("review.", "sql.found", "explore.picked", "explore.drawn", "explore.search", "concept.", "spans-")
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What a page works with."""
@@ -169,7 +173,7 @@ def _sidebar(app: App) -> dict[str, Any] | None:
                 state.set_params(project=remembered if remembered in names else known[-1]["project_id"])
             picked = state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)
             if remembered not in (None, picked):
-                for key in [k for k in st.session_state if str(k).startswith("review.")]:
+                for key in [k for k in st.session_state if str(k).startswith(OF_A_SESSION)]:
                     del st.session_state[key]
             st.session_state["project_id"] = picked
             chosen = next(p for p in known if p["project_id"] == picked)

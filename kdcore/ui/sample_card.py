@@ -15,7 +15,7 @@ from kdcore.ui.words import DECISIONS, escape, marked, safe_html, short, strong_
 
 
 def body(sample: dict[str, Any], *, edited: bool = True, looked_for: Sequence[str] = ()) -> None:
-    """Question, answer, reasoning and source; model text is never HTML. ``looked_for`` are patterns to mark."""
+    """Question, answer, reasoning and source; model text is never HTML. ``looked_for`` are texts to mark."""
     st.html(marked(strong_html(sample.get("edited_question") or sample["question"]), looked_for))
     answer = (sample.get("edited_answer") if edited else None) or sample["answer"] or sample["completion"]
     st.html(marked(safe_html(answer), looked_for))

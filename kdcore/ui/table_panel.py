@@ -68,12 +68,17 @@ def table(app: App, view: dict[str, Any], page_size: int) -> None:
             index=SORTS.index(state.param("sort", "created")) if state.param("sort", "created") in SORTS else 0,
             width=180,
         )
-        down = st.toggle("Largest first", value=bool(state.param("down")), key="explore.down")
-        if order != state.param("sort", "created") or down != bool(state.param("down")):
-            state.set_params(sort=order, down="1" if down else None, page=None)
+        st.session_state["explore.down"] = bool(state.param("down"))
+        st.toggle("Largest first", key="explore.down", on_change=_turn)
+        if order != state.param("sort", "created"):
+            state.set_params(sort=order, page=None)
             st.rerun()
         with st.popover("Columns", icon=":material/view_column:"):
             st.multiselect("Columns", list(COLUMNS), default=USUAL, key="explore.columns", persist_state="session")
+
+
+def _turn() -> None:
+    state.set_params(down="1" if st.session_state["explore.down"] else None, page=None)
 
 
 def card(app: App, sample_id: str) -> None:
@@ -112,9 +117,19 @@ def _tags(app: App, sample: dict[str, Any]) -> None:
                     *(app, sample["project_id"], sample["sample_id"], name, frame.reviewer()), present=False
                 )
                 st.rerun()
-        new = st.text_input(
-            *("New tag",), key=f"new-tag-{sample['sample_id']}", placeholder="add a tag", label_visibility="collapsed"
+        key = f"new-tag-{sample['sample_id']}"
+        st.text_input(
+            *("New tag",),
+            key=key,
+            placeholder="add a tag",
+            label_visibility="collapsed",
+            max_chars=marks.MOST_CHARACTERS,
+            on_change=_put_on,
+            args=(app, sample, key),
         )
-        if new.strip() and state.is_new(f"tag-{sample['sample_id']}", new):
-            marks.tag_one(app, sample["project_id"], sample["sample_id"], new, frame.reviewer())
-            st.rerun()
+
+
+def _put_on(app: App, sample: dict[str, Any], key: str) -> None:
+    if name := st.session_state[key].strip():
+        marks.tag_one(app, sample["project_id"], sample["sample_id"], name, frame.reviewer())
+    st.session_state[key] = ""

@@ -91,19 +91,13 @@ def strong_html(text: str) -> str:
     return safe_html(text).replace("<p>", "<p><strong>").replace("</p>", "</strong></p>")
 
 
-def marked(rendered: str, patterns: Sequence[str]) -> str:
-    """HTML of ours with what the patterns find in its text marked; tags stay as they are.
-
-    A pattern that Python can't read (the search runs on RE2) marks nothing.
-    """
-    for pattern in patterns:
-        try:
-            found = re.compile(pattern, re.IGNORECASE)
-        except re.error:
-            continue
+def marked(rendered: str, texts: Sequence[str]) -> str:
+    """HTML of ours with some texts marked where they stand; tags and entities stay as they are."""
+    for text in texts:
+        found = re.compile(re.escape(text), re.IGNORECASE)
         parts = re.split(r"(<[^>]*>|&\w+;|&#\w+;)", rendered)  # tags and entities are at the odd places
         rendered = "".join(
-            part if place % 2 else found.sub(lambda m: f"<mark>{m[0]}</mark>" if m[0] else "", part)
+            part if place % 2 else found.sub(lambda m: f"<mark>{m[0]}</mark>", part)
             for place, part in enumerate(parts)
         )
     return rendered

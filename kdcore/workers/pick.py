@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdcore.configs.base import load_config
@@ -26,7 +27,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
         (i, vector) for i, key in enumerate(table["sample_id"].to_pylist()) if (vector := file.of(key)) is not None
     ]
     rows = [i for i, _ in found]
-    part = table.take(rows)
+    part = table.take(pa.array(rows, pa.int64()))
     scores = np.asarray(part["score"].to_numpy(zero_copy_only=False), dtype=np.float64)
     pool = Pool(
         np.stack([vector for _, vector in found]) if found else np.zeros((0, 1), np.float32),

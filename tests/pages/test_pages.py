@@ -344,11 +344,11 @@ def test_a_query_is_answered_below_it_and_a_wrong_one_is_said(run_page, populate
 def test_a_tag_is_put_on_filtered_by_and_taken_back(run_page, populated):
     at = run_page("pages/3_Explore.py")
     at.text_input(key="tag.name").set_value("to ask about").run()
-    at.button(key="tag-True").click().run()
+    at.button(key="tagall.True").click().run()
     at.button(key="tag-to ask about").click().run()
     assert "**20** of 20 answers" in texts(at)
     assert any("tagged" in b.label for b in at.button)
-    at.button(key="tag-undo").click().run()
+    at.button(key="tagall.undo").click().run()
     assert "**0** of 20 answers" in texts(at)
 
 

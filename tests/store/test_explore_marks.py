@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from kdcore.configs.selection import EVERYTHING, HasScore, HasTag, IsOneOf
+from kdcore.configs.selection import EVERYTHING, HasScore, HasTag, HasVerdict, IsOneOf
 from kdcore.errors import ConfigError
 from kdcore.services import duplicates, exploration, marks, review
 from kdcore.services.app import App, open_app
@@ -59,6 +59,10 @@ def test_tags_change_what_changes_and_undo_takes_back_just_that(app):
     assert marks.undo(app, PROJECT, "me") == "unclear dose"
     assert tagged(app, "unclear dose") == 2
     assert marks.undo(app, PROJECT, "somebody else") is None
+    assert marks.undo(app, PROJECT, "me") == "unclear dose", "a second undo goes one further back"
+    assert tagged(app, "unclear dose") == 0
+    assert marks.undo(app, PROJECT, "me") is None
+    marks.tag(app, PROJECT, some, "unclear dose", "me")
     assert marks.tag_one(app, PROJECT, "s1", "unclear dose", "me", present=False) == 1
     assert marks.tags_of(app, "s1") == []
     assert marks.tags(app, PROJECT) == [{"tag": "unclear dose", "rows": 1}]
@@ -106,9 +110,15 @@ def test_a_group_is_resolved_by_a_rule_and_taken_back_as_one(app):
     assert duplicates.order(groups[0], "longest")[0]["sample_id"] == "s3", "what people accepted is kept"
     assert duplicates.resolve(app, PROJECT, groups, "longest", "me") == 3
     assert duplicates.groups(app, PROJECT) == []
+    failing = HasVerdict(filter="same_meaning", passed=False)
+    assert samples.count(app.store, PROJECT, failing) == 0, "the kept one is no duplicate of a rejected one"
     assert review.progress(app, PROJECT)["reject"] == 3
     review.undo(app, PROJECT, "me")
     assert len(duplicates.groups(app, PROJECT)) == 2
+    assert samples.count(app.store, PROJECT, failing) == 1
+    for key in ("s6", "s7"):
+        review.decide(app, key, "accept", "me")
+    assert len(duplicates.groups(app, PROJECT)) == 1, "where people accepted all there is nothing to resolve"
     with pytest.raises(ConfigError, match="unknown rule"):
         duplicates.order(groups[0], "prettiest")
 
@@ -129,8 +139,18 @@ def test_a_verdict_stands_until_the_text_is_edited(app, tmp_path):
     review.decide(app, "s2", "accept", "me")
     found = known(app, tmp_path)
     assert (found["s1"], found["s2"]) == ([], [mark])
+    review.decide(app, "s1", "accept", "me")
+    assert known(app, tmp_path)["s1"] == [], "an accept after the edit leaves the edited text to be judged"
     table = pq.read_table(tmp_path / "p.parquet").to_pylist()
     assert next(r for r in table if r["sample_id"] == "s1")["answer"] == "another text"
+
+
+def test_a_newer_verdict_without_a_score_leaves_none_behind(app):
+    old = said(1, "readability", passed=False, score=20.0) | {"created": 1.0, "run_id": "screen-0"}
+    new = said(1, "readability", passed=True) | {"score": None}
+    with app.store.transaction() as tx:
+        runs.insert_verdicts(tx, [old, new])
+    assert samples.count(app.store, PROJECT, HasScore(filter="readability", low=0)) == 0
 
 
 def test_a_score_selects_a_range(app):
@@ -143,6 +163,8 @@ def test_a_score_selects_a_range(app):
 def test_an_evaluation_set_is_read_or_its_line_is_named():
     good = "\n".join(json.dumps(r) for r in ({"question": "a"}, {"text": "b"}))
     assert exploration.texts_of(good.encode()) == ["a", "b"]
+    odd = '\ufeff{"question": "a\u2028b", "answer": "c"}'
+    assert exploration.texts_of(odd.encode()) == ["a\u2028b", "c"]
     for bad, why in (
         (b"{", "line 1"),
         (b"[1]", "no JSON object"),

@@ -54,6 +54,13 @@ def test_what_a_query_may_not_do_is_refused_in_one_sentence(app: App, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_columns_of_one_name_are_told_apart_and_odd_values_are_said(app: App):
+    found = sql.ask(app, PROJECT, "SELECT 1 AS a, 2 AS a, 3 AS b, 4 AS a")
+    assert found["columns"] == ["a", "a_2", "b", "a_3"]
+    with pytest.raises(ConfigError, match="can't be run"):
+        sql.ask(app, PROJECT, "SELECT interval 1000000000 days")
+
+
 def test_a_query_without_end_is_stopped(app: App):
     with pytest.raises(ConfigError, match="more than 1 s"):
         sql.ask(app, PROJECT, "SELECT count(*) FROM range(100000) a, range(100000) b, range(1000) c", seconds=1)

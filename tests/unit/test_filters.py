@@ -121,6 +121,14 @@ def test_a_seed_answered_in_different_ways_is_inconsistent():
     assert [v.passed for v in verdicts] == [True, True, False]
 
 
+def test_different_questions_of_one_seed_are_not_compared():
+    rows = [
+        {"sample_id": str(i), "question": f"q{i}", "answer": a, "seed_id": "one"} for i, a in enumerate(["x y", "z"])
+    ]
+    check = FILTERS["self_consistency"]
+    assert all(v.passed for v in check.judge(rows, check.config()))
+
+
 def test_the_most_unsure_rows_fail():
     verdicts = judge("uncertainty", *["x"] * 20, share=0.1)  # entropy is the row's number
     assert [i for i, v in enumerate(verdicts) if not v.passed] == [18, 19]
@@ -134,6 +142,8 @@ def test_an_evaluation_item_is_found_and_named_but_not_in_itself():
     assert "evaluation item 1" in found[0].reason
     assert judge("contamination", item, against=(item,), own=("0",))[0].passed
     assert not judge("contamination", GOOD, item, against=(item,), own=("0",))[1].passed
+    twice = judge("contamination", item, item, against=(item, item), own=("0", "1"))
+    assert all(v.passed for v in twice), "two answers to one held-out question do not spoil each other"
 
 
 def rows_of(vectors):

@@ -89,6 +89,13 @@ def test_a_pick_becomes_a_filter(app, selector):
         assert "s58" in chosen, "the highest score of the two topics"
 
 
+def test_a_pick_among_rows_that_are_not_on_the_map_says_so(app):
+    with app.store.transaction() as tx:
+        samples.insert(tx, [{**row(99), "topic": "new"}])
+    run = picks.start(app, PROJECT, PickConfig(count=3), ColumnIs(column="topic", values=("new",)))
+    assert "1 samples are not on the map" in done(app, run).message
+
+
 def test_a_pick_says_what_it_needs(app, tmp_path):
     with pytest.raises(ConfigError, match="needs a score"):
         picks.start(app, PROJECT, PickConfig(selector="top_diverse"), EVERYTHING)
