@@ -103,7 +103,7 @@ def sentences(count: int, length: int, seed: int) -> list[str]:
 def build(app: App) -> float:
     """A million samples with a map, groups, verdicts and some decisions; returns the seconds it took."""
     started = time.perf_counter()
-    run = RunDir.create(app.folders.runs, MAP, {"project_id": PROJECT})
+    run = RunDir.create(app.folders.runs, MAP, {"project_id": PROJECT, "text": "question_answer"})
     run.write_status(Status("done", epoch=1), durable=True)
     chance = np.random.default_rng(0)
     centres = chance.uniform(-0.9, 0.9, (80, 2))
