@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from kdcore.filters import FILTERS
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
+from kdcore.services import jsonl
 from kdcore.services.app import App
 from kdcore.services.preview import warm_service
 from kdcore.store import datasets, maps, runs, samples
@@ -66,21 +66,12 @@ def refuse_unknown(filters: Sequence[str]) -> None:
 def texts_of(raw: bytes) -> list[str]:
     """Texts of an evaluation set in JSONL: each row's question and answer, by the usual names. Raises DataError."""
     texts: list[str] = []
-    for number, line in enumerate(raw.decode("utf-8-sig", "replace").split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as exc:
-            raise DataError(f"line {number} of the evaluation set is no JSON: {exc}.") from exc
-        if not isinstance(row, dict):
-            raise DataError(f"line {number} of the evaluation set is no JSON object; each line must be one.")
+    rows = jsonl.parse(raw.decode("utf-8-sig", "replace").split("\n"), "the evaluation set")
+    for number, row in enumerate(rows, 1):
         found = [str(row[name]) for name in TEXT_FIELDS if row.get(name)]
         if not found:
-            raise DataError(f"line {number} of the evaluation set has none of the fields {', '.join(TEXT_FIELDS)}.")
+            raise DataError(f"row {number} of the evaluation set has none of the fields {', '.join(TEXT_FIELDS)}.")
         texts += found  # a leaked answer is as bad as a leaked question
-    if not texts:
-        raise DataError("the evaluation set has no row; give a JSONL file with one text on each line.")
     return texts
 
 

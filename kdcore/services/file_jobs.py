@@ -23,7 +23,7 @@ from kdcore.jobs import launcher
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.jobs.tail import all_records
 from kdcore.models import resolve
-from kdcore.services import exploration
+from kdcore.services import exploration, jsonl
 from kdcore.types import TERMINAL_STATES
 
 ID_FIELDS = ("id", "sample_id")
@@ -38,26 +38,13 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Rows of a JSONL file. Raises DataError naming the line that is no JSON object."""
     if not path.is_file():
         raise DataError(f"there is no file {path}; give the path of a JSONL file.")
-    rows: list[dict[str, Any]] = []
     try:
         with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except ValueError as exc:
-                    raise DataError(f"line {number} of {path.name} is no JSON: {exc}.") from exc
-                if not isinstance(row, dict):
-                    raise DataError(f"line {number} of {path.name} is no JSON object; each line must be one.")
-                rows.append(row)
+            return jsonl.parse(file, path.name)
     except UnicodeDecodeError as exc:
         raise DataError(
             f"{path.name} is not UTF-8 text ({exc.reason} at byte {exc.start}); convert it first."
         ) from exc
-    if not rows:
-        raise DataError(f"{path.name} has no row; at least one is needed.")
-    return rows
 
 
 def embed_file(

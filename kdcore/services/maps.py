@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdcore.configs.exploration import EmbedConfig
-from kdcore.configs.selection import EVERYTHING, All, ColumnIs, Selection
+from kdcore.configs.selection import All, ColumnIs, Selection
 from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import resolve
@@ -20,7 +20,7 @@ MARGIN = 0.04  # of the width, around what is zoomed to
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a map shows: some points, the density of all below them, and the titles of the groups in view.
+    """What a map shows: some points, the density of the selected below them, and the titles of the groups in view.
 
     ``box`` is what is looked at (x from, x to, y from, y to), ``inside`` counts the points in it; ``density`` is
     empty where every point is drawn, else rows in cells of width ``step``.
@@ -77,8 +77,7 @@ def picture(
         if g["x"] is not None and box[0] <= g["x"] <= box[1] and box[2] <= g["y"] <= box[3]
     ]
     thinned = inside > len(points)
-    shown = selection if not zoom else EVERYTHING
-    density = maps.density(app.store, map_run, shown, box) if thinned else []
+    density = maps.density(app.store, map_run, selection, box) if thinned else []
     return Picture(points, groups, density, box, maps.cell_width(box), inside, extent is not None)
 
 

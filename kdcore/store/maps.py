@@ -27,15 +27,6 @@ DRAWN = 20_000  # about so many points of a larger map; the grid below them show
 CELLS = 96  # along the wider axis of the density grid
 
 
-def newest(store: Store, project_id: str) -> str | None:
-    """The newest map of a project that has points."""
-    return store.scalar(
-        "SELECT r.run_id FROM runs r WHERE r.project_id = ? AND r.kind = 'embed' AND EXISTS "
-        "(SELECT 1 FROM placements p WHERE p.run_id = r.run_id) ORDER BY r.created DESC, r.run_id DESC LIMIT 1",
-        [project_id],
-    )
-
-
 def drawn(store: Store, project_id: str) -> list[str]:
     """Maps of a project that have points, newest first."""
     found = store.rows(
@@ -44,6 +35,11 @@ def drawn(store: Store, project_id: str) -> list[str]:
         [project_id],
     )
     return [row["run_id"] for row in found]
+
+
+def newest(store: Store, project_id: str) -> str | None:
+    """The newest map of a project that has points."""
+    return next(iter(drawn(store, project_id)), None)
 
 
 def insert(tx: Cursor, run_id: str, placements: pa.Table, groups: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The figure of a map: points over the density of all, titles that give way to finer ones as the view narrows."""
+"""The figure of a map: points over the density of the selected, titles that grow finer as the view narrows."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def _titles(picture: Picture) -> list[dict[str, Any]]:
                 **{"x": x, "y": y, "text": f"<b>{html.escape(title)}</b>", "showarrow": False},
                 "font": {"size": 12, "color": "#1c2b2a"},  # dark on light in both themes: points lie under it
                 "bgcolor": "rgba(255,255,255,0.82)",
+                "yshift": 16,  # above the middle, so that a group of one stays to be seen
             }
         )
     return drawn[:MOST_TITLES]

@@ -86,7 +86,7 @@ def _one(
     if seen.density:
         st.caption(
             f"{len(seen.points):,} of {seen.inside:,} points are drawn, some of every group; the grey shows where "
-            "all lie. Lasso, box, filters and counts act on all."
+            "all the selected lie. Lasso, box, filters and counts act on all."
         )
     scale = SCALES.get(colour, "score" if colour.startswith("score:") else "")
     event: Any = st.plotly_chart(
