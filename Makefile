@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 WORKSPACE ?= workspace
 export KD_WORKSPACE := $(abspath $(WORKSPACE))
 
-.PHONY: run setup test check fmt demo shots types clean-venv
+# `make check` is what to run before a commit: a minute or two; `make test` has everything.
+.PHONY: run setup test lint check fmt demo shots types clean-venv
 
 run: setup
 	@$(BIN)/kd ui --sample
@@ -22,9 +23,11 @@ $(VENV)/.installed: pyproject.toml tools/install.sh
 test: setup
 	@$(BIN)/python -m pytest tests
 
-check: $(VENV)/.installed
+lint: $(VENV)/.installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+check: lint
 	@$(BIN)/python -m pytest tests/unit tests/store tests/test_architecture.py tests/test_docs.py
 
 fmt: $(VENV)/.installed

@@ -43,8 +43,7 @@ _ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     ],
     "methods": _methods,
     "losses": lambda: [
-        {"name": x.name, "summary": x.summary, "source": x.source, "divergence": x.divergence}
-        for x in LOSSES.values()
+        {"name": x.name, "summary": x.summary, "source": x.source, "kind": x.kind} for x in LOSSES.values()
     ],
     "filters": lambda: [
         {"name": f.name, "summary": f.summary, "config_schema": f.config.model_json_schema()}

@@ -19,11 +19,25 @@ LossName = Literal[
     "skew_reverse_kl",
     "adaptive_kl",
     "total_variation",
+    "dpo",
+    "rrhf",
+    "pro",
+    "kto",
+]
+TEXT_LOSS: LossName = "sequence_level_kd"
+RANKING_LOSSES: frozenset[str] = frozenset({"dpo", "rrhf", "pro", "kto"})  # over several answers to one question
+FROM_REFERENCE: frozenset[str] = frozenset({"dpo", "kto"})  # measured from where the student began
+SimilarityName = Literal[
+    "none", "hidden_mse", "hidden_l1", "hidden_cosine", "hidden_cross_entropy", "hidden_mmd", "attention_transfer"
 ]
 
 
 class SliceConfig(Config):
-    """One term of the sum: these rows, this loss, this weight."""
+    """One term of the sum: these rows, this loss, this weight.
+
+    A step's loss is the mean over its rows of weight · loss: per supervised token for the rows that learn a text
+    or a divergence, per row for those of a ranking loss.
+    """
 
     dataset_id: str
     loss: LossName = Field(default="forward_kl", description="What the student is taught from each row")
@@ -37,15 +51,26 @@ class SliceConfig(Config):
     temperature: float = Field(
         default=1.0, gt=0, le=20, description="Softens both sides; only with the live teacher (Hinton)"
     )
+    preference_beta: float = Field(
+        default=0.1, gt=0, le=10, description="dpo, kto: how strictly the student stays near where it began"
+    )
+    rows: int = Field(default=0, ge=0, description="At most this many training rows, drawn by the seed; 0 takes all")
 
     @model_validator(mode="after")
     def _temperature_needs_all_words(self) -> SliceConfig:
+        if self.loss in RANKING_LOSSES or self.loss == TEXT_LOSS:
+            return self
         if self.temperature != 1 and self.targets == "stored":
             raise ValueError(
                 f"the temperature is {self.temperature:g}, but the stored top-k has no words to soften; "
                 "use the live teacher or temperature 1"
             )
         return self
+
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether this term compares with the teacher's own distribution, live."""
+        return self.targets == "live" and self.loss != TEXT_LOSS and self.loss not in RANKING_LOSSES
 
 
 class StudentConfig(Config):
@@ -63,12 +88,23 @@ class StudentConfig(Config):
     lora_alpha: int = Field(default=32, ge=1, description="Scale of the added matrices")
 
 
+class SimilarityConfig(Config):
+    """An add-on to the sum: inner states like the teacher's, of which a copy sits beside the student."""
+
+    loss: SimilarityName = Field(default="none", description="How inner states are compared with the teacher's")
+    weight: float = Field(default=1.0, gt=0, le=1000, description="Share of the comparison in the sum")
+    layers: int = Field(
+        default=2, ge=1, le=64, description="Pairs of layers that are compared, evenly spread, the last always"
+    )
+
+
 class DistillConfig(Config):
     """One training run."""
 
     project_id: str = ""
     name: str = ""
     slices: tuple[SliceConfig, ...] = ()
+    similarity: SimilarityConfig = SimilarityConfig()
     student: StudentConfig = StudentConfig()
     student_path: str = ""
     teacher_path: str = ""
@@ -89,6 +125,11 @@ class DistillConfig(Config):
     rollout_tokens: int = Field(
         default=64, ge=1, le=2048, description="Longest answer of the student's own, in tokens"
     )
+    shown_answers: int = Field(
+        default=2, ge=0, le=512, description="Held-out questions that the student answers at each evaluation"
+    )
+    shown_tokens: int = Field(default=48, ge=1, le=1024, description="Longest of these answers, in tokens")
+    sweep: str = ""
     seed: int = 0
     chunk_tokens: int = Field(default=512, ge=8, description="Supervised tokens in one piece of the output layer")
 
@@ -100,7 +141,7 @@ class DistillConfig(Config):
 
     @model_validator(mode="after")
     def _own_answers_need_the_teacher(self) -> DistillConfig:
-        if self.on_policy and any(s.targets != "live" or s.loss == "sequence_level_kd" for s in self.slices):
+        if self.on_policy and not all(part.asks_teacher for part in self.slices):
             raise ValueError(
                 "steps on the student's own answers need every slice to compare with the live teacher; "
                 "set the targets to live and choose a divergence, or set on_policy to 0"
@@ -110,4 +151,12 @@ class DistillConfig(Config):
     @property
     def needs_teacher(self) -> bool:
         """Whether the teacher itself is in memory while the student trains."""
-        return any(s.targets == "live" and s.loss != "sequence_level_kd" for s in self.slices)
+        return self.similarity.loss != "none" or any(part.asks_teacher for part in self.slices)
+
+    @property
+    def arm(self) -> str:
+        """The losses in words: what runs of one sweep are told apart by."""
+        words = [part.loss + (" live" if part.asks_teacher else "") for part in self.slices]
+        words += [self.similarity.loss] if self.similarity.loss != "none" else []
+        words += [f"{self.on_policy:.0%} own answers"] if self.on_policy else []
+        return " + ".join(dict.fromkeys(words)).replace("_", " ")

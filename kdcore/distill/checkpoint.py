@@ -16,6 +16,7 @@ from kdcore.jobs.run_dir import fsync_dir, write_json
 
 MANIFEST = "COMPLETE.json"
 KEEP = 2
+REFERENCE = "reference.json"
 
 
 def save(folder: Path, step: int, trainable: dict[str, Any], state: dict[str, Any]) -> Path:
@@ -56,6 +57,18 @@ def load_newest(folder: Path) -> tuple[int, dict[str, Any], dict[str, Any]] | No
     if complete(folder):
         raise JobError(f"every checkpoint in {folder} is damaged; start a new run.")
     return None
+
+
+def save_reference(folder: Path, found: list[dict[str, Any]]) -> None:
+    """Keep what the untrained student said of every answer, beside the checkpoints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / REFERENCE, found)
+
+
+def load_reference(folder: Path) -> list[dict[str, Any]] | None:
+    """What ``save_reference`` kept; None before."""
+    path = folder / REFERENCE
+    return json.loads(path.read_bytes()) if path.exists() else None
 
 
 def _matches(path: Path, entry: dict[str, Any]) -> bool:

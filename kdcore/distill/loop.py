@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from kdcore.configs.distillation import DistillConfig
+from kdcore.configs.distillation import FROM_REFERENCE, DistillConfig
 from kdcore.distill import checkpoint
-from kdcore.distill.data import Batch, Row, batches, collate
-from kdcore.distill.objective import LiveTeacher, Term, head_loss
+from kdcore.distill.batch import batches, collate
+from kdcore.distill.data import Row
+from kdcore.distill.gauges import Pace, by_row, by_slice, memory_gb, pulls
+from kdcore.distill.learner import Learner
 from kdcore.distill.on_policy import is_on_policy, rollouts
-from kdcore.distill.recipe import heldout_teaching, teaching_of
-from kdcore.distill.signals import heldout_measures, supervised_states
-from kdcore.distill.student import hf_model
+from kdcore.distill.runaway import Runaway
+from kdcore.distill.signals import Probe, reference_logprobs
+from kdcore.distill.similarity import Similarity
+from kdcore.distill.student import kept_layers
 from kdcore.errors import JobError
+
+Measures = dict[str, float]
 
 
 class Pen(Protocol):
     """The part of a reporter that the loop needs."""
 
-    def metric(self, step: int, split: str, values: dict[str, float]) -> None:
+    def metric(self, step: int, split: str, values: Measures) -> None:
         """Add points to curves."""
+        ...
+
+    def learnt(self, step: int, losses: list[tuple[str, int, float]]) -> None:
+        """Say which rows a step was made of: (sample, slice, loss) each."""
         ...
 
     def progress(self, done: int, total: int, unit: str, **extra: Any) -> None:
@@ -41,32 +50,20 @@ class Pen(Protocol):
         ...
 
 
-class Learner(torch.nn.Module):
-    """Student plus loss in one ``forward``, so that distributed wrappers see the whole step.
+@dataclass(slots=True)
+class Job:
+    """What is trained, on what, and where it is kept. ``answers`` lets the student speak at an evaluation."""
 
-    A live teacher is held in a tuple: it is no part of what is trained, wrapped or saved.
-    """
-
-    def __init__(self, student: Any, chunk: int, terms: tuple[Term, ...] = (), teacher: Any = None) -> None:
-        super().__init__()
-        self.student = student
-        self.chunk = chunk
-        self.terms = terms
-        self.teacher = (teacher,)
-
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The step's loss and the (N,) token losses."""
-        states = supervised_states(self.student, batch)
-        head = hf_model(self.student).get_output_embeddings().weight
-        return head_loss(states, head, batch.targets, self.terms, self.chunk, self._theirs(batch))
-
-    def _theirs(self, batch: Batch) -> LiveTeacher | None:
-        [teacher] = self.teacher
-        if teacher is None:
-            return None
-        with torch.no_grad():
-            states = supervised_states(teacher, batch)
-        return LiveTeacher(states, hf_model(teacher).get_output_embeddings().weight.to(states.dtype))
+    config: DistillConfig
+    student: Any
+    rows: list[Row]
+    heldout: list[Row]
+    pad_id: int
+    folder: Path
+    mixed_precision: str = "no"
+    teacher: Any = None
+    eos_id: int | None = None
+    answers: Callable[[Any, int], None] = lambda student, step: None
 
 
 def planned_steps(config: DistillConfig, rows: int) -> int:
@@ -75,52 +72,50 @@ def planned_steps(config: DistillConfig, rows: int) -> int:
     return config.max_steps or max(1, round(config.epochs * in_epoch))
 
 
-def train(
-    config: DistillConfig,
-    student: Any,
-    rows: list[Row],
-    heldout: list[Row],
-    pad_id: int,
-    folder: Path,
-    pen: Pen,
-    mixed_precision: str = "no",
-    teacher: Any = None,
-    eos_id: int | None = None,
-) -> None:
-    """Train ``student`` in place; resume from the newest complete checkpoint in ``folder``.
+def make_learner(config: DistillConfig, student: Any, teacher: Any) -> Learner:
+    """The student with the recipe's losses, and with the add-on between inner states where it asks for one."""
+    similarity = None
+    if config.similarity.loss != "none":
+        kept = None
+        if config.student.init == "teacher_layers":
+            kept = kept_layers(teacher.config.num_hidden_layers, config.student.keep_layers)
+        torch.manual_seed(config.seed)
+        similarity = Similarity(config.similarity, student, teacher, kept)
+    return Learner(student, config.slices, config.chunk_tokens, teacher, similarity)
+
+
+def train(job: Job, pen: Pen) -> None:
+    """Train the student in place; resume from the newest complete checkpoint in the job's folder.
 
     A stop that was asked for leaves a checkpoint behind and is raised on. Raises JobError when the loss
-    is not finite or exactly zero.
+    is not finite, exactly zero, or runs away.
     """
     from accelerate import Accelerator
     from transformers import get_cosine_schedule_with_warmup
 
     # ---- what is trained, and how -------------------------------------------------------------------
+    config, student, rows = job.config, job.student, job.rows
     torch.manual_seed(config.seed)
-    accelerator = Accelerator(mixed_precision=mixed_precision, cpu=not torch.cuda.is_available())
-    terms, teaching = teaching_of(config.slices)
-    trainable = {name: p for name, p in student.named_parameters() if p.requires_grad}
+    accelerator = Accelerator(mixed_precision=job.mixed_precision, cpu=not torch.cuda.is_available())
+    teacher = job.teacher.to(accelerator.device).eval().requires_grad_(False) if job.teacher is not None else None
+    learner = make_learner(config, student, teacher)
+    trainable = learner.trainable()
     optimizer: Any = torch.optim.AdamW(
         trainable.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     total = planned_steps(config, len(rows))
     schedule: Any = get_cosine_schedule_with_warmup(optimizer, round(total * config.warmup_ratio), total)
-    if teacher is not None:
-        teacher = teacher.to(accelerator.device).eval().requires_grad_(False)
-    learner, optimizer = accelerator.prepare(Learner(student, config.chunk_tokens, terms, teacher), optimizer)
+    teaching = learner.teaching
+    learner, optimizer = accelerator.prepare(learner, optimizer)
     eval_every = config.eval_every or max(1, total // 5)
     save_every = config.save_every or max(1, total // 4)
-    probe = [
-        # Held-out rows always measure the distances, whatever the training loss.
-        collate(heldout[at : at + config.batch_size], pad_id, heldout_teaching(len(config.slices))).to(
-            accelerator.device
-        )
-        for at in range(0, len(heldout), config.batch_size)
-    ]
+    remember_reference(job, pen, accelerator.device)
+    probe = Probe(job.heldout, len(config.slices), teaching.ranks, config.batch_size, job.pad_id)
 
     # ---- where to begin -----------------------------------------------------------------------------
     step = 0
-    found = checkpoint.load_newest(folder)
+    guard = Runaway(may_be_zero=any(part.loss == "rrhf" for part in config.slices))
+    found = checkpoint.load_newest(job.folder)
     if found is not None:
         step, tensors, state = found
         with torch.no_grad():
@@ -129,6 +124,7 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["rng"])
+        guard.state = state["guard"]
         pen.phase(f"going on from step {step}")
 
     def save(at: int) -> None:
@@ -136,13 +132,16 @@ def train(
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
             "rng": torch.get_rng_state(),
+            "guard": guard.state,
         }
-        checkpoint.save(folder, at, trainable, state)
+        checkpoint.save(job.folder, at, trainable, state)
 
     def measure(at: int) -> None:
-        if probe:
-            with accelerator.autocast():
-                pen.metric(at, "heldout", heldout_measures(student, probe, config.chunk_tokens))
+        with accelerator.autocast():
+            values = probe.measure(student, config.chunk_tokens)
+        if values:
+            pen.metric(at, "heldout", values)
+        job.answers(student, at)
 
     # ---- the loop -----------------------------------------------------------------------------------
     if step == 0:
@@ -150,7 +149,7 @@ def train(
         measure(0)
     pen.phase("training")
     student.train()
-    pace = _Pace()
+    pace = Pace()
     saved = step
 
     def stop_here(at: int) -> None:
@@ -167,18 +166,22 @@ def train(
     for group in _from_step(rows, config, step, total):
         stop_here(step)
         if is_on_policy(config, step):
-            group = rollouts(student, group, config, pad_id, eos_id)
-        batch = collate(group, pad_id, teaching).to(accelerator.device)
-        loss, token_losses = learner(batch)
+            group = rollouts(student, group, config, job.pad_id, job.eos_id)
+        batch = collate(group, job.pad_id, teaching).to(accelerator.device)
+        due = (step + 1) % eval_every == 0 or step + 1 == total
+        shares = pulls(learner, accelerator, group, job.pad_id) if due else {}
+        loss, token_losses, ranked_losses, figures = learner(batch)
         accelerator.backward(loss)
         norm: Any = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
         value = float(loss.detach())
-        _refuse_nonsense(value, float(norm), step + 1)  # before it can spoil the weights
+        guard.check(value, float(norm), step + 1)  # before it can spoil the weights
         rate = schedule.get_last_lr()[0]
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
+        losses = by_row(batch, token_losses, ranked_losses)
+        learnt = len(token_losses) + (len(batch.ranked.labels) if batch.ranked is not None else 0)
         pen.metric(
             step,
             "train",
@@ -186,12 +189,16 @@ def train(
                 "loss": value,
                 "learning_rate": rate,
                 "grad_norm": float(norm),
-                "tokens_per_s": pace.tick(len(token_losses)),
-                **_by_slice(token_losses, batch, len(config.slices)),
+                "tokens_per_s": pace.tick(learnt),
+                "memory_gb": memory_gb(),
+                **by_slice(token_losses, batch, losses, len(config.slices)),
+                **figures,
+                **shares,
             },
         )
+        pen.learnt(step, losses)
         pen.progress(step, total, "steps", rate=pace.steps_per_s, loss=value)
-        if step % eval_every == 0 or step == total:
+        if due:
             measure(step)
             pace.pause()
         if step % save_every == 0 and step < total:
@@ -199,6 +206,28 @@ def train(
             saved = step
             pace.pause()
     save(step)
+
+
+def remember_reference(job: Job, pen: Pen, device: Any) -> None:
+    """Put the untrained student's log-probs on the rows that need them: made once, kept beside the checkpoints."""
+    needs = [part.loss in FROM_REFERENCE for part in job.config.slices]
+    rows = [row for row in [*job.rows, *job.heldout] if needs[row.slice] and row.rivals]
+    if not rows:
+        return
+    known = checkpoint.load_reference(job.folder)
+    if known is None:
+        pen.phase("asking the untrained student, once")
+        job.student.to(device)
+        at_once = job.config.batch_size
+        found = reference_logprobs(job.student, rows, job.pad_id, at_once, job.config.chunk_tokens)
+        known = [
+            {"sample_id": row.sample_id, "slice": row.slice, "logprobs": values}
+            for row, values in zip(rows, found, strict=True)
+        ]
+        checkpoint.save_reference(job.folder, known)
+    stored = {(entry["sample_id"], entry["slice"]): tuple(entry["logprobs"]) for entry in known}
+    for row in rows:
+        row.reference = stored[row.sample_id, row.slice]
 
 
 def _from_step(rows: list[Row], config: DistillConfig, step: int, total: int) -> Iterator[list[Row]]:
@@ -215,45 +244,3 @@ def _from_step(rows: list[Row], config: DistillConfig, step: int, total: int) ->
             made += 1
             yield group
         epoch, skip = epoch + 1, 0
-
-
-def _refuse_nonsense(loss: float, norm: float, step: int) -> None:
-    if not math.isfinite(loss) or not math.isfinite(norm):
-        raise JobError(f"the loss is {loss} and the gradient norm {norm} at step {step}; lower the learning rate.")
-    if loss == 0.0:
-        raise JobError(f"the loss is exactly 0 at step {step}: nothing is supervised; check the dataset version.")
-
-
-def _by_slice(token_losses: torch.Tensor, batch: Batch, slices: int) -> dict[str, float]:
-    if slices == 1:
-        return {}
-    values: dict[str, float] = {}
-    for number in range(slices):
-        here = batch.slices == number
-        if bool(here.any()):
-            values[f"loss/slice{number}"] = float(token_losses[here].mean())
-    return values
-
-
-class _Pace:
-    """Supervised tokens a second, without the time spent on measuring and saving."""
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._last = clock()
-        self._seconds = 0.0
-        self._steps = 0
-
-    def tick(self, tokens: int) -> float:
-        now = self._clock()
-        spent, self._last = now - self._last, now
-        self._seconds += spent
-        self._steps += 1
-        return tokens / max(spent, 1e-9)
-
-    def pause(self) -> None:
-        self._last = self._clock()
-
-    @property
-    def steps_per_s(self) -> float:
-        return self._steps / max(self._seconds, 1e-9)

@@ -10,8 +10,9 @@ import psutil
 import torch
 
 from kdcore.configs.distillation import DistillConfig
-from kdcore.distill.data import Row, batches, collate
-from kdcore.distill.loop import Learner, planned_steps
+from kdcore.distill.batch import batches, collate
+from kdcore.distill.data import Row
+from kdcore.distill.loop import make_learner, planned_steps
 from kdcore.distill.objective import TEXT
 from kdcore.distill.recipe import teaching_of
 from kdcore.errors import DataError
@@ -101,22 +102,27 @@ def check_cost(
         report.blocks.append(f"about {report.memory_gb:.1f} GB are needed, {report.free_gb:.1f} GB are free")
         return report
     group = next(batches(rows, config.batch_size, config.seed, 0))
-    terms, teaching = teaching_of(config.slices)
-    batch = collate(group, pad_id, teaching).to(device)
+    for row in group:  # the figures of a reference do not matter for the time
+        row.reference = row.reference or (0.0,) * len(row.answers)
     teacher = teacher.to(device).eval() if teacher is not None else None
-    learner = Learner(student.to(device).train(), config.chunk_tokens, terms, teacher)
+    learner = make_learner(config, student.to(device).train(), teacher)
+    batch = collate(group, pad_id, learner.teaching).to(device)
     started = time.perf_counter()
-    loss, tokens = learner(batch)
+    loss, *_ = learner(batch)
     loss.backward()
     student.zero_grad(set_to_none=True)
     report.step_s = time.perf_counter() - started
-    average = report.supervised_tokens / len(rows) * config.batch_size
-    report.forecast_s = report.step_s * report.steps * average / max(1, len(tokens))
+    average = _read_tokens(rows) / len(rows) * config.batch_size
+    report.forecast_s = report.step_s * report.steps * average / _read_tokens(group)
     if config.on_policy:
         report.warnings.append(
             f"{config.on_policy:.0%} of the steps first let the student write; the forecast does not count that time"
         )
     return report
+
+
+def _read_tokens(rows: list[Row]) -> int:
+    return sum(len(ids) for row in rows for ids in row.answers)
 
 
 def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, report: Report) -> Report:
@@ -129,6 +135,7 @@ def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, rep
                 "learns": tokenizer.decode(row.ids[row.prompt_length :]),
                 "supervised": row.supervised,
                 "topk": row.topk_ids is not None,
+                "worse": [tokenizer.decode(ids[row.prompt_length :]) for ids in row.rivals],
             }
         )
     return report

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from kdcore.distill.data import Batch
+from kdcore.distill.batch import Batch, collate
+from kdcore.distill.body import flat_states, head_of, outputs_of
+from kdcore.distill.data import Row
 from kdcore.distill.losses import sparse
 from kdcore.distill.losses.divergences import point
 from kdcore.distill.objective import TEXT
-from kdcore.distill.student import hf_model
+from kdcore.distill.preferences import answer_logprobs, margins
+from kdcore.distill.recipe import heldout_teaching
 
 # measured on every held-out row with stored top-k, whatever the training loss
 DISTANCES = {name: point(name) for name in ("forward_kl", "reverse_kl", "generalized_jsd")}
-
-
-def supervised_states(model: Any, batch: Batch) -> Tensor:
-    """Hidden states (N, H) that predict the supervised tokens."""
-    core = hf_model(model)
-    states = core.base_model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False
-    ).last_hidden_state  # (B, T, H)
-    return states.reshape(-1, states.shape[-1])[batch.positions]
 
 
 def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict[str, float]:
@@ -32,15 +26,14 @@ def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict
     ``top1`` is the share of positions where student and teacher would say the same word, ``top5`` where the
     teacher's word is among the student's five likeliest.
     """
-    core = hf_model(model)
-    head = core.get_output_embeddings().weight
+    head = head_of(model)
     sums: dict[str, float] = dict.fromkeys(("sequence_level_kd", *DISTANCES, "top1", "top5"), 0.0)
     tokens = with_topk = 0
     was_training = model.training
     model.eval()
     with torch.inference_mode():
         for batch in batches:
-            states = supervised_states(model, batch)
+            states = flat_states(outputs_of(model, batch))[batch.positions]
             t = batch.targets
             for start in range(0, len(states), chunk):
                 part = slice(start, start + chunk)
@@ -64,3 +57,63 @@ def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict
     if with_topk:
         measures |= {name: sums[name] / with_topk for name in (*DISTANCES, "top1", "top5")}
     return measures
+
+
+class Probe:
+    """The held-out rows as batches, made once and measured again and again."""
+
+    def __init__(self, rows: list[Row], slices: int, ranks: tuple[bool, ...], batch_size: int, pad_id: int) -> None:
+        texts = heldout_teaching(slices)
+        order = replace(texts, ranks=ranks)
+        rivals = [row for row in rows if ranks[row.slice] and row.rivals]
+        self.rows = rows
+        self.texts = [collate(rows[at : at + batch_size], pad_id, texts) for at in range(0, len(rows), batch_size)]
+        self.contests = [
+            collate(rivals[at : at + batch_size], pad_id, order) for at in range(0, len(rivals), batch_size)
+        ]
+
+    def measure(self, model: Any, chunk: int) -> dict[str, float]:
+        """``heldout_measures`` and, where answers are ranked, ``preferred`` and ``margin``; {} without rows."""
+        if not self.texts:
+            return {}
+        device = next(model.parameters()).device
+        values = heldout_measures(model, [batch.to(device) for batch in self.texts], chunk)
+        return values | preference_measures(model, [batch.to(device) for batch in self.contests], chunk)
+
+
+def preference_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict[str, float]:
+    """Means over all contests of ``preferences.margins``."""
+    totals: dict[str, float] = {}
+    contests = 0
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for batch in batches:
+            assert batch.ranked is not None
+            states = flat_states(outputs_of(model, batch))
+            sums, lengths = answer_logprobs(states, head_of(model), batch.ranked, chunk)
+            count = len(batch.ranked.contests)
+            contests += count
+            for name, value in margins(sums, lengths, batch.ranked.contests).items():
+                totals[name] = totals.get(name, 0.0) + value * count
+    model.train(was_training)
+    return {name: value / contests for name, value in totals.items()}
+
+
+def reference_logprobs(model: Any, rows: list[Row], pad_id: int, batch_size: int, chunk: int) -> list[list[float]]:
+    """For each row the log-prob of each of its answers, in nats, under a model that is not changed."""
+    found: list[list[float]] = []
+    slices = 1 + max((row.slice for row in rows), default=0)
+    order = replace(heldout_teaching(slices), ranks=(True,) * slices)
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        for at in range(0, len(rows), batch_size):
+            batch = collate(rows[at : at + batch_size], pad_id, order).to(device)
+            assert batch.ranked is not None
+            states = flat_states(outputs_of(model, batch))
+            sums, _ = answer_logprobs(states, head_of(model), batch.ranked, chunk)
+            found += [sums[c.first : c.first + c.count].tolist() for c in batch.ranked.contests]
+    model.train(was_training)
+    return found

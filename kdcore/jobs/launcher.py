@@ -6,6 +6,7 @@ operating system's process table.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -107,6 +108,14 @@ def reap() -> None:
     """Collect workers that have ended, so that none stays a zombie."""
     with _children_lock:
         _children[:] = [child for child in _children if child.poll() is None]
+
+
+@atexit.register
+def _let_go() -> None:
+    """Workers outlive the app on purpose, so at its exit a running one is nothing to warn of."""
+    reap()
+    for child in _children:
+        child.returncode = 0
 
 
 def _create_time(pid: int) -> float:

@@ -102,6 +102,11 @@ class Reporter:
             self._metrics.flush()
             self._dirty = True
 
+    def learnt(self, step: int, losses: list[tuple[str, int, float]]) -> None:
+        """Say which rows a training step was made of: (sample, slice, loss) each."""
+        rows = [list(row) for row in losses]
+        self.append({"kind": "train_step", "attempt": self.epoch, "step": step, "rows": rows})
+
     def phase(self, message: str, state: RunState = "running") -> None:
         """Say in plain words what the run is doing now."""
         self._set(state=state, message=message)

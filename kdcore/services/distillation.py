@@ -7,11 +7,12 @@ from typing import Any
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError
+from kdcore.evaluate.metrics import rouge_l
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
 from kdcore.services.app import App
-from kdcore.services.training_input import refuse_leaks, write_input
-from kdcore.store import datasets, runs
+from kdcore.services.training_input import Part, refuse_leaks, write_input
+from kdcore.store import datasets, runs, training
 
 
 def teacher_of(app: App, dataset_id: str) -> str:
@@ -48,24 +49,25 @@ def local_teacher(app: App, teacher: str, *, required: bool) -> str:
     return str(resolve(teacher, app.folders.models) or teacher)
 
 
-def _start(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDir:
+def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDir:
+    """A run with everything it needs in its folder, not started yet."""
     config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
     ids = [part.dataset_id for part in config.slices]
     refuse_leaks([datasets.rows_of(app.store, dataset_id) for dataset_id in ids])
     run = app.create_run(kind, config)
-    parts = [(part.dataset_id, part.selection) for part in config.slices]
+    parts = [Part(part.dataset_id, part.selection, part.rows, config.seed) for part in config.slices]
     write_input(app, run.path / "input.parquet", parts, teacher_of(app, ids[0]))
-    return app.launch(run)
+    return run
 
 
 def start_preflight(app: App, project_id: str, config: DistillConfig) -> RunDir:
     """Check a recipe without training."""
-    return _start(app, "preflight", project_id, config)
+    return app.launch(make_run(app, "preflight", project_id, config))
 
 
 def start_run(app: App, project_id: str, config: DistillConfig) -> RunDir:
     """Train; the worker makes the same checks first and refuses what can't learn."""
-    return _start(app, "distill", project_id, config)
+    return app.launch(make_run(app, "distill", project_id, config))
 
 
 def preflight_report(app: App, run_id: str) -> dict[str, Any] | None:
@@ -82,6 +84,23 @@ def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
 def curves(app: App, run_ids: list[str]) -> list[dict[str, Any]]:
     """All curves of some runs: rows of run_id, split, name, step, value, time."""
     return runs.curves(app.store, run_ids)
+
+
+def rows_of_step(app: App, run_id: str, step: int) -> list[dict[str, Any]]:
+    """The rows that one step was made of, the highest loss first."""
+    return training.rows_of_step(app.store, run_id, step)
+
+
+def hardest(app: App, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
+    """The rows that the student still found hardest when it last met them."""
+    return training.hardest(app.store, run_id, limit)
+
+
+def answers(app: App, run_id: str) -> list[dict[str, Any]]:
+    """What the student said to the same questions at each evaluation, with ``rouge_l`` to the frozen answer."""
+    versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
+    found = training.answers(app.store, run_id, versions)
+    return [{**row, "rouge_l": rouge_l(row["completion"], row["reference"] or "")} for row in found]
 
 
 def smooth(values: list[float], weight: float = 0.6) -> list[float]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.evaluation import EvaluateConfig
-from kdcore.configs.selection import EVERYTHING
 from kdcore.configs.serving import ServeConfig
 from kdcore.errors import ConfigError, JobError
 from kdcore.evaluate.metrics import bootstrap_mean
@@ -16,7 +15,7 @@ from kdcore.jobs.run_dir import RunDir
 from kdcore.services import distillation
 from kdcore.services.app import App
 from kdcore.services.preview import warm_service
-from kdcore.services.training_input import write_input
+from kdcore.services.training_input import Part, write_input
 from kdcore.store import datasets, runs
 from kdcore.types import TERMINAL_STATES
 
@@ -49,7 +48,7 @@ def start_run(app: App, train_run_id: str, **limits: Any) -> RunDir:
         raise ConfigError("this dataset version has no held-out rows; freeze one with a held-out share.")
     run = app.create_run("evaluate", config)
     teacher = distillation.teacher_of(app, config.dataset_id)
-    write_input(app, run.path / "input.parquet", [(config.dataset_id, EVERYTHING)], teacher, split="heldout")
+    write_input(app, run.path / "input.parquet", [Part(config.dataset_id)], teacher, split="heldout")
     return app.launch(run)
 
 

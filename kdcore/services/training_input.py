@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +31,30 @@ SCHEMA = pa.schema(
         ("k", pa.int32()),
         ("topk_ids", pa.list_(pa.int32())),
         ("topk_logprobs", pa.list_(pa.float16())),
+        ("rivals", pa.list_(pa.string())),
     ]
 )
 
 
-def write_input(
-    app: App, path: Path, parts: list[tuple[str, Selection]], teacher: str, split: str | None = None
-) -> pa.Table:
-    """Write ``input.parquet``; slice i holds the selected training rows of the i-th version. Returns the table.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all), by ``seed``."""
 
-    Its held-out rows are all there whatever the selection, so that recipes are measured on the same questions.
+    dataset_id: str
+    selection: Selection = EVERYTHING
+    rows: int = 0
+    seed: int = 0
+
+
+def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split: str | None = None) -> pa.Table:
+    """Write ``input.parquet``; slice i holds the training rows of the i-th part. Returns the table.
+
+    Its held-out rows are all there whatever is selected, so that recipes are measured on the same questions.
 
     Token ids and top-k are those of ``teacher``; rows of another teacher carry text only. Raises ConfigError
     where one version trains on what another holds out, or a selection leaves nothing to train on.
     """
-    slices = [texts(app, _selected(app, dataset_id, selection, split)) for dataset_id, selection in parts]
+    slices = [texts(app, _drawn(_selected(app, part, split), part)) for part in parts]
     refuse_leaks(slices)
     rows: list[dict[str, Any]] = []
     for number, frozen in enumerate(slices):
@@ -62,6 +73,7 @@ def write_input(
                     "k": signal.get("k"),
                     "topk_ids": signal.get("topk_ids"),
                     "topk_logprobs": signal.get("topk_logprobs"),
+                    "rivals": row["rivals"],
                 }
             )
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -69,23 +81,37 @@ def write_input(
     return table
 
 
-def _selected(app: App, dataset_id: str, selection: Selection, split: str | None) -> list[dict[str, Any]]:
-    rows = datasets.rows_of(app.store, dataset_id, split)
-    if selection == EVERYTHING:
+def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:
+    rows = datasets.rows_of(app.store, part.dataset_id, split)
+    if part.selection == EVERYTHING:
         return rows
-    chosen = datasets.selected_ids(app.store, dataset_id, selection)
+    chosen = datasets.selected_ids(app.store, part.dataset_id, part.selection)
     kept = [row for row in rows if row["split"] != "train" or row["sample_id"] in chosen]
     if not any(row["split"] == "train" for row in kept):
-        raise ConfigError(f"the filter of a slice selects no training row of version {dataset_id}; widen it.")
+        raise ConfigError(f"the filter of a slice selects no training row of version {part.dataset_id}; widen it.")
     return kept
 
 
+def _drawn(rows: list[dict[str, Any]], part: Part) -> list[dict[str, Any]]:
+    """At most ``part.rows`` training rows. With one seed a smaller draw lies wholly in a larger one."""
+    train = [row["sample_id"] for row in rows if row["split"] == "train"]
+    if not part.rows or len(train) <= part.rows:
+        return rows
+    drawn = set(sorted(train, key=lambda name: ids.stable_hash(part.seed, name))[: part.rows])
+    return [row for row in rows if row["split"] != "train" or row["sample_id"] in drawn]
+
+
 def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them."""
+    """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them.
+
+    ``rivals`` are the worse answers that a row carries, best first: those of a feedback method, and what the
+    teacher had said before a person mended it.
+    """
     words: dict[str, tuple[str, str] | None] = {}
     for row in rows:
         if row["question"] != row["asked"]:
             row["messages"] = json.dumps(with_question(json.loads(row["messages"]), row), ensure_ascii=False)
+        row["rivals"] = rivals(row)
         if not row["edited"]:
             row["completion"] = row["completion"].strip()
         elif row["rationale"] and (found := words.setdefault(row["prompt_version_id"], _words(app, row))):
@@ -94,6 +120,16 @@ def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             row["completion"] = row["answer"]
     return rows
+
+
+def rivals(row: dict[str, Any]) -> list[str]:
+    """The worse answers of one row, best first, each once."""
+    extra = json.loads(row["extra"]) if row["extra"] else {}
+    ranked = [str(text) for text in extra.get("ranked") or []]
+    known = ranked[1:] or [str(extra["rejected"])] if ranked or extra.get("rejected") else []
+    if row["answer"] != row["given"]:
+        known = [row["completion"].strip() or row["given"], *known]
+    return [text for text in dict.fromkeys(known) if text and text != row["answer"]]
 
 
 def with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:

@@ -103,8 +103,8 @@ def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dic
     """Rows of a version with where each came from."""
     sql = (
         "SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id, "
-        "s.teacher, s.question AS asked, s.completion FROM dataset_rows r LEFT JOIN samples s USING (sample_id) "
-        "WHERE r.dataset_id = ?"
+        "s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra "
+        "FROM dataset_rows r LEFT JOIN samples s USING (sample_id) WHERE r.dataset_id = ?"
     )
     values: list[Any] = [dataset_id]
     if split is not None:

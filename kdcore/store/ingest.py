@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from kdcore import ids
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
-from kdcore.store import maps, projects, runs, samples
+from kdcore.store import maps, projects, runs, samples, training
 from kdcore.store.db import Store
 from kdcore.store.migrations import Cursor
 
@@ -177,12 +177,22 @@ def _eval_items(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[di
     )
 
 
+def _train_steps(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
+    training.insert_steps(tx, run_id, bodies)
+
+
+def _train_answers(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
+    training.insert_answers(tx, run_id, bodies)
+
+
 Handler = Callable[[Cursor, str, dict[str, Any], list[dict[str, Any]]], None]
 _HANDLERS: dict[str, Handler] = {
     "sample": _samples,
     "seed": _seeds,
     "verdict": _verdicts,
     "eval_item": _eval_items,
+    "train_step": _train_steps,
+    "train_answer": _train_answers,
 }
 
 

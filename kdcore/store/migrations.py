@@ -89,7 +89,20 @@ _THIRD = [
     "created DOUBLE)",
 ]
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third]
+
+def _fourth(tx: Cursor) -> None:
+    """What a training did with each row, and what its student said on the way."""
+    tx.execute(
+        "CREATE TABLE train_rows (run_id VARCHAR, attempt INTEGER, step INTEGER, sample_id VARCHAR, slice INTEGER, "
+        "loss DOUBLE)"
+    )
+    tx.execute(
+        "CREATE TABLE train_answers (run_id VARCHAR, attempt INTEGER, step INTEGER, sample_id VARCHAR, "
+        "completion VARCHAR)"
+    )
+
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth]
 
 
 def migrate(tx: Cursor) -> None:

@@ -122,7 +122,7 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
         )
         if topics:
             values["selection"] = ColumnIs(column="topic", op="in", values=tuple(topics))
-        if LOSSES[loss].divergence:
+        if LOSSES[loss].kind == "divergence":
             values |= forms.draw(SliceConfig, f"slice-{number}", ["targets", *OWN_FIELDS.get(loss, [])])
             if values["targets"] == "live":
                 values |= forms.draw(SliceConfig, f"slice-{number}", ["temperature"])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import AutoTokenizer
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import DistillConfig
+from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig
 from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
-from kdcore.distill.loop import train
+from kdcore.distill.loop import Job, train
 from kdcore.distill.preflight import Report, check_cost, check_rows, refuse, show_first_batch
 from kdcore.distill.student import build_student, load_causal_lm, save_merged
+from kdcore.evaluate.answers import answer
 from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
@@ -37,13 +39,29 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
                 "the live teacher has another tokenizer than the student, so their words can't be compared; "
                 "choose a student of the teacher's family, or sequence_level_kd"
             )
-    rows = encode(splits["train"], tokenizer, config.max_length)
+    rows = _with_rivals(config, encode(splits["train"], tokenizer, config.max_length), report)
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
     check_rows(config, rows, heldout, report)
     if not report.blocks:
         show_first_batch(config, rows, tokenizer, report)
     write_json(run.path / "preflight.json", report.to_dict())
     return config, tokenizer, rows, [row for row in heldout if row.supervised], report
+
+
+def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list[Row]:
+    """The rows without those of a ranking slice that have one answer only."""
+    kept = [row for row in rows if row.rivals or config.slices[row.slice].loss not in RANKING_LOSSES]
+    if rows and not kept:
+        report.blocks.append(
+            "no training row has a second answer to put in order; make pairs with a feedback method, "
+            "or edit answers on the Review page"
+        )
+    elif len(kept) < len(rows):
+        report.warnings.append(
+            f"{len(rows) - len(kept)} of {len(rows)} rows have one answer only, so a ranking loss leaves them out; "
+            "make pairs with a feedback method, or edit an answer on the Review page"
+        )
+    return kept
 
 
 def _teaches_by_ids(config: DistillConfig, tokenizer: Any) -> bool:
@@ -56,6 +74,27 @@ def _teaches_by_ids(config: DistillConfig, tokenizer: Any) -> bool:
 def open_teacher(config: DistillConfig, dtype: torch.dtype) -> Any:
     """The live teacher where a slice asks for it, else None."""
     return load_causal_lm(config.teacher_path, dtype) if config.needs_teacher else None
+
+
+def shown_answers(
+    config: DistillConfig, tokenizer: Any, heldout: list[Row], reporter: Reporter
+) -> Callable[[Any, int], None]:
+    """Writes down what the student says to the same few held-out questions at each evaluation."""
+    chosen = heldout[: config.shown_answers]
+
+    def write(student: Any, step: int) -> None:
+        was_training = student.training
+        student.eval()
+        prompts = [row.ids[: row.prompt_length] for row in chosen]
+        said = answer(student, tokenizer, prompts, config.shown_tokens, config.batch_size, lambda done: None)
+        student.train(was_training)
+        for row, text in zip(chosen, said, strict=True):
+            reporter.append(
+                {"kind": "train_answer", "attempt": reporter.epoch, "step": step}
+                | {"sample_id": row.sample_id, "completion": text}
+            )
+
+    return write
 
 
 def pad_token(tokenizer: Any) -> int:
@@ -71,21 +110,20 @@ def work(run: RunDir, reporter: Reporter) -> None:
         reporter.phase("building the student")
         precision = pick_precision(config.precision, torch.cuda.is_available())
         student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
-        mixed = {"bfloat16": "bf16", "float16": "fp16"}.get(precision, "no")
-        teacher = open_teacher(config, getattr(torch, precision))
+        job = Job(
+            config=config,
+            student=student,
+            rows=rows,
+            heldout=heldout,
+            pad_id=pad_token(tokenizer),
+            folder=run.path / "checkpoints",
+            mixed_precision={"bfloat16": "bf16", "float16": "fp16"}.get(precision, "no"),
+            teacher=open_teacher(config, getattr(torch, precision)),
+            eos_id=tokenizer.eos_token_id,
+            answers=shown_answers(config, tokenizer, heldout, reporter),
+        )
         try:
-            train(
-                config,
-                student,
-                rows,
-                heldout,
-                pad_token(tokenizer),
-                run.path / "checkpoints",
-                reporter,
-                mixed,
-                teacher,
-                tokenizer.eos_token_id,
-            )
+            train(job, reporter)
         except Stopped as stop:
             if stop.state == "cancelled":  # stop and keep
                 save_merged(student, tokenizer, run.path / "student")

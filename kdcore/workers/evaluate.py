@@ -11,7 +11,8 @@ from transformers import AutoTokenizer
 
 from kdcore.configs.base import load_config
 from kdcore.configs.evaluation import EvaluateConfig, ModelRole
-from kdcore.distill.data import Row, collate, encode, read_rows, same_tokenizer, without_token_ids
+from kdcore.distill.batch import collate
+from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.recipe import heldout_teaching
 from kdcore.distill.student import load_causal_lm, thin
 from kdcore.evaluate.answers import answer, compare

@@ -1,70 +1,128 @@
-"""`make bench-quality`: every loss on stored top-k, same thinned student, samples and steps, three seeds.
+"""`make bench-quality`: every loss on the built-in pair, same samples and tokens, three seeds, and what it costs.
 
-KD_BENCH_LOSSES names the losses to compare, parted by commas; sequence_level_kd is plain SFT.
+The bench makes its own project where the workspace has none: the 120 questions of the sample, four answers each,
+written by the built-in teacher on vLLM and frozen with a fifth of the topics held out. Each arm then trains the
+thinned teacher (30 → 10 layers) as one sweep. ``docs/results.md`` gets the table.
 
-Uses the newest dataset version of the sample project in the workspace (`make demo` makes one).
+KD_BENCH_LOSSES names the losses, parted by commas; KD_BENCH_ROWS the budgets (training rows, 0 is all);
+KD_BENCH_SEEDS the seeds; KD_BENCH_EPOCHS the passes; KD_BENCH_LIVE=1 adds on- and off-policy arms with the live
+teacher.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-
-import numpy as np
+import time
+from pathlib import Path
+from typing import Any
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
+from kdcore.configs.selection import All, HasVerdict, Not
+from kdcore.configs.teacher import SamplingConfig
 from kdcore.distill.losses import LOSSES
-from kdcore.errors import ConfigError
-from kdcore.services import datasets, distillation, projects
-from kdcore.services.app import open_app
+from kdcore.filters import USUAL
+from kdcore.services import datasets, exploration, generation, main_job, models, projects, sweeps
+from kdcore.services.app import App, open_app
 from tests.bench.report import line, show
 
-SEEDS = (0, 1, 2)
+PROJECT = "Quality benchmark"
+ANSWERS = 4
 SFT = "sequence_level_kd"
-MEASURES = ("forward_kl", "reverse_kl", "sequence_level_kd", "top1", "top5")
+MEASURES = ("forward_kl", "reverse_kl", "sequence_level_kd", "top1", "top5", "rouge_l")
+
+
+def _listed(name: str, default: str) -> list[str]:
+    return [part for part in os.environ.get(name, default).split(",") if part]
+
+
+def version_of(app: App) -> tuple[str, str]:
+    """Project and dataset version, made once."""
+    known = next((p["project_id"] for p in projects.list_projects(app) if p["name"] == PROJECT), None)
+    project = known or projects.create_project(app, PROJECT)
+    found = datasets.list_datasets(app, project)
+    if found:
+        return project, found[0]["dataset_id"]
+    for file, kind in main_job.SEED_FILES[:2]:
+        path = projects.SEEDS_FOLDER / f"{file}.jsonl"
+        mapping = {"text": "question", "topic": "topic", "group": "topic"}
+        app.wait(projects.read_file(app, project, path, path.name, kind, mapping).run_id)
+    prompt = projects.save_prompt_version(app, project, "Short answers", main_job.SAMPLE_TEMPLATE, "")
+    sampling = SamplingConfig(max_tokens=192, temperature=0.7, n=ANSWERS)
+    run = generation.start_run(app, project, prompt, models.default_teacher(), sampling, rows=120)
+    assert app.wait(run.run_id).state == "done", run.status().message
+    screen = exploration.start_screen(app, project, list(USUAL))
+    assert app.wait(screen.run_id).state == "done", screen.status().message
+    passed = All(parts=tuple(Not(part=HasVerdict(filter=name, passed=False)) for name in USUAL))
+    return project, datasets.freeze(app, project, "Four answers each", passed, heldout_share=0.2)["dataset_id"]
+
+
+def recipe(dataset_id: str, **changes: Any) -> DistillConfig:
+    """The common part of all arms."""
+    part = changes.pop("part", {})
+    return DistillConfig(
+        slices=(SliceConfig(dataset_id=dataset_id, **part),),
+        student=StudentConfig(keep_layers=int(os.environ.get("KD_BENCH_LAYERS", "10"))),
+        epochs=float(os.environ.get("KD_BENCH_EPOCHS", "2")),
+        batch_size=8,
+        shown_answers=48,
+        shown_tokens=48,
+        eval_every=10**6,
+        save_every=10**6,
+        **changes,
+    )
 
 
 def main() -> None:
-    """Held-out KL at the end of each run."""
+    """Train every arm, then print the table and the line."""
     app = open_app()
     try:
-        known = [p for p in projects.list_projects(app) if p["name"] == projects.SAMPLE_PROJECT]
-        versions = datasets.list_datasets(app, known[0]["project_id"]) if known else []
-        if not versions:
-            raise ConfigError("the workspace has no sample project with a dataset version; run make demo first.")
-        project, version = known[0]["project_id"], versions[0]
-        names = os.environ.get("KD_BENCH_LOSSES", ",".join(LOSSES)).split(",")
-        ends: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-        for seed in SEEDS:
-            for loss, values in ends.items():
-                config = DistillConfig(
-                    name=f"{loss} seed {seed}",
-                    slices=(SliceConfig(dataset_id=version["dataset_id"], loss=loss),),  # pyright: ignore[reportArgumentType]
-                    student=StudentConfig(keep_layers=10),
-                    epochs=4.0,
-                    batch_size=4,
-                    seed=seed,
-                )
-                run = distillation.start_run(app, project, config)
-                status = app.wait(run.run_id)
-                assert status.state == "done", status.message
-                held = [p for p in distillation.curves(app, [run.run_id]) if p["split"] == "heldout"]
-                last = {p["name"]: p["value"] for p in held}
-                values.append(last)
-                print(f"{loss} seed {seed}: {last}", file=sys.stderr, flush=True)
-        for name, values in ends.items():
-            print(f"| `{name}` | " + " | ".join(_cell(values, m) for m in MEASURES) + " |", file=sys.stderr)
-        if SFT in ends and "forward_kl" in ends:
-            kd, sft = (float(np.mean([v["forward_kl"] for v in ends[k]])) for k in ("forward_kl", SFT))
-            show([line("quality/heldout KL, KD against SFT", kd, sft, "nats a token", 1.0, lower_is_better=True)])
+        project, dataset = version_of(app)
+        seeds = [int(seed) for seed in _listed("KD_BENCH_SEEDS", "0,1,2")]
+        rows = [int(count) for count in _listed("KD_BENCH_ROWS", "0")]
+        token_losses = [name for name, loss in LOSSES.items() if loss.kind != "ranking"]
+        losses = _listed("KD_BENCH_LOSSES", ",".join(token_losses))
+        started = time.perf_counter()
+        runs = sweeps.start(app, project, recipe(dataset), losses, rows, seeds)
+        if os.environ.get("KD_BENCH_LIVE"):
+            live = {"loss": "reverse_kl", "targets": "live"}
+            for share in (0.0, 1.0):
+                base = recipe(dataset, part=live, on_policy=share)
+                runs += sweeps.start(app, project, base, ["reverse_kl", "generalized_jsd"], rows, seeds)
+        sweeps.wait(app, runs)
+        failed = [run for run in runs if app.status(run).state != "done"]
+        assert not failed, f"{failed}: {app.status(failed[0]).message}"
+        found = sweeps.results(app, runs)
+        print(json.dumps({"minutes": round((time.perf_counter() - started) / 60, 1), "runs": runs}), file=sys.stderr)
+        print(markdown(found), file=sys.stderr)
+        out = os.environ.get("KD_BENCH_OUT")
+        if out:
+            Path(out).write_text(markdown(found), encoding="utf-8")
+        named = {row["arm"]: row["measures"]["forward_kl"] for row in found}
+        sft, kd = named.get(SFT.replace("_", " ")), named.get("forward kl")
+        if sft and kd:
+            name = "quality/heldout KL, KD against SFT"
+            show([line(name, kd["mean"], sft["mean"], "nats a token", 1.0, lower_is_better=True)])
     finally:
         app.close()
 
 
-def _cell(values: list[dict[str, float]], measure: str) -> str:
-    """Mean and standard deviation over the seeds."""
-    found = [value[measure] for value in values]
-    return f"{np.mean(found):.3f} ± {np.std(found, ddof=1):.3f}"
+def markdown(found: list[dict[str, Any]]) -> str:
+    """Arms down, measures across: the mean over seeds and its 95 % t interval."""
+    head = "| arm | rows | " + " | ".join(f"`{name}`" for name in MEASURES) + " |"
+    lines = [head, "| --- " * (2 + len(MEASURES)) + "|"]
+    for row in found:
+        cells = [_cell(row["measures"].get(name)) for name in MEASURES]
+        lines.append(f"| {row['arm']} | {row['rows'] or 'all'} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: dict[str, float] | None) -> str:
+    if value is None:
+        return ""
+    half = value["high"] - value["mean"]
+    return f"{value['mean']:.3f}" + (f" ± {half:.3f}" if value["n"] > 1 else "")
 
 
 if __name__ == "__main__":

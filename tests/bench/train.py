@@ -18,7 +18,7 @@ import torch
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.distill.data import Row
-from kdcore.distill.loop import train
+from kdcore.distill.loop import Job, train
 from kdcore.distill.losses.sequence import sequence_level_kd
 from kdcore.distill.objective import TEXT, Targets, head_loss
 from kdcore.distill.student import load_causal_lm, thin
@@ -72,6 +72,8 @@ class Timer:
             self.losses.append(values["loss"])
             self.times.append(time.perf_counter())
 
+    def learnt(self, *_: Any) -> None: ...
+
     def progress(self, *_: Any, **__: Any) -> None: ...
 
     def phase(self, message: str) -> None: ...
@@ -95,7 +97,7 @@ def ours(path: Path, tokenizer: Any, k: int) -> tuple[float, float, float]:
     student = thin(load_causal_lm(str(path), torch.float32), LAYERS)
     timer = Timer()
     with tempfile.TemporaryDirectory() as folder:
-        train(config, student, rows, [], tokenizer.eos_token_id, Path(folder), timer)
+        train(Job(config, student, rows, [], tokenizer.eos_token_id, Path(folder)), timer)
     seconds = timer.times[-1] - timer.times[0]
     weights = np.diff(timer.times)
     tokens = float((np.asarray(timer.tokens[1:]) * weights).sum())

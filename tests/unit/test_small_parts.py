@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.configs.teacher import SamplingConfig
-from kdcore.distill.data import Row, Teaching, batches, collate
-from kdcore.distill.loop import _from_step, _refuse_nonsense, planned_steps
+from kdcore.distill.batch import Teaching, batches, collate
+from kdcore.distill.data import Row
+from kdcore.distill.loop import _from_step, planned_steps
 from kdcore.distill.preflight import Report, check_rows, refuse
+from kdcore.distill.runaway import Runaway
 from kdcore.distill.student import kept_layers
 from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.evaluate.metrics import bootstrap_mean, rouge_l
@@ -87,7 +89,7 @@ def test_batches_are_seeded_and_resume_in_the_same_order():
 
 
 def test_collate_points_at_the_state_before_each_supervised_token():
-    batch = collate(rows(3), pad_id=0, teaching=Teaching((2.0,), (0,), (False,)))
+    batch = collate(rows(3), pad_id=0, teaching=Teaching((2.0,), (0,), (False,), (False,)))
     width = batch.input_ids.shape[1]
     for position, label in zip(batch.positions.tolist(), batch.targets.labels.tolist(), strict=True):
         assert int(batch.input_ids[position // width, position % width + 1]) == label
@@ -180,8 +182,8 @@ def test_a_taken_port_moves_on():
 )
 def test_a_loss_that_makes_no_sense_stops_the_run(loss, norm, word):
     with pytest.raises(JobError, match=word):
-        _refuse_nonsense(loss, norm, 7)
-    _refuse_nonsense(0.5, 1.0, 7)
+        Runaway().check(loss, norm, 7)
+    Runaway().check(0.5, 1.0, 7)
 
 
 def talk(*turns: str) -> list[dict]:

@@ -19,6 +19,7 @@ from kdcore.jobs.tail import read_metrics
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services.app import App
 from kdcore.services.training_input import SCHEMA
+from kdcore.store import training
 from kdcore.types import TERMINAL_STATES
 
 pytestmark = pytest.mark.models
@@ -144,6 +145,63 @@ def test_two_losses_and_own_answers_with_a_live_teacher_survive_a_kill(app: App,
         assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
         found, _ = read_metrics(run.path / "metrics.jsonl")
         assert {"loss/slice0", "loss/slice1", "reverse_kl", "top5"} <= {row["name"] for row in found}
+        ends.append(losses(run))
+    assert ends[0][STEPS] == pytest.approx(ends[1][STEPS], abs=1e-5)
+
+
+def test_a_ranking_slice_beside_a_text_slice_survives_a_kill_and_remembers_its_reference(app: App, tiny: Path):
+    slices = (
+        SliceConfig(dataset_id="d", loss="forward_kl"),
+        SliceConfig(dataset_id="e", loss="dpo", weight=0.5, preference_beta=0.5),
+    )
+    ends, references = [], []
+    for name, kill in (("calm", False), ("storm", True)):
+        run = start(app, tiny, f"dpo-{name}", launch=False, slices=slices, shown_answers=2, shown_tokens=4)
+        table = pq.read_table(run.path / "input.parquet").to_pylist()
+        for place, row in enumerate(table):
+            row["slice"] = place % 2
+            row["rivals"] = ["other words here"] if place % 2 and place != 3 else None
+        pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), run.path / "input.parquet")
+        app.launch(run)
+        if kill:
+            wait_for_step(run, 11)
+            os.killpg(run.status().pid, signal.SIGKILL)
+            while launcher.is_alive(run.status()):
+                time.sleep(0.01)
+            app.launch(run)
+        assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+        found, _ = read_metrics(run.path / "metrics.jsonl")
+        names = {row["name"] for row in found}
+        assert {"loss/slice0", "loss/slice1", "margin", "preferred", "pull/slice0", "pull/slice1"} <= names
+        report = json.loads((run.path / "preflight.json").read_bytes())
+        assert any("1 of 12 rows have one answer only" in text for text in report["warnings"])
+        ends.append(losses(run))
+        references.append((run.path / "checkpoints" / "reference.json").read_bytes())
+        held = [row["value"] for row in found if row["split"] == "heldout" and row["name"] == "margin"]
+        assert held[0] == pytest.approx(0, abs=2e-3)  # float32 sums over other batches
+        assert held[-1] > 0
+        steps = {step for step in range(1, STEPS + 1) if training.rows_of_step(app.store, run.run_id, step)}
+        assert steps == set(range(1, STEPS + 1))
+        assert all(len(training.rows_of_step(app.store, run.run_id, step)) <= 4 for step in steps)
+        assert {row["step"] for row in training.answers(app.store, run.run_id, [])} == {0, 8, 16, 24}
+    assert ends[0][STEPS] == pytest.approx(ends[1][STEPS], abs=1e-5)
+    assert references[0] == references[1]
+
+
+def test_inner_states_with_a_learnt_projector_survive_a_kill(app: App, tiny: Path):
+    ends = []
+    for name, kill in (("calm", False), ("storm", True)):
+        run = start(app, tiny, f"inner-{name}", similarity={"loss": "hidden_cosine", "layers": 2})
+        if kill:
+            wait_for_step(run, 11)
+            os.killpg(run.status().pid, signal.SIGKILL)
+            while launcher.is_alive(run.status()):
+                time.sleep(0.01)
+            app.launch(run)
+        assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+        found, _ = read_metrics(run.path / "metrics.jsonl")
+        near = {row["step"]: row["value"] for row in found if row["name"] == "loss/similarity"}
+        assert near[STEPS] < near[1]
         ends.append(losses(run))
     assert ends[0][STEPS] == pytest.approx(ends[1][STEPS], abs=1e-5)
 

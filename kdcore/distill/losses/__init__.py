@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+LossKind = Literal["text", "divergence", "ranking"]
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss as the recipe names it. ``divergence`` compares next-token distributions; else it learns the text."""
+    """A loss as the recipe names it.
+
+    It learns a ``text``, compares next-token distributions (``divergence``), or puts the answers to one question
+    in order (``ranking``).
+    """
 
     name: str
     summary: str
     source: str
-    divergence: bool = True
+    kind: LossKind = "divergence"
 
 
 _ALL = (
@@ -20,7 +27,7 @@ _ALL = (
         "sequence_level_kd",
         "Learn the teacher's text word for word",
         "Kim & Rush 2016 (arXiv 1606.07947); survey Eq. 9",
-        divergence=False,
+        kind="text",
     ),
     Loss(
         "forward_kl",
@@ -56,6 +63,30 @@ _ALL = (
         "total_variation",
         "Half the sum of differences of probability: bounded, robust against rare words",
         "Wen et al. 2023, f-distill (arXiv 2307.15190)",
+    ),
+    Loss(
+        "dpo",
+        "Prefer the chosen answer to the rejected one, measured from where the student began",
+        "Rafailov et al. 2023 (arXiv 2305.18290), Eq. 7; survey Eq. 14",
+        kind="ranking",
+    ),
+    Loss(
+        "rrhf",
+        "Find a better answer likelier than every worse one; add a text slice so that it goes on writing well",
+        "Yuan et al. 2023 (arXiv 2304.05302), §3; survey Eq. 15",
+        kind="ranking",
+    ),
+    Loss(
+        "pro",
+        "Put all answers in the teacher's order, the best against all that follow; add a text slice beside it",
+        "Song et al. 2023 (arXiv 2306.17492); survey Eq. 16",
+        kind="ranking",
+    ),
+    Loss(
+        "kto",
+        "Good answers up, bad ones down, each by itself, measured from where the student began",
+        "Ethayarajh et al. 2024 (arXiv 2402.01306), §4",
+        kind="ranking",
     ),
 )
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in _ALL}

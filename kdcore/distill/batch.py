@@ -1,0 +1,203 @@
+"""Rows become one step's tensors: padded answers, and where in them what is learnt and by which term."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdcore.distill.data import Row
+from kdcore.distill.losses.sparse import PADDING
+from kdcore.distill.objective import TEXT, Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """By slice: its weight, the place of its term (or TEXT), whether that needs the teacher, whether it ranks."""
+
+    weights: tuple[float, ...]
+    kinds: tuple[int, ...]
+    live: tuple[bool, ...]
+    ranks: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The answers to one question: sequences ``first`` … ``first + count`` of the batch, best first."""
+
+    row: int
+    slice: int
+    first: int
+    count: int
+    reference: tuple[float, ...] | None
+
+
+@dataclass(slots=True)
+class Ranked:
+    """The M answer tokens of all contests; sequences are counted over these alone."""
+
+    positions: Tensor  # (M,) flat index b·T + t of the state that predicts each token
+    labels: Tensor  # (M,)
+    owner: Tensor  # (M,) the sequence that each token belongs to
+    contests: tuple[Contest, ...]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Padded ids (B, T) and where in them the N supervised positions are."""
+
+    input_ids: Tensor  # (B, T)
+    attention_mask: Tensor  # (B, T)
+    positions: Tensor  # (N,) flat index b·T + t of the hidden state that predicts each supervised token
+    targets: Targets
+    slices: Tensor  # (N,) which slice each token belongs to
+    owner: Tensor  # (N,) which row of the step each token belongs to
+    sample_ids: list[str]
+    ranked: Ranked | None = None
+
+    def to(self, device: Any) -> Batch:
+        """Every tensor on a device."""
+        return _moved(self, device)
+
+
+def _moved(holder: Any, device: Any) -> Any:
+    """A dataclass with its tensors, and those of the dataclasses in it, on a device."""
+    changes: dict[str, Any] = {}
+    for part in fields(holder):
+        value = getattr(holder, part.name)
+        if isinstance(value, Tensor):
+            changes[part.name] = value.to(device)
+        elif isinstance(value, (Targets, Ranked)):
+            changes[part.name] = _moved(value, device)
+    return replace(holder, **changes)
+
+
+def collate(rows: list[Row], pad_id: int, teaching: Teaching) -> Batch:
+    """Pad on the right; a row of a ranking slice takes one sequence for each of its answers.
+
+    Token weights are divided by the tokens that carry a loss and multiplied by the share of rows they come from:
+    the loss is nats per supervised token, and with a ranking slice beside it the mean over rows of both.
+    """
+    sequences: list[list[int]] = []
+    plain = _Plain()
+    ranked = _Contests()
+    for place, row in enumerate(rows):
+        if teaching.ranks[row.slice]:
+            ranked.add(place, row, len(sequences))
+            sequences += row.answers
+        else:
+            plain.add(place, row, len(sequences), teaching)
+            sequences.append(row.ids)
+    width = max(len(ids) for ids in sequences)
+    input_ids = torch.full((len(sequences), width), pad_id, dtype=torch.long)
+    attention = torch.zeros((len(sequences), width), dtype=torch.long)
+    for place, ids in enumerate(sequences):
+        input_ids[place, : len(ids)] = torch.tensor(ids)
+        attention[place, : len(ids)] = 1
+    slices = _joined(plain.slices)
+    per_slice = torch.tensor(teaching.weights, dtype=torch.float32)
+    share = (len(rows) - len(ranked.contests)) / len(rows)
+    return Batch(
+        input_ids,
+        attention,
+        _positions(plain.spans, width),
+        plain.targets(per_slice[slices] * share / max(1, len(slices))),
+        slices,
+        _joined(plain.owners),
+        [row.sample_id for row in rows],
+        ranked.tensors(width) if ranked.contests else None,
+    )
+
+
+class _Plain:
+    """The rows that learn token by token."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[int, int, int]] = []  # sequence, prompt length, supervised tokens
+        self.labels: list[Tensor] = []
+        self.slices: list[Tensor] = []
+        self.owners: list[Tensor] = []
+        self.kinds: list[Tensor] = []
+        self.topk: list[tuple[int, np.ndarray | None, np.ndarray | None]] = []
+
+    def add(self, place: int, row: Row, sequence: int, teaching: Teaching) -> None:
+        count = row.supervised
+        kind, live = teaching.kinds[row.slice], teaching.live[row.slice]
+        has = row.topk_ids is not None and kind != TEXT and not live
+        self.spans.append((sequence, row.prompt_length, count))
+        self.labels.append(torch.tensor(row.ids[row.prompt_length :], dtype=torch.long))
+        self.slices.append(torch.full((count,), row.slice, dtype=torch.long))
+        self.owners.append(torch.full((count,), place, dtype=torch.long))
+        self.kinds.append(torch.full((count,), kind if has or live else TEXT, dtype=torch.long))
+        self.topk.append((count, row.topk_ids if has else None, row.topk_logprobs if has else None))
+
+    def targets(self, weights: Tensor) -> Targets:
+        k = max((ids.shape[1] for _, ids, _ in self.topk if ids is not None), default=0)
+        ids = [_padded(ids, count, k, 0).long() for count, ids, _ in self.topk] if k else []
+        logprobs = [_padded(logprobs, count, k, PADDING) for count, _, logprobs in self.topk] if k else []
+        return Targets(
+            _joined(self.labels),
+            weights,
+            _joined(self.kinds),
+            torch.cat(ids) if k else None,
+            torch.cat(logprobs) if k else None,
+        )
+
+
+class _Contests:
+    """The rows whose answers are put in order."""
+
+    def __init__(self) -> None:
+        self.contests: list[Contest] = []
+        self.spans: list[tuple[int, int, int]] = []
+        self.labels: list[Tensor] = []
+        self.owners: list[Tensor] = []
+
+    def add(self, place: int, row: Row, sequence: int) -> None:
+        self.contests.append(Contest(place, row.slice, len(self.spans), len(row.answers), row.reference))
+        for number, ids in enumerate(row.answers):
+            count = max(0, len(ids) - row.prompt_length)
+            self.owners.append(torch.full((count,), len(self.spans), dtype=torch.long))
+            self.spans.append((sequence + number, row.prompt_length, count))
+            self.labels.append(torch.tensor(ids[row.prompt_length :], dtype=torch.long))
+
+    def tensors(self, width: int) -> Ranked:
+        positions = _positions(self.spans, width)
+        return Ranked(positions, _joined(self.labels), _joined(self.owners), tuple(self.contests))
+
+
+def _positions(spans: list[tuple[int, int, int]], width: int) -> Tensor:
+    """Flat places of the states that predict each span's tokens: one before the token itself."""
+    firsts = [(sequence * width + prompt - 1, count) for sequence, prompt, count in spans]
+    return _joined([torch.arange(first, first + count) for first, count in firsts])
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.long)
+
+
+def _padded(array: np.ndarray | None, rows: int, k: int, fill: float) -> Tensor:
+    out = torch.full((rows, k), fill)
+    if array is not None:
+        out[: len(array), : array.shape[1]] = torch.from_numpy(np.ascontiguousarray(array)).float()
+    return out
+
+
+def batches(rows: list[Row], batch_size: int, seed: int, epoch: int) -> Iterator[list[Row]]:
+    """Shuffled batches of rows of like length: shuffle, sort within windows, shuffle the batches.
+
+    Depends only on (seed, epoch), so a resumed run meets the same batches in the same order.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(rows))
+    window = batch_size * 16
+    grouped: list[list[Row]] = []
+    for start in range(0, len(order), window):
+        part = sorted(order[start : start + window], key=lambda i: len(rows[i].ids))
+        grouped += [[rows[i] for i in part[at : at + batch_size]] for at in range(0, len(part), batch_size)]
+    for place in random.permutation(len(grouped)):
+        yield grouped[place]

@@ -1,0 +1,82 @@
+"""Student plus loss in one ``forward``, so that distributed wrappers see the whole step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdcore.configs.distillation import SliceConfig
+from kdcore.distill.batch import Batch
+from kdcore.distill.body import flat_states, head_of, outputs_of
+from kdcore.distill.objective import LiveTeacher, head_loss
+from kdcore.distill.preferences import answer_logprobs, margins, ranking_loss
+from kdcore.distill.recipe import teaching_of
+from kdcore.distill.similarity import Similarity
+
+
+class Learner(torch.nn.Module):
+    """What is trained: the student and, where inner states are compared, the projectors.
+
+    A live teacher is held in a tuple: it is no part of what is trained, wrapped or saved.
+    """
+
+    def __init__(
+        self,
+        student: Any,
+        slices: Sequence[SliceConfig],
+        chunk: int,
+        teacher: Any = None,
+        similarity: Similarity | None = None,
+    ) -> None:
+        super().__init__()
+        self.student = student
+        self.slices = tuple(slices)
+        self.chunk = chunk
+        self.terms, self.teaching = teaching_of(slices)
+        self.teacher = (teacher,)
+        self.similarity = similarity
+
+    def trainable(self) -> dict[str, torch.nn.Parameter]:
+        """What a checkpoint must hold: the student's own names, and those of projectors."""
+        found = {name: p for name, p in self.student.named_parameters() if p.requires_grad}
+        if self.similarity is not None:
+            found |= {f"similarity.{name}": p for name, p in self.similarity.named_parameters()}
+        return found
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, dict[str, float]]:
+        """The step's loss; the (N,) token losses; the losses of ranked rows; further figures of the step."""
+        wanted = self.similarity.wants if self.similarity is not None else {}
+        mine = outputs_of(self.student, batch, **wanted)
+        theirs = self._ask(batch, wanted)
+        states, head = flat_states(mine), head_of(self.student)
+        live = self._live(theirs, batch)
+        loss, token_losses = head_loss(states[batch.positions], head, batch.targets, self.terms, self.chunk, live)
+        ranked_losses = token_losses.new_zeros(0)
+        figures: dict[str, float] = {}
+        if batch.ranked is not None:
+            contests = batch.ranked.contests
+            sums, lengths = answer_logprobs(states, head, batch.ranked, self.chunk)
+            ranking, ranked_losses = ranking_loss(sums, lengths, contests, self.slices, len(batch.sample_ids))
+            loss = loss + ranking
+            figures |= margins(sums.detach(), lengths, contests)
+        if self.similarity is not None and len(batch.positions):
+            near = self.similarity(mine, theirs, batch)
+            loss = loss + near
+            figures["loss/similarity"] = float(near.detach())
+        return loss, token_losses, ranked_losses, figures
+
+    def _ask(self, batch: Batch, wanted: dict[str, bool]) -> Any:
+        [teacher] = self.teacher
+        if teacher is None:
+            return None
+        with torch.no_grad():
+            return outputs_of(teacher, batch, **wanted)
+
+    def _live(self, theirs: Any, batch: Batch) -> LiveTeacher | None:
+        if theirs is None or not any(self.teaching.live):
+            return None
+        states = flat_states(theirs)[batch.positions]
+        return LiveTeacher(states, head_of(self.teacher[0]).to(states.dtype))
