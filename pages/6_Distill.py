@@ -1,7 +1,7 @@
 import streamlit as st
 
 from kdcore.services import datasets, distillation
-from kdcore.ui import distill_panels, frame, state
+from kdcore.ui import distill_panels, frame, recipe_panel, state, sweep_panel
 
 with frame.page("Distill") as page:
     versions = datasets.list_datasets(page.app, page.project_id)
@@ -9,18 +9,26 @@ with frame.page("Distill") as page:
         frame.empty("There is no dataset version yet.", "Datasets", "Freeze a version")
     runs = distillation.list_runs(page.app, page.project_id)
     with st.expander("New training run", icon=":material/add:", expanded=not runs), frame.guard():
-        distill_panels.recipe(page.app, page.project_id, versions)
+        recipe_panel.recipe(page.app, page.project_id, versions)
     if not runs:
         st.info("No training run yet. Check the recipe above, then start it.", icon=":material/info:")
         st.stop()
-    names = {run["run_id"]: f"{run['config']['name'] or 'Student'} · {run['run_id']}" for run in runs}
+    names = {run["run_id"]: distillation.title(run) for run in runs}
     ids = list(names)
-    chosen = state.choose("Run", ids, "run", names.__getitem__)
-    others: list[str] = []
-    if len(ids) > 1:
-        others = st.multiselect(
-            "Overlay", [i for i in ids if i != chosen], format_func=names.__getitem__, key="distill.overlay"
-        )
-    distill_panels.run_panel(page.app, chosen, others)
+    chosen = state.choose("Run", ids, "run", names.__getitem__, clears=("step",))
+    frame.run_panel(page.app, chosen, lambda: None, can_pause=True)
+    match state.tab(distill_panels.VIEWS, "see"):
+        case "rows":
+            distill_panels.rows_panel(page.app, chosen)
+        case "answers":
+            distill_panels.answers_panel(page.app, chosen)
+        case "compare":
+            sweep_panel.compare_panel(page.app, runs)
+        case _:
+            rest = [i for i in ids if i != chosen]
+            others = (
+                st.multiselect("Overlay", rest, format_func=names.__getitem__, key="distill.overlay") if rest else []
+            )
+            distill_panels.curves_panel(page.app, chosen, others)
     if distillation.has_student(page.app, chosen):
         frame.link("Evaluate", "Compare this student with base and teacher", train=chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError
 from kdcore.evaluate.metrics import rouge_l
@@ -79,6 +80,16 @@ def preflight_report(app: App, run_id: str) -> dict[str, Any] | None:
 def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
     """Training runs with their status, newest first."""
     return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "distill")]
+
+
+def title(run: dict[str, Any]) -> str:
+    """A run's name, what it teaches and its id; runs of a sweep are told apart by loss, budget and seed."""
+    config = load_config(DistillConfig, run["config"])
+    parts = [config.name or "Student"]
+    if config.sweep:
+        rows = f", {config.slices[0].rows} rows" if config.slices[0].rows else ""
+        parts.append(f"{config.arm}{rows}, seed {config.seed}")
+    return " · ".join([*parts, run["run_id"]])
 
 
 def curves(app: App, run_ids: list[str]) -> list[dict[str, Any]]:

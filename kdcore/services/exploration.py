@@ -17,7 +17,7 @@ from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
 from kdcore.services import jsonl
 from kdcore.services.app import App
 from kdcore.services.preview import warm_service
-from kdcore.store import datasets, maps, runs, samples
+from kdcore.store import datasets, maps, runs, samples, training
 from kdcore.store.selection import compile_selection
 from kdcore.types import TERMINAL_STATES
 
@@ -132,6 +132,7 @@ def sample(app: App, sample_id: str) -> dict[str, Any]:
     if not found:
         raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
     line = samples.lineage(app.store, sample_id)
+    line["losses"] = training.losses_of(app.store, sample_id)
     with_dataset = {d["dataset_id"] for d in line["datasets"]}
     line["trainings"] = [
         run["run_id"]

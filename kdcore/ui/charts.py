@@ -56,7 +56,13 @@ def loss_curves(points: Points, run_ids: Sequence[str], weight: float, log_scale
         line = SMOOTH if single else raw
         suffix = "" if single else f" · {run_id[-9:]}"
         figure.add_scatter(
-            x=steps, y=values, mode="lines", name=f"raw{suffix}", opacity=0.35, line={"color": raw, "width": 1}
+            x=steps,
+            y=values,
+            mode="lines+markers",
+            name=f"raw{suffix}",
+            opacity=0.35,
+            line={"color": raw, "width": 1},
+            marker={"size": 5},
         )
         figure.add_scatter(
             x=steps,
@@ -113,6 +119,51 @@ def train_curve(points: Points, run_ids: Sequence[str], name: str, title: str, y
             x=steps, y=values, mode="lines", name=run_id[-9:], line={"color": PALETTE[number % len(PALETTE)]}
         )
     return _layout(figure, title, y, 240)
+
+
+def pulls(points: Points, run_id: str, terms: Mapping[str, str]) -> go.Figure:
+    """Each term's share of the gradient at the evaluations, stacked to the whole; ``terms``: curve → its words."""
+    figure = go.Figure()
+    for number, (name, words) in enumerate(terms.items()):
+        steps, values = _series(points, run_id, "train", name)
+        figure.add_scatter(
+            x=steps,
+            y=values,
+            mode="lines+markers",
+            stackgroup="share",
+            name=words,
+            line={"color": PALETTE[number % len(PALETTE)]},
+            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 6},
+        )
+    return _layout(figure, "How strongly each term pulls", "share of the gradient norms")
+
+
+def arms(table: Sequence[Mapping[str, Any]], name: str, title: str, y: str) -> go.Figure:
+    """A measure of each arm with its interval: against the training rows where there are several budgets."""
+    found = [row for row in table if name in row["measures"]]
+    by_arm: dict[str, list[Mapping[str, Any]]] = {}
+    for row in found:
+        by_arm.setdefault(row["arm"], []).append(row)
+    several = len({row["rows"] for row in found}) > 1
+    figure = go.Figure()
+    for number, (arm, rows) in enumerate(by_arm.items()):
+        values = [row["measures"][name] for row in rows]
+        figure.add_scatter(
+            x=[str(row["rows"] or "all") for row in rows] if several else [arm],
+            y=[value["mean"] for value in values],
+            error_y={"type": "data", "array": [value["high"] - value["mean"] for value in values], "width": 5},
+            mode="lines+markers",
+            name=arm,
+            line={"color": PALETTE[number % len(PALETTE)]},
+            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10},
+            showlegend=several,
+        )
+    _layout(figure, title, y, 340)
+    figure.update_layout(hovermode="closest", xaxis={"title": "training rows" if several else ""})
+    if several:
+        order = sorted({row["rows"] for row in found}, key=lambda rows: (rows == 0, rows))
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=[str(r or "all") for r in order])
+    return figure
 
 
 def coverage(cells: Points, across: str) -> go.Figure:

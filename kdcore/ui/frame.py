@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from kdcore.errors import ConfigError, KdError
-from kdcore.services import main_job, projects
+from kdcore.services import main_job, projects, sweeps
 from kdcore.services.app import App
 from kdcore.services.app import open_app as open_workspace
 from kdcore.settings import workspace
@@ -41,7 +41,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
 HOME: list[Any] = []  # the home page, once app.py has run in this server
 
 # what in the address bar speaks of one project only
-OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page", "map", "topics")
+OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page", "map", "topics", "see", "step")
 
 
 # what this session keeps of one project only: questions that are open, results that are shown
@@ -67,7 +67,7 @@ class Page:
 def open_app(root: str) -> App:
     """The one open workspace of this server, shared by every session."""
     app = open_workspace(root)
-    app.background.append(main_job.advance)
+    app.background += [main_job.advance, sweeps.advance]
     return app.start_background()
 
 

@@ -66,7 +66,7 @@ def recipe(dataset_id: str, **changes: Any) -> DistillConfig:
         student=StudentConfig(keep_layers=int(os.environ.get("KD_BENCH_LAYERS", "10"))),
         epochs=float(os.environ.get("KD_BENCH_EPOCHS", "2")),
         batch_size=8,
-        shown_answers=48,
+        shown_answers=24,
         shown_tokens=48,
         eval_every=10**6,
         save_every=10**6,

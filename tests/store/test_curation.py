@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from kdcore.configs.elicitation import Example
-from kdcore.configs.selection import EVERYTHING, IsOneOf, Not, TextHas
+from kdcore.configs.selection import IsOneOf, Not, TextHas
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.services import datasets, generation, projects, review
 from kdcore.services.app import App
-from kdcore.services.training_input import write_input
+from kdcore.services.training_input import Part, rivals, write_input
 from kdcore.store import samples
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
@@ -30,7 +30,7 @@ def answered(app: App, tmp_path: Path) -> str:
 
 
 def training_rows(app: App, tmp_path: Path, *dataset_ids: str) -> dict[str, dict]:
-    write_input(app, tmp_path / "input.parquet", [(dataset_id, EVERYTHING) for dataset_id in dataset_ids], "scripted")
+    write_input(app, tmp_path / "input.parquet", [Part(dataset_id) for dataset_id in dataset_ids], "scripted")
     return {row["sample_id"]: row for row in pq.read_table(tmp_path / "input.parquet").to_pylist()}
 
 
@@ -55,6 +55,43 @@ def test_an_edit_that_is_accepted_later_stays_an_edit(app: App, answered: str, t
     assert messages[-1]["content"] == "What is it, please?"
     assert messages[1]["content"] == "What is thing number 0?", "a worked example is never touched"
     assert learnt[second]["completion"].startswith("Answer 0 to:")
+
+
+def test_what_an_expert_mended_is_a_pair_and_a_feedback_row_keeps_its_worse_answers(app, answered, tmp_path):
+    first, second, third, *_ = samples.keys(app.store, answered, review.REVIEWABLE)
+    review.decide(app, first, "edit", "me", answer="A better answer.")
+    same = samples.by_ids(app.store, [third])[0]["answer"]
+    review.decide(app, third, "edit", "me", question="Only the question changed?", answer=same)
+    frozen = datasets.freeze(app, answered, "D")
+    learnt = training_rows(app, tmp_path, frozen["dataset_id"])
+    given = samples.by_ids(app.store, [first])[0]["completion"].strip()
+    assert learnt[first]["rivals"] == [given]
+    assert learnt[second]["rivals"] == learnt[third]["rivals"] == []
+    judged = {"answer": "best", "given": "best", "completion": "[1] > [2]", "extra": ""}
+    assert rivals({**judged, "extra": json.dumps({"chosen": "best", "rejected": "bad"})}) == ["bad"]
+    assert rivals({**judged, "extra": json.dumps({"ranked": ["best", "b", "b", "c"]})}) == ["b", "c"]
+    mended = {**judged, "answer": "mended", "completion": "best", "extra": json.dumps({"rejected": "bad"})}
+    assert rivals(mended) == ["best", "bad"]
+
+
+def test_a_smaller_draw_lies_in_a_larger_one_and_the_held_out_rows_stay(app, answered, tmp_path):
+    version = datasets.freeze(app, answered, "D", heldout_share=0.3)["dataset_id"]
+
+    def drawn(rows: int, seed: int = 0) -> tuple[set[str], set[str]]:
+        table = write_input(
+            app, tmp_path / "i.parquet", [Part(version, rows=rows, seed=seed)], "scripted"
+        ).to_pylist()
+        by_split = [{r["sample_id"] for r in table if r["split"] == split} for split in ("train", "heldout")]
+        return by_split[0], by_split[1]
+
+    whole, held = drawn(0)
+    small, large = drawn(4), drawn(9)
+    assert len(small[0]) == 4
+    assert len(large[0]) == 9
+    assert small[0] < large[0] < whole
+    assert small[1] == large[1] == held
+    assert drawn(4, seed=1)[0] != small[0]
+    assert drawn(10_000)[0] == whole
 
 
 def test_an_undone_edit_is_gone(app: App, answered: str):
@@ -85,7 +122,7 @@ def test_training_on_what_another_slice_holds_out_is_refused(app: App, answered:
     held = {r["group_key"] for r in datasets.rows_of(app, one["dataset_id"], "heldout")}
     other = next(d for d in splits if {r["group_key"] for r in datasets.rows_of(app, d, "heldout")} != held)
     with pytest.raises(ConfigError, match="another slice holds out"):
-        write_input(app, tmp_path / "i.parquet", [(one["dataset_id"], EVERYTHING), (other, EVERYTHING)], "scripted")
+        write_input(app, tmp_path / "i.parquet", [Part(one["dataset_id"]), Part(other)], "scripted")
     training_rows(app, tmp_path, one["dataset_id"], one["dataset_id"])
 
 
@@ -93,14 +130,14 @@ def test_a_slice_trains_on_its_selection_and_measures_on_all(app: App, answered:
     version = datasets.freeze(app, answered, "A", heldout_share=0.2)["dataset_id"]
     held = {r["sample_id"] for r in datasets.rows_of(app, version, "heldout")}
     ones = TextHas(field="question", query="number 1")
-    table = write_input(app, tmp_path / "i.parquet", [(version, ones), (version, Not(part=ones))], "scripted")
+    table = write_input(app, tmp_path / "i.parquet", [Part(version, ones), Part(version, Not(part=ones))], "scripted")
     by_slice = [{r["sample_id"] for r in table.to_pylist() if r["slice"] == i} for i in (0, 1)]
     assert by_slice[0] & by_slice[1] == held
     assert len(by_slice[0] | by_slice[1]) == 20
     asked = {r["sample_id"]: r["question"] for r in datasets.rows_of(app, version)}
     assert all("number 1" in asked[key] for key in by_slice[0] - held)
     with pytest.raises(ConfigError, match="selects no training row"):
-        write_input(app, tmp_path / "i.parquet", [(version, TextHas(query="nowhere"))], "scripted")
+        write_input(app, tmp_path / "i.parquet", [Part(version, TextHas(query="nowhere"))], "scripted")
 
 
 def test_a_split_hardly_moves_when_a_group_is_added():

@@ -191,7 +191,7 @@ def test_a_ranking_slice_beside_a_text_slice_survives_a_kill_and_remembers_its_r
 def test_inner_states_with_a_learnt_projector_survive_a_kill(app: App, tiny: Path):
     ends = []
     for name, kill in (("calm", False), ("storm", True)):
-        run = start(app, tiny, f"inner-{name}", similarity={"loss": "hidden_cosine", "layers": 2})
+        run = start(app, tiny, f"inner-{name}", similarity={"loss": "hidden_cosine", "weight": 20, "layers": 2})
         if kill:
             wait_for_step(run, 11)
             os.killpg(run.status().pid, signal.SIGKILL)

@@ -1,0 +1,219 @@
+"""The recipe of a training: data and loss of each slice, the student, the training; alone or as a sweep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.configs.distillation import DistillConfig, SimilarityConfig, SliceConfig, StudentConfig
+from kdcore.configs.selection import ColumnIs
+from kdcore.distill.losses import LOSSES
+from kdcore.errors import ConfigError
+from kdcore.services import datasets, distillation, sweeps
+from kdcore.services.app import App
+from kdcore.ui import forms, frame, live, state
+from kdcore.ui.words import duration
+
+TRAINING = ["epochs", "batch_size", "learning_rate", "max_length", "seed"]
+MORE = [
+    "max_steps",
+    "warmup_ratio",
+    "weight_decay",
+    "max_grad_norm",
+    "precision",
+    "eval_every",
+    "save_every",
+    "shown_answers",
+    "shown_tokens",
+    "chunk_tokens",
+]
+OWN_FIELDS = {
+    "generalized_jsd": ["beta"],
+    "skew_kl": ["alpha"],
+    "skew_reverse_kl": ["alpha"],
+    "dpo": ["preference_beta"],
+    "kto": ["preference_beta"],
+}
+
+
+def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
+    """Data and loss for each slice, the student, the training; check, then start."""
+    config = _config(app, versions)
+    with st.container(horizontal=True):
+        if st.button("Check the recipe", icon=":material/rule:", key="distill.check"):
+            st.session_state["distill.preflight"] = distillation.start_preflight(app, project_id, config).run_id
+        if st.button("Start training", type="primary", icon=":material/school:", key="distill.start"):
+            run = distillation.start_run(app, project_id, config)
+            state.set_params(run=run.run_id)
+            st.rerun()
+        with frame.popover("Several runs", "sweep", ":material/grid_view:"):
+            _sweep(app, project_id, config)
+    if "distill.preflight" in st.session_state:
+        _preflight_panel(app, st.session_state["distill.preflight"])
+
+
+def _config(app: App, versions: list[dict[str, Any]]) -> DistillConfig:
+    data, student_column, training = st.columns(3)
+    with data:
+        st.markdown("**Data and loss**")
+        count = int(
+            st.number_input(
+                "Slices", 1, 8, 1, help="Each slice is a dataset version with its own loss", key="distill.slices"
+            )
+        )
+        slices = [_slice(app, versions, number, alone=count == 1) for number in range(count)]
+    with student_column:
+        st.markdown("**Student**")
+        name = st.text_input("Name", value="Student", key="distill.name")
+        init = st.segmented_control(
+            "Starts as",
+            ["teacher_layers", "model"],
+            format_func={"teacher_layers": "a thinner teacher", "model": "a model"}.__getitem__,
+            default="teacher_layers",
+            required=True,
+        )
+        fields = ["keep_layers"] if init == "teacher_layers" else ["model"]
+        student = forms.draw(StudentConfig, "student", [*fields, "adapter"])
+        if student["adapter"] == "lora":
+            student |= forms.draw(StudentConfig, "student", ["lora_rank", "lora_alpha"])
+        with st.expander("Inner states too", icon=":material/layers:"):
+            similarity = forms.draw(SimilarityConfig, "similarity", ["loss"])
+            if similarity["loss"] != "none":
+                similarity |= forms.draw(SimilarityConfig, "similarity", ["weight", "layers"])
+                st.caption("A copy of the teacher sits in memory beside the student.")
+    with training:
+        st.markdown("**Training**")
+        values = forms.draw(DistillConfig, "distill", TRAINING)
+        if all(part.get("targets") == "live" for part in slices):
+            values |= forms.draw(DistillConfig, "distill", ["on_policy"])
+            if values["on_policy"]:
+                values |= forms.draw(DistillConfig, "distill", ["rollout_tokens"])
+        with st.expander("More", icon=":material/tune:"):
+            values |= forms.draw(DistillConfig, "distill", MORE)
+    return forms.load(
+        DistillConfig,
+        {"name": name, "slices": slices, "student": {"init": init, **student}, "similarity": similarity, **values},
+    )
+
+
+def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool) -> dict[str, Any]:
+    """One term of the sum: version, loss and what that loss can be told."""
+    names = {
+        v["dataset_id"]: f"{v['name']} v{v['version']} · {v['train']} train, {v['heldout']} held out"
+        for v in versions
+    }
+    ids = list(names)
+    wanted = state.param("dataset")
+    version: str = (
+        st.selectbox(
+            f"Version {number + 1}",
+            ids,
+            index=ids.index(wanted) if wanted in ids else 0,
+            format_func=names.__getitem__,
+            key=f"slice-{number}",
+        )
+        or ids[0]
+    )
+    loss: str = st.selectbox(
+        f"Loss {number + 1}",
+        list(LOSSES),
+        index=list(LOSSES).index("forward_kl"),
+        format_func=lambda n: n.replace("_", " "),
+        key=f"loss-{number}",
+    )
+    st.caption(f"{LOSSES[loss].summary}.")
+    values: dict[str, Any] = {"dataset_id": version, "loss": loss}
+    if LOSSES[loss].kind == "ranking":
+        st.caption("It needs rows with two answers: pairs of a feedback method, or answers that people mended.")
+    if not alone:
+        values["weight"] = st.number_input(f"Weight {number + 1}", 0.01, 100.0, 1.0, key=f"weight-{number}")
+    with st.expander("More about this slice", icon=":material/tune:"):
+        topics = st.multiselect(
+            "Only these topics",
+            datasets.topics(app, version),
+            placeholder="all topics",
+            key=f"topics-{number}-{version}",
+        )
+        if topics:
+            values["selection"] = ColumnIs(column="topic", op="in", values=tuple(topics))
+        values |= forms.draw(SliceConfig, f"slice-{number}", ["rows", *OWN_FIELDS.get(loss, [])])
+        if LOSSES[loss].kind == "divergence":
+            values |= forms.draw(SliceConfig, f"slice-{number}", ["targets"])
+            if values["targets"] == "live":
+                values |= forms.draw(SliceConfig, f"slice-{number}", ["temperature"])
+    return values
+
+
+def _sweep(app: App, project_id: str, config: DistillConfig) -> None:
+    """The same recipe under several losses, budgets and seeds, one training after the other."""
+    st.caption("Each combination becomes one training; they run one after the other and are compared below.")
+    losses = st.multiselect(
+        "Losses",
+        list(LOSSES),
+        default=[config.slices[0].loss],
+        format_func=lambda n: n.replace("_", " "),
+        key="sweep.losses",
+    )
+    seeds = st.text_input("Seeds", "0, 1, 2", key="sweep.seeds", help="Three or more give an interval")
+    budgets = st.text_input("Training rows", "0", key="sweep.rows", help="Such as 50, 100, 0; 0 takes all")
+    with frame.guard():
+        plan = {
+            "losses": losses,
+            "seeds": whole_numbers("Seeds", seeds),
+            "rows": whole_numbers("Training rows", budgets),
+        }
+        count = len(sweeps.plan(config, **plan, sweep=""))
+        if st.button(f"Start {count} trainings", type="primary", key="sweep.start", icon=":material/playlist_add:"):
+            first = sweeps.start(app, project_id, config, **plan)[0]
+            state.set_params(run=first, see="compare")
+            frame.close_popover("sweep")
+            st.rerun()
+
+
+def whole_numbers(label: str, text: str) -> list[int]:
+    """Numbers parted by commas; raises ConfigError for anything else."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise ConfigError(f'{label} is "{text}"; expected whole numbers parted by commas, such as 0, 1, 2.')
+    return [int(part) for part in parts]
+
+
+def _preflight_panel(app: App, run_id: str) -> None:
+    @st.fragment(run_every=1.0 if live.is_active(app.status(run_id)) else None)
+    def panel() -> None:
+        with frame.guard():
+            status = app.status(run_id)
+            live.rerun_when_ended(run_id, status)
+            if live.is_active(status) or status.state == "failed":
+                live.status_line(run_id, status)
+                return
+            report(distillation.preflight_report(app, run_id) or {})
+
+    panel()
+
+
+def report(found: dict[str, Any]) -> None:
+    """The findings of a check in words."""
+    for text in found.get("blocks", []):
+        st.error(f"Can't start: {text}.", icon=":material/block:")
+    for text in found.get("warnings", []):
+        st.warning(f"{text}.", icon=":material/warning:")
+    with st.container(horizontal=True):
+        st.metric("training rows", found.get("rows", 0), border=True)
+        st.metric("supervised tokens", f"{found.get('supervised_tokens', 0):,}", border=True)
+        st.metric("with top-k", found.get("with_topk", 0), border=True)
+        st.metric("steps", found.get("steps", 0), border=True)
+        if found.get("memory_gb"):
+            st.metric("memory", f"{found['memory_gb']:.1f} of {found['free_gb']:.0f} GB", border=True)
+            st.metric("time", duration(found["forecast_s"]), border=True)
+    if found.get("first_batch"):
+        with st.expander("The first rows as the student sees them", icon=":material/visibility:"):
+            for row in found["first_batch"]:
+                st.caption("Reads (not trained on)")
+                st.code(row["reads"], language=None, wrap_lines=True)
+                st.caption(f"Learns ({row['supervised']} tokens{', with top-k' if row['topk'] else ''})")
+                st.code(row["learns"], language=None, wrap_lines=True)
+                for text in row.get("worse") or []:
+                    st.caption("Worse than that")
+                    st.code(text, language=None, wrap_lines=True)

@@ -1,0 +1,142 @@
+"""What a training wrote is read back: rows of a step, the hardest rows, answers, sweeps and their queue."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.elicitation import METHODS
+from kdcore.errors import ConfigError
+from kdcore.jobs import launcher
+from kdcore.jobs.reporter import Reporter
+from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.services import datasets, distillation, exploration, generation, projects, sweeps
+from kdcore.services.app import App, rebuild
+from tests.conftest import PLAIN, SCRIPTED, import_questions
+
+
+@pytest.fixture
+def version(app: App, tmp_path: Path) -> dict:
+    project = projects.create_project(app, "P")
+    import_questions(app, project, tmp_path, 20)
+    prompt = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
+    run = generation.start_run(app, project, prompt, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    return datasets.freeze(app, project, "D", heldout_share=0.3)
+
+
+def recipe(version: dict, **changes) -> DistillConfig:
+    return DistillConfig(
+        project_id=version["project_id"], slices=(SliceConfig(dataset_id=version["dataset_id"]),), **changes
+    )
+
+
+def told(app: App, version: dict, name: str, epoch: int, body, **changes) -> RunDir:
+    """A run whose journal says what ``body`` writes, as a worker would have."""
+    path = app.folders.runs / f"distill-{name}"
+    run = (
+        RunDir(path)
+        if path.exists()
+        else RunDir.create(app.folders.runs, path.name, recipe(version, **changes).model_dump(mode="json"))
+    )
+    run.seal_journals()
+    run.write_status(Status("queued", epoch=epoch))
+    with Reporter(run, epoch) as reporter:
+        body(reporter)
+    app._settled.discard(run.run_id)
+    app.tick()
+    return run
+
+
+def test_a_step_that_was_made_again_counts_once(app: App, version: dict):
+    rows = [r["sample_id"] for r in datasets.rows_of(app, version["dataset_id"], "train")]
+    held = datasets.rows_of(app, version["dataset_id"], "heldout")[0]
+
+    def first(reporter: Reporter) -> None:
+        reporter.learnt(1, [(rows[0], 0, 4.0), (rows[1], 0, 2.0)])
+        reporter.learnt(2, [(rows[2], 0, 9.0)])  # the kill comes here: step 2 is made again
+
+    def second(reporter: Reporter) -> None:
+        reporter.learnt(2, [(rows[2], 0, 3.0), (rows[0], 0, 1.0)])
+        body = {"kind": "train_answer", "attempt": 2, "step": 2, "sample_id": held["sample_id"]}
+        reporter.append(body | {"completion": held["answer"]})
+
+    told(app, version, "a", 1, first)
+    run = told(app, version, "a", 2, second)
+    again = distillation.rows_of_step(app, run.run_id, 2)
+    assert [(row["sample_id"], row["loss"]) for row in again] == [(rows[2], 3.0), (rows[0], 1.0)]
+    assert again[0]["question"].startswith("What is thing")
+    assert [(r["sample_id"], r["first"], r["last"], r["times"]) for r in distillation.hardest(app, run.run_id)] == [
+        (rows[2], 3.0, 3.0, 1),
+        (rows[1], 2.0, 2.0, 1),
+        (rows[0], 4.0, 1.0, 2),
+    ]
+    [said] = distillation.answers(app, run.run_id)
+    assert (said["question"], said["reference"], said["rouge_l"]) == (held["question"], held["answer"], 1.0)
+    [met] = exploration.sample(app, rows[0])["lineage"]["losses"]
+    assert (met["run_id"], met["first"], met["last"], met["times"]) == (run.run_id, 4.0, 1.0, 2)
+    app.close()
+    rebuild(app.folders.root)
+    opened = App(app.folders)
+    assert distillation.rows_of_step(opened, run.run_id, 2) == again
+    opened.close()
+
+
+def test_a_sweep_is_every_combination_and_says_what_can_not_be(version: dict):
+    base = recipe(version, epochs=1)
+    plan = sweeps.plan(base, ["forward_kl", "sequence_level_kd"], [5, 0], [0, 1], "s")
+    assert len(plan) == 8
+    assert {(c.seed, c.slices[0].loss, c.slices[0].rows) for c in plan} == {
+        (seed, loss, rows) for seed in (0, 1) for loss in ("forward_kl", "sequence_level_kd") for rows in (5, 0)
+    }
+    assert all(c.sweep == "s" and c.epochs == 1 for c in plan)
+    assert sweeps.plan(base, [], [], [], "s") == [base.model_copy(update={"sweep": "s"})]
+    with pytest.raises(ConfigError, match="at most 100"):
+        sweeps.plan(base, [], [], list(range(101)), "s")
+    with pytest.raises(ConfigError, match="no_such_loss"):
+        sweeps.plan(base, ["no_such_loss"], [], [], "s")
+
+
+def test_queued_trainings_start_one_after_the_other_also_after_a_restart(app: App, version: dict, monkeypatch):
+    started: list[str] = []
+
+    def start(run: RunDir) -> int:
+        started.append(run.run_id)
+        run.write_status(Status("running", pid=0, epoch=1))
+        return 0
+
+    monkeypatch.setattr(launcher, "start", start)
+    monkeypatch.setattr(distillation, "resolve_paths", lambda _, config: config)  # no model is here
+    made = sweeps.start(app, version["project_id"], recipe(version), seeds=[0, 1, 2, 3])
+    assert started == made[:1]
+    sweeps.advance(app)
+    assert started == made[:1], "the first one still runs"
+    app.run_dir(made[0]).write_status(Status("done", epoch=1))
+    sweeps.take_out(app, [made[2]])
+    app.close()
+    again = App(app.folders)
+    sweeps.advance(again)
+    assert started == made[:2]
+    again.run_dir(made[1]).write_status(Status("failed", epoch=1))
+    sweeps.advance(again)
+    assert started == [made[0], made[1], made[3]]
+    assert sweeps.queued(again) == []
+    again.close()
+
+
+def test_results_are_means_over_seeds_of_the_runs_that_are_done(app: App, version: dict):
+    def ends(value: float):
+        def body(reporter: Reporter) -> None:
+            reporter.metric(0, "heldout", {"forward_kl": 99.0})
+            reporter.metric(4, "heldout", {"forward_kl": value})
+
+        return body
+
+    runs = [told(app, version, f"s{i}", 1, ends(v), seed=i).run_id for i, v in enumerate((1.0, 2.0, 3.0))]
+    waiting = RunDir.create(app.folders.runs, "distill-w", recipe(version, seed=9).model_dump(mode="json")).run_id
+    [row] = sweeps.results(app, [*runs, waiting])
+    found = row["measures"]["forward_kl"]
+    assert (row["arm"], row["rows"], found["mean"], found["n"]) == ("forward kl", 0, 2.0, 3)
+    assert found["high"] == pytest.approx(2 + 4.303 / math.sqrt(3), abs=1e-3)
+    assert math.isnan(sweeps.interval([1.0])["low"])
