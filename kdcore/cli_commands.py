@@ -26,10 +26,13 @@ from kdcore.services import (
     main_job,
     maps,
     models,
+    students,
+    sweeps,
 )
 from kdcore.services import (
     review as review_service,
 )
+from kdcore.services.app import App
 from kdcore.settings import workspace
 
 Arguments = argparse.Namespace
@@ -122,10 +125,25 @@ def dataset(arguments: Arguments) -> dict[str, Any]:
 
 
 def export(arguments: Arguments) -> dict[str, Any]:
-    """``kd export``."""
+    """``kd export``: a dataset version, or with --run the student of a training."""
+    if bool(arguments.run) == bool(arguments.dataset):
+        raise ConfigError("kd export needs a dataset version or --run with a training run, one of the two.")
     with open_workspace(arguments) as app:
-        files = datasets.export(app, arguments.dataset, arguments.format, Path(arguments.out))
-    return {"dataset_id": arguments.dataset, "format": arguments.format, "files": [str(f) for f in files]}
+        if arguments.run:
+            run = students.start_export(app, arguments.run, arguments.format or "safetensors")
+            finish(app, run.run_id)
+            copied = students.copy_to(app, run.run_id, Path(arguments.out))
+            return {
+                "run_id": arguments.run,
+                "format": arguments.format or "safetensors",
+                "files": [str(f) for f in copied],
+            }
+        files = datasets.export(app, arguments.dataset, arguments.format or "chat_jsonl", Path(arguments.out))
+    return {
+        "dataset_id": arguments.dataset,
+        "format": arguments.format or "chat_jsonl",
+        "files": [str(f) for f in files],
+    }
 
 
 def distill(arguments: Arguments) -> dict[str, Any]:
@@ -160,10 +178,32 @@ def distill(arguments: Arguments) -> dict[str, Any]:
                     "seed": arguments.seed,
                 },
             )
+            config = config.model_copy(update={"name": arguments.name})
+            if arguments.losses or arguments.seeds or arguments.rows:
+                return _sweep(app, project, config, arguments)
             run = distillation.start_run(app, project, config)
         result = finish(app, run.run_id)
         points = [p for p in distillation.curves(app, [run.run_id]) if p["split"] == "heldout"]
         return result | {"heldout": {p["name"]: p["value"] for p in points}}
+
+
+def _sweep(app: App, project: str, config: DistillConfig, arguments: Arguments) -> dict[str, Any]:
+    """``kd distill`` over several losses, seeds or budgets, parted by commas."""
+    losses = [name for name in arguments.losses.split(",") if name]
+    numbers = {name: _numbers(name, getattr(arguments, name)) for name in ("rows", "seeds")}
+    made = sweeps.start(app, project, config, losses, **numbers)
+    sweeps.wait(app, made)
+    states = {run_id: app.status(run_id).state for run_id in made}
+    if failed := [run_id for run_id, state in states.items() if state != "done"]:
+        raise JobError(f"{len(failed)} of {len(made)} trainings did not end well, such as {failed[0]}.")
+    return {"runs": states, "results": sweeps.results(app, made)}
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    parts = [part for part in text.split(",") if part]
+    if not all(part.isdigit() for part in parts):
+        raise ConfigError(f'--{name} is "{text}"; expected whole numbers parted by commas, such as 0,1,2.')
+    return [int(part) for part in parts]
 
 
 def evaluate(arguments: Arguments) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import streamlit as st
 
 from kdcore.services import datasets, distillation
-from kdcore.ui import distill_panels, frame, recipe_panel, state, sweep_panel
+from kdcore.ui import distill_panels, frame, learnt_panel, recipe_panel, state, sweep_panel, take_panel
 
 with frame.page("Distill") as page:
     versions = datasets.list_datasets(page.app, page.project_id)
@@ -19,16 +19,16 @@ with frame.page("Distill") as page:
     frame.run_panel(page.app, chosen, lambda: None, can_pause=True)
     match state.tab(distill_panels.VIEWS, "see"):
         case "rows":
-            distill_panels.rows_panel(page.app, chosen)
+            learnt_panel.rows_panel(page.app, chosen)
         case "answers":
-            distill_panels.answers_panel(page.app, chosen)
+            learnt_panel.answers_panel(page.app, chosen)
         case "compare":
             sweep_panel.compare_panel(page.app, runs)
+        case "take":
+            take_panel.take_panel(page.app, chosen)
         case _:
-            rest = [i for i in ids if i != chosen]
-            others = (
-                st.multiselect("Overlay", rest, format_func=names.__getitem__, key="distill.overlay") if rest else []
-            )
+            rest = [run_id for run_id in ids if run_id != chosen]
+            others = state.choose_many("Overlay", rest, "overlay", names.__getitem__) if rest else []
             distill_panels.curves_panel(page.app, chosen, others)
     if distillation.has_student(page.app, chosen):
         frame.link("Evaluate", "Compare this student with base and teacher", train=chosen)

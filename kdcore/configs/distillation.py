@@ -160,3 +160,15 @@ class DistillConfig(Config):
         words += [self.similarity.loss] if self.similarity.loss != "none" else []
         words += [f"{self.on_policy:.0%} own answers"] if self.on_policy else []
         return " + ".join(dict.fromkeys(words)).replace("_", " ")
+
+
+class ExportStudentConfig(Config):
+    """A student made ready to take away."""
+
+    project_id: str = ""
+    train_run_id: str = ""
+    student_path: str
+    name: str = "Student"
+    description: str = ""
+    licence: str = ""
+    form: Literal["safetensors", "gguf"] = Field(default="safetensors", description="A folder, or one file")

@@ -131,6 +131,27 @@ def topics(store: Store, dataset_id: str) -> list[str]:
     return [row["topic"] for row in found]
 
 
+def provenance(store: Store, dataset_ids: list[str]) -> list[dict[str, Any]]:
+    """Teacher, terms, prompt version and method of the rows of some versions, with their number, most first."""
+    return store.rows(
+        "SELECT s.teacher, s.terms, p.name || ' v' || p.version AS prompt, p.method, "
+        "count(DISTINCT s.sample_id) AS rows FROM dataset_rows d JOIN samples s USING (sample_id) "
+        "LEFT JOIN prompt_versions p USING (prompt_version_id) WHERE d.dataset_id IN (SELECT unnest(?)) "
+        "GROUP BY ALL ORDER BY rows DESC, s.teacher, prompt",
+        [dataset_ids],
+    )
+
+
+def decided(store: Store, dataset_ids: list[str]) -> dict[str, int]:
+    """How many rows of some versions people accepted or mended, by their decision."""
+    found = store.rows(
+        "SELECT r.action, count(DISTINCT d.sample_id) AS rows FROM dataset_rows d JOIN current_reviews r "
+        "USING (sample_id) WHERE d.dataset_id IN (SELECT unnest(?)) GROUP BY 1 ORDER BY 1",
+        [dataset_ids],
+    )
+    return {row["action"]: row["rows"] for row in found}
+
+
 def held_out_questions(store: Store, project_id: str) -> list[dict[str, str]]:
     """``sample_id`` and ``question`` of every row that a version of the project holds out."""
     return store.rows(

@@ -6,12 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.selection import IsOneOf, to_url
 from kdcore.services import distillation
 from kdcore.services.app import App
 from kdcore.ui import charts, frame, live, state
 from kdcore.ui.recipe_panel import report
-from kdcore.ui.words import escape, safe_html, short
 
 # what is measured on the held-out rows → (title of its curve, unit, form of a figure, whether more is better)
 MEASURES = {
@@ -40,6 +38,7 @@ VIEWS = {
     "rows": ":material/table_rows: Rows",
     "answers": ":material/chat: What it says",
     "compare": ":material/leaderboard: Compare",
+    "take": ":material/download: Take away",
 }
 
 
@@ -99,6 +98,8 @@ def _curves(app: App, run_ids: list[str]) -> None:
 def _loss(points: list[dict[str, Any]], run_ids: list[str], weight: float, log_scale: bool) -> None:
     """The training loss; a click on a point of the first run opens the rows of that step."""
     figure = charts.loss_curves(points, run_ids, weight, log_scale)
+    # A click selects only where one point is nearest, and not in the modes that draw a box.
+    figure.update_layout(dragmode="pan", hovermode="closest")
     event: Any = st.plotly_chart(figure, key="curve-loss", config=NO_BAR, on_select="rerun", selection_mode="points")
     picked = [point for point in event["selection"]["points"] if point["curve_number"] < 2]
     st.caption("Click a point to see the rows of that step.")
@@ -119,7 +120,8 @@ def _terms(app: App, points: list[dict[str, Any]], run_id: str, weight: float) -
         left.plotly_chart(charts.slice_curves(points, run_id, names, weight), key="curve-slices", config=NO_BAR)
     terms = {f"pull/slice{number}": f"{number + 1}: {name}" for number, name in enumerate(names)}
     terms |= {"pull/similarity": inner.replace("_", " ")} if inner != "none" else {}
-    right.plotly_chart(charts.pulls(points, run_id, terms), key="curve-pulls", config=NO_BAR)
+    if any(p["name"] in terms for p in points):  # told at evaluations only
+        right.plotly_chart(charts.pulls(points, run_id, terms), key="curve-pulls", config=NO_BAR)
 
 
 def _gauges(points: list[dict[str, Any]], run_ids: list[str]) -> None:
@@ -144,60 +146,3 @@ def _latest(held: list[dict[str, Any]], run_id: str) -> None:
                     delta_color="normal" if more_is_better else "inverse",
                     border=True,
                 )
-
-
-def rows_panel(app: App, run_id: str) -> None:
-    """From a step to the rows that it was made of, and from there to the data; and the hardest rows of all."""
-    left, right = st.columns(2)
-    with left:
-        step = st.number_input("Rows of step", min_value=1, value=max(1, state.number("step", 1)), key="distill.step")
-        state.set_params(step=int(step))
-        rows = distillation.rows_of_step(app, run_id, int(step))
-        if rows:
-            _table(rows, {"loss": "loss"}, f"step-{step}")
-            _open(rows, f"step {step} of {run_id}")
-        else:
-            st.info("No rows are known of this step: it is still to come, or the run is from before they were kept.")
-    with right:
-        st.markdown("**Hardest when last met**")
-        rows = distillation.hardest(app, run_id)
-        if rows:
-            _table(rows, {"first": "first loss", "last": "last loss", "times": "times met"}, "hardest")
-            _open(rows, f"the hardest rows of {run_id}")
-
-
-def _table(rows: list[dict[str, Any]], figures: dict[str, str], key: str) -> None:
-    shown = [
-        {title: row[name] for name, title in figures.items()}
-        | {"question": short(row["question"] or "", 160), "topic": row["topic"] or ""}
-        for row in rows
-    ]
-    numbers = {
-        title: st.column_config.NumberColumn(format="%d" if name == "times" else "%.3f")
-        for name, title in figures.items()
-    }
-    st.dataframe(shown, hide_index=True, column_config=numbers, key=f"rows-{key}")
-
-
-def _open(rows: list[dict[str, Any]], label: str) -> None:
-    ids = tuple(dict.fromkeys(row["sample_id"] for row in rows))
-    frame.link("Explore", "Open these rows in Explore", filter=to_url(IsOneOf(sample_ids=ids, label=label)))
-
-
-def answers_panel(app: App, run_id: str) -> None:
-    """The same held-out questions at each evaluation: the answer to learn, and what the student said."""
-    found = distillation.answers(app, run_id)
-    if not found:
-        st.info("The student has said nothing yet: it answers at each evaluation.", icon=":material/chat:")
-        return
-    steps = sorted({row["step"] for row in found})
-    step = st.select_slider("After step", steps, value=steps[-1], key=f"answers-{run_id}") if steps[1:] else steps[0]
-    for row in [row for row in found if row["step"] == step]:
-        with st.container(border=True):
-            st.markdown(f"**{escape(short(row['question'] or '', 300))}**")
-            left, right = st.columns(2)
-            left.caption("The answer to learn")
-            left.html(safe_html(row["reference"] or ""))
-            right.caption(f"The student after step {step} · ROUGE-L {row['rouge_l']:.2f}")
-            right.html(safe_html(row["completion"]) or "<i>nothing</i>")
-            frame.link("Explore", "Open the sample", sample=row["sample_id"])

@@ -41,7 +41,10 @@ PAGES: dict[str, tuple[str, str, str]] = {
 HOME: list[Any] = []  # the home page, once app.py has run in this server
 
 # what in the address bar speaks of one project only
-OF_A_PROJECT = ("run", "sample", "filter", "dataset", "train", "prompt", "page", "map", "topics", "see", "step")
+OF_A_PROJECT = (
+    *("run", "sample", "filter", "dataset", "train", "prompt", "page", "map", "topics"),
+    *("see", "step", "overlay"),
+)
 
 
 # what this session keeps of one project only: questions that are open, results that are shown

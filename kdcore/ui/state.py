@@ -62,6 +62,17 @@ def choose(
     return chosen
 
 
+def choose_many(label: str, options: list[str], name: str, words: Callable[[str], str] = str) -> list[str]:
+    """A choice of several tied to a value of the address bar, parted by commas."""
+    key = f"choose.{name}.{label}"
+    st.session_state[key] = [value for value in param(name).split(",") if value in options]
+
+    def changed() -> None:
+        set_params(**{name: ",".join(st.session_state[key])})
+
+    return st.multiselect(label, options, format_func=words, key=key, on_change=changed)
+
+
 def tab(names: dict[str, str], name: str) -> str:
     """Tabs tied to a value of the address bar, the first where it is none: only the open one is drawn."""
     key = f"tab.{name}"

@@ -38,6 +38,7 @@ KINDS = {
     "preflight": "Checking a recipe",
     "distill": "Training a student",
     "evaluate": "Comparing models",
+    "export": "Copying a student",
     "serve": "Warm helper",
 }
 PAGE_OF_KIND = {
@@ -49,6 +50,7 @@ PAGE_OF_KIND = {
     "read_upload": "Elicit",
     "preflight": "Distill",
     "distill": "Distill",
+    "export": "Distill",
     "evaluate": "Evaluate",
     "serve": "Elicit",
 }
@@ -76,14 +78,19 @@ def clock(seconds_from_now: float) -> str:
     return time.strftime("%H:%M", time.localtime(time.time() + seconds_from_now))
 
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).disable(
-    ["image", "link", "autolink", "reference", "html_block", "html_inline"]
+_MARKDOWN = (
+    MarkdownIt("commonmark", {"html": False, "linkify": False})
+    .enable("table")
+    .disable(["image", "link", "autolink", "reference", "html_block", "html_inline"])
 )
+
+_CELL = re.compile(r"<(t[hd])\b[^>]*>")
 
 
 def safe_html(text: str) -> str:
     """Markdown of untrusted text as HTML without links, images or any tag of the text's own."""
-    return _MARKDOWN.render(text)
+    html_text = _MARKDOWN.render(text)
+    return _CELL.sub(r'<\1 style="padding: 2px 16px 2px 0; text-align: left">', html_text)
 
 
 def strong_html(text: str) -> str:

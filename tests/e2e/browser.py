@@ -94,3 +94,24 @@ def settled(page: Any, timeout_ms: int = 60_000) -> None:
     """Wait until Streamlit has stopped running the script."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=timeout_ms)
     page.wait_for_timeout(400)
+
+
+DRAWN = """(least) => [...document.querySelectorAll(".js-plotly-plot")]
+    .some(plot => (plot.data || []).some(trace => trace.x && trace.x.length >= least))"""
+
+
+def wait_for_points(page: Any, least: int, timeout: float = 120_000) -> None:
+    """Until some chart has a trace with that many points."""
+    page.wait_for_function(DRAWN, arg=least, timeout=timeout)
+
+
+def button(page: Any, name: str) -> Any:
+    """The first button that carries these words."""
+    return page.get_by_role("button", name=name, exact=False).first
+
+
+def open_page(page: Any, address: str, name: str) -> None:
+    """A page by its address, drawn to the end."""
+    page.goto(f"{address}/{name}")
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+    settled(page)

@@ -6,8 +6,8 @@ import pytest
 
 from kdcore.services import projects
 from kdcore.services.app import open_app
-from tests.e2e.browser import browser_page, server, settled
-from tests.e2e.test_journey import button, open_page, workspace
+from tests.e2e.browser import browser_page, button, open_page, server, settled
+from tests.e2e.test_journey import workspace
 
 __all__ = ["workspace"]
 pytestmark = [pytest.mark.e2e, pytest.mark.models]

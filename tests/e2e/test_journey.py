@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from kdcore.ui import frame
-from tests.e2e.browser import browser_page, server, settled
+from tests.e2e.browser import browser_page, button, open_page, server, settled, wait_for_points
+from tests.e2e.training import train_and_compare
 
 pytestmark = [pytest.mark.e2e, pytest.mark.models]
 
@@ -24,25 +25,6 @@ def workspace(tmp_path: Path, models: Path) -> Path:
     return root
 
 
-DRAWN = """(least) => [...document.querySelectorAll(".js-plotly-plot")]
-    .some(plot => (plot.data || []).some(trace => trace.x && trace.x.length >= least))"""
-
-
-def wait_for_points(page, least: int, timeout: float = 120_000):
-    """Until some chart has a trace with that many points."""
-    page.wait_for_function(DRAWN, arg=least, timeout=timeout)
-
-
-def button(page, name: str):
-    return page.get_by_role("button", name=name, exact=False).first
-
-
-def open_page(page, address: str, name: str):
-    page.goto(f"{address}/{name}")
-    page.get_by_role("heading", name=name, exact=True).wait_for()
-    settled(page)
-
-
 def test_from_nothing_to_a_live_chart(workspace: Path, tmp_path: Path):
     seeds = tmp_path / "questions.csv"
     rows = [f"{q},{'law' if i % 2 else 'medicine'}-{i % 4},lay person,general" for i, q in enumerate(QUESTIONS)]
@@ -59,7 +41,7 @@ def test_from_nothing_to_a_live_chart(workspace: Path, tmp_path: Path):
         _search_by_meaning(page, address)
         _review_by_keys(page, address)
         _freeze(page, address)
-        run_url = _train(page, address)
+        run_url = train_and_compare(page, address)
     with server(workspace) as address, browser_page() as page:
         # The server was restarted and the browser is a new one: run and curves are still there.
         page.goto(f"{address}/{run_url.split('/', 3)[3]}")
@@ -251,20 +233,6 @@ def _freeze(page, address: str):
     open_page(page, address, "Datasets")
     button(page, "Freeze").click()
     page.get_by_text("Content hash").wait_for()
-
-
-def _train(page, address: str) -> str:
-    open_page(page, address, "Distill")
-    button(page, "Start training").click()
-    page.get_by_text("Training loss").first.wait_for(timeout=240_000)
-    wait_for_points(page, 2, 60_000)
-    page.get_by_text("Held-out distance to the teacher").first.wait_for(timeout=120_000)
-    url = page.url
-    assert "run=distill-" in url
-    page.reload()
-    wait_for_points(page, 2, 60_000)
-    page.get_by_text("done").first.wait_for(timeout=240_000)
-    return url
 
 
 @pytest.mark.parametrize("name", list(frame.PAGES))

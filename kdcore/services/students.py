@@ -1,0 +1,135 @@
+"""Taking a student away: its card, its folder, and one file for llama.cpp."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from kdcore.configs.base import load_config
+from kdcore.configs.distillation import DistillConfig, ExportStudentConfig
+from kdcore.errors import ConfigError
+from kdcore.governance.cards import CardFacts, entries_of, lawful_name, model_card
+from kdcore.jobs.run_dir import RunDir, write_atomic
+from kdcore.services import distillation, evaluation
+from kdcore.services.app import App
+from kdcore.store import datasets, runs
+
+CARD = "README.md"
+FORMATS = {
+    "safetensors": "A folder that transformers and vLLM load",
+    "gguf": "One file for llama.cpp and what is built on it",
+}
+
+
+def facts(app: App, run_id: str) -> CardFacts:
+    """What is known of a student; raises ConfigError while a run has none."""
+    if not distillation.has_student(app, run_id):
+        raise ConfigError(f"run {run_id} has no student yet; wait until it ends, or stop and keep it.")
+    run = app.run_dir(run_id)
+    config = load_config(DistillConfig, run.config())
+    versions = [datasets.get(app.store, part.dataset_id) for part in config.slices]
+    listed = {d["dataset_id"]: d for d in datasets.list_datasets(app.store, config.project_id)}
+    ids = [part.dataset_id for part in config.slices]
+    student = config.student
+    thinned = student.init == "teacher_layers"
+    return CardFacts(
+        name=config.name or "Student",
+        run_id=run_id,
+        base=distillation.teacher_of(app, ids[0]) if thinned else student.model,
+        layers=f"{student.keep_layers} evenly kept layers" if thinned else "the weights",
+        created=time.strftime("%Y-%m-%d", time.gmtime((run.path / "student" / "config.json").stat().st_mtime)),
+        data=[
+            {**listed[part.dataset_id], "loss": part.loss.replace("_", " "), "weight": f"{part.weight:g}"}
+            for part, version in zip(config.slices, versions, strict=True)
+            if version is not None
+        ],
+        sources=datasets.provenance(app.store, ids),
+        decisions=datasets.decided(app.store, ids),
+        training=_training(config),
+        heldout=_heldout(app, run_id),
+        compared=_compared(app, config.project_id, run_id),
+    )
+
+
+def _training(config: DistillConfig) -> dict[str, Any]:
+    names = ("epochs", "max_steps", "batch_size", "learning_rate", "max_length", "on_policy", "seed")
+    return {
+        "losses": config.arm,
+        **{name: getattr(config, name) for name in names},
+        "adapter": config.student.adapter,
+    }
+
+
+def _heldout(app: App, run_id: str) -> dict[str, tuple[float, float]]:
+    series: dict[str, list[float]] = {}
+    for point in distillation.curves(app, [run_id]):
+        if point["split"] == "heldout":
+            series.setdefault(point["name"], []).append(point["value"])
+    return {name: (values[0], values[-1]) for name, values in series.items()}
+
+
+def _compared(app: App, project_id: str, run_id: str) -> dict[str, dict[str, dict[str, float]]]:
+    found = [r for r in runs.list_runs(app.store, project_id, "evaluate") if r["config"]["train_run_id"] == run_id]
+    return evaluation.summary(app, found[0]["run_id"]) if found else {}
+
+
+def card(app: App, run_id: str) -> str:
+    """The model card of a run's student, in Markdown."""
+    return model_card(facts(app, run_id))
+
+
+def start_export(app: App, run_id: str, form: str) -> RunDir:
+    """Make a copy to take away, with its card; raises ConfigError for an unknown format."""
+    if form not in FORMATS:
+        raise ConfigError(f'unknown format "{form}"; known: {", ".join(FORMATS)}.')
+    found = facts(app, run_id)
+    entries = entries_of(found.sources)
+    config = ExportStudentConfig(
+        project_id=app.run_dir(run_id).config().get("project_id", ""),
+        train_run_id=run_id,
+        student_path=str(app.run_dir(run_id).path / "student"),
+        name=lawful_name(found.name, entries),
+        description=f"Student of {found.base}, training run {run_id}",
+        licence=entries[0].terms if len(entries) == 1 else "",
+        form=form,  # pyright: ignore[reportArgumentType]
+    )
+    run = app.create_run("export", config)
+    write_atomic(run.path / CARD, model_card(found).encode())
+    return app.launch(run)
+
+
+def exports(app: App, run_id: str) -> list[dict[str, Any]]:
+    """Copies of a run's student, newest first, with their status."""
+    project = app.run_dir(run_id).config().get("project_id", "")
+    found = runs.list_runs(app.store, project, "export")
+    return [r | {"status": app.status(r["run_id"])} for r in found if r["config"]["train_run_id"] == run_id]
+
+
+def folder_of(app: App, export_id: str) -> Path:
+    """Where a finished copy lies."""
+    return app.run_dir(export_id).path / "copy"
+
+
+def archive(app: App, export_id: str) -> Path:
+    """One file to download: the GGUF itself would lose its card, so both are a zip without compression."""
+    folder = folder_of(app, export_id)
+    target = app.folders.exports / f"{export_id}.zip"
+    if not target.exists():
+        import zipfile
+
+        scratch = target.with_suffix(".tmp")
+        with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as file:
+            for path in sorted(folder.iterdir()):
+                file.write(path, path.name)
+        scratch.replace(target)
+    return target
+
+
+def copy_to(app: App, export_id: str, target: Path) -> list[Path]:
+    """Copy a finished export to a new or empty folder; returns the files."""
+    if target.exists() and any(target.iterdir()):
+        raise ConfigError(f"the folder {target} is not empty; give a new or an empty one.")
+    shutil.copytree(folder_of(app, export_id), target, dirs_exist_ok=True)
+    return sorted(target.iterdir())
