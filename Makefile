@@ -7,7 +7,7 @@ WORKSPACE ?= workspace
 export KD_WORKSPACE := $(abspath $(WORKSPACE))
 
 # `make check` is what to run before a commit: a minute or two; `make test` has everything.
-.PHONY: run setup test lint check fmt demo shots types clean-venv
+.PHONY: run setup test test-kills lint check fmt demo shots types clean-venv
 
 run: setup
 	@$(BIN)/kd ui --sample
@@ -22,6 +22,10 @@ $(VENV)/.installed: pyproject.toml tools/install.sh
 
 test: setup
 	@$(BIN)/python -m pytest tests
+
+# Training killed 25 times, between steps and while saving; a few minutes.
+test-kills: setup
+	@KD_KILLS=25 $(BIN)/python -m pytest tests/workers/test_distill.py -s -k killed_and_paused
 
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .

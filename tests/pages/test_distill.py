@@ -1,0 +1,123 @@
+"""The Distill page: from a training back to its rows, what its student says, sweeps, and the copy to take away."""
+
+from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.jobs.reporter import Reporter
+from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.services import datasets
+from kdcore.services.app import open_app
+from tests.pages.test_pages import populated, project, run_page, texts
+
+__all__ = ["populated", "project", "run_page"]
+PAGE = "pages/6_Distill.py"
+FAILED = "distill-20260101-000000-fail"
+
+
+def trained(root, project_id: str, name: str, value: float, **changes) -> tuple[str, list[str]]:
+    """A run that is done, as its worker would have left it; its id and the samples that it learnt from."""
+    app = open_app(root)
+    [version] = datasets.list_datasets(app, project_id)
+    rows = [row["sample_id"] for row in datasets.rows_of(app, version["dataset_id"], "train")]
+    [held, *_] = datasets.rows_of(app, version["dataset_id"], "heldout")
+    config = DistillConfig(
+        project_id=project_id, name="Tutor", slices=(SliceConfig(dataset_id=version["dataset_id"]),), **changes
+    )
+    run = RunDir.create(app.folders.runs, f"distill-{name}", config.model_dump(mode="json"))
+    run.write_status(Status("queued", epoch=1))
+    with Reporter(run, 1) as reporter:
+        for step in (1, 2):
+            reporter.metric(step, "train", {"loss": 4.0 / step, "learning_rate": 1e-4, "grad_norm": 1.0})
+            reporter.learnt(step, [(rows[step], 0, 4.0 / step), (rows[0], 0, 1.0)])
+        reporter.metric(2, "heldout", {"forward_kl": value, "preferred": 0.75})
+        body = {"kind": "train_answer", "attempt": 1, "step": 2, "sample_id": held["sample_id"]}
+        reporter.append(body | {"completion": "what the student said"})
+    app.tick()
+    app.close()
+    return run.run_id, rows
+
+
+def test_each_part_of_a_run_that_told_nothing_says_what_is_missing(run_page, populated):
+    for view, words in {
+        "rows": "No rows are known of this step",
+        "answers": "The student has said nothing yet",
+        "compare": "No sweep yet",
+        "curves": "The first point comes with the first step",
+    }.items():
+        assert words in texts(run_page(PAGE, project=populated, run=FAILED, see=view)), view
+
+
+def test_from_a_step_to_its_rows_and_on_to_the_data(run_page, populated, tmp_path):
+    run, rows = trained(tmp_path / "ws", populated, "20260102-000000-aaaa", 3.0)
+    at = run_page(PAGE, project=populated, run=run, see="rows", step="2")
+    step, hardest = at.dataframe
+    assert list(step.value["loss"]) == [2.0, 1.0]
+    assert list(hardest.value["times met"]) == [1, 1, 2]
+    said = run_page(PAGE, project=populated, run=run, see="answers")
+    assert "after step 2" in texts(said)
+    card = run_page("pages/3_Explore.py", project=populated, sample=rows[0])
+    labels = [element.proto.label for element in card.get("page_link")]
+    assert any("met 2 times, loss 1.00 → 1.00" in label for label in labels)
+
+
+def test_a_sweep_is_started_with_what_was_chosen_and_compared(run_page, populated, tmp_path, monkeypatch):
+    from kdcore.services import sweeps
+
+    asked = []
+
+    def start(app, project_id, config, **plan):
+        asked.append(plan)
+        return [FAILED]
+
+    monkeypatch.setattr(sweeps, "start", start)
+    at = run_page(PAGE, project=populated)
+    at.text_input(key="sweep.seeds").set_value("0, x").run()
+    assert 'Seeds is "0, x"' in texts(at)
+    at.text_input(key="sweep.seeds").set_value("0, 1")
+    at.text_input(key="sweep.rows").set_value("5, 0")
+    at.multiselect(key="sweep.losses").set_value(["forward_kl", "reverse_kl"]).run()
+    assert "Start 8 trainings" in texts(at)
+    at.button(key="sweep.start").click().run()
+    assert asked == [{"losses": ["forward_kl", "reverse_kl"], "seeds": [0, 1], "rows": [5, 0]}]
+    assert at.query_params["see"] == "compare"
+
+
+def test_runs_of_a_sweep_are_a_table_of_means(run_page, populated, tmp_path):
+    sweep = "sweep-20260103-000000-cccc"
+    for number, value in enumerate((1.0, 2.0, 3.0)):
+        trained(tmp_path / "ws", populated, f"20260103-00000{number}-bbbb", value, seed=number, sweep=sweep)
+    at = run_page(PAGE, project=populated, see="compare")
+    assert any("3 of 3 trainings done" in element.proto.text for element in at.get("progress"))
+    [table] = at.dataframe
+    assert list(table.value["losses"]) == ["forward kl"]
+    assert list(table.value["seeds"]) == [3]
+    assert table.value["distance to the teacher (forward KL)"][0].startswith("2.000 ± 2.48")
+
+
+def test_losses_show_only_the_settings_that_they_have(run_page, populated, monkeypatch):
+    from kdcore.errors import ConfigError
+    from kdcore.services import distillation
+
+    asked = []
+
+    def keep(app, project_id, config):
+        asked.append(config)
+        raise ConfigError("kept for the test.")
+
+    monkeypatch.setattr(distillation, "start_run", keep)
+    at = run_page(PAGE, project=populated)
+    at.selectbox(key="loss-0").set_value("dpo").run()
+    assert "needs rows with two answers" in texts(at)
+    assert not any(box.key == "slice-0.targets" for box in at.selectbox)
+    at.number_input(key="slice-0.preference_beta").set_value(0.4)
+    at.selectbox(key="similarity.loss").set_value("hidden_cosine").run()
+    at.number_input(key="similarity.layers").set_value(3).run()
+    at.button(key="distill.start").click().run()
+    [config] = asked
+    assert (config.slices[0].loss, config.slices[0].preference_beta) == ("dpo", 0.4)
+    assert (config.similarity.loss, config.similarity.layers) == ("hidden_cosine", 3)
+    assert config.needs_teacher
+
+
+def test_the_card_of_a_student_is_shown(run_page, populated):
+    at = run_page(PAGE, project=populated, run=FAILED, see="take")
+    assert any("accept: 1 rows" in element.proto.body for element in at.get("html"))
+    assert "One file for llama.cpp" in texts(at)
