@@ -105,9 +105,9 @@ def rows_of(app: App, dataset_id: str, split: str | None = None) -> list[dict[st
     return datasets.rows_of(app.store, dataset_id, split)
 
 
-def topics(app: App, dataset_id: str) -> list[str]:
-    """Topics that a version's training rows have."""
-    return datasets.topics(app.store, dataset_id)
+def labels(app: App, dataset_id: str) -> dict[str, list[str]]:
+    """Topics, teachers, tags and picks that a version's training rows have."""
+    return datasets.labels(app.store, dataset_id)
 
 
 def diff(app: App, old: str, new: str) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import signals
+from kdcore.models import resolve
 from kdcore.services.app import App
 from kdcore.store import datasets, projects
 
@@ -51,16 +52,18 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
 
     Its held-out rows are all there whatever is selected, so that recipes are measured on the same questions.
 
-    Token ids and top-k are those of ``teacher``; rows of another teacher carry text only. Raises ConfigError
-    where one version trains on what another holds out, or a selection leaves nothing to train on.
+    Token ids and top-k are those of ``teacher`` and of teachers with the same tokens as it; rows of any other carry
+    text only. Raises ConfigError where one version trains on what another holds out, or a selection leaves nothing
+    to train on.
     """
     slices = [texts(app, _drawn(_selected(app, part, split), part)) for part in parts]
     refuse_leaks(slices)
+    alike = same_tokens(app, teacher, {row["teacher"] for frozen in slices for row in frozen})
     rows: list[dict[str, Any]] = []
     for number, frozen in enumerate(slices):
         stored = _signals(app, frozen)
         for row in frozen:
-            own = not row["edited"] and row["teacher"] == teacher
+            own = not row["edited"] and row["teacher"] in alike
             signal = stored.get(row["sample_id"], {}) if own else {}
             rows.append(
                 {
@@ -79,6 +82,25 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     pq.write_table(table, path, compression="zstd")
     return table
+
+
+def same_tokens(app: App, teacher: str, others: set[str]) -> set[str]:
+    """Those of some teachers whose token ids mean what ``teacher``'s mean; itself among them."""
+    own = _tokens(app, teacher)
+    return {teacher} | {name for name in others if own is not None and _tokens(app, name) == own}
+
+
+def _tokens(app: App, teacher: str) -> str | None:
+    """A hash of a local model's whole vocabulary; None for a model that is not here."""
+    try:
+        folder = resolve(teacher, app.folders.models)
+        data = json.loads(((folder or Path()) / "tokenizer.json").read_bytes()) if folder else None
+    except (ConfigError, OSError, ValueError):
+        return None
+    if data is None:
+        return None
+    added = [(token["id"], token["content"]) for token in data.get("added_tokens", [])]
+    return ids.stable_hash(data["model"].get("vocab"), added, length=32)
 
 
 def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:

@@ -121,14 +121,19 @@ def main_teacher(store: Store, dataset_id: str) -> str | None:
     )
 
 
-def topics(store: Store, dataset_id: str) -> list[str]:
-    """Topics of a version's training rows, in order of the alphabet."""
-    found = store.rows(
-        "SELECT DISTINCT s.topic FROM dataset_rows d JOIN samples s USING (sample_id) "
-        "WHERE d.dataset_id = ? AND d.split = 'train' AND s.topic <> '' ORDER BY 1",
+def labels(store: Store, dataset_id: str) -> dict[str, list[str]]:
+    """What a version's training rows can be narrowed by: their topics, teachers, tags, and the picks they are in."""
+    one = store.one(
+        "WITH own AS (SELECT sample_id FROM dataset_rows WHERE dataset_id = ? AND split = 'train') SELECT "
+        "(SELECT list(DISTINCT s.topic ORDER BY s.topic) FROM samples s JOIN own USING (sample_id) "
+        "WHERE s.topic <> '') AS topics, "
+        "(SELECT list(DISTINCT s.teacher ORDER BY s.teacher) FROM samples s JOIN own USING (sample_id)) AS teachers, "
+        "(SELECT list(DISTINCT t.tag ORDER BY t.tag) FROM current_tags t JOIN own USING (sample_id)) AS tags, "
+        "(SELECT list(DISTINCT v.filter ORDER BY v.filter) FROM current_verdicts v JOIN own USING (sample_id) "
+        "WHERE v.filter LIKE 'pick: %') AS picks",
         [dataset_id],
     )
-    return [row["topic"] for row in found]
+    return {name: list(values or []) for name, values in (one or {}).items()}
 
 
 def provenance(store: Store, dataset_ids: list[str]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.distillation import DistillConfig, SimilarityConfig, SliceConfig, StudentConfig
-from kdcore.configs.selection import ColumnIs
+from kdcore.configs.selection import All, ColumnIs, HasTag, HasVerdict, Selection
 from kdcore.distill.losses import LOSSES
 from kdcore.errors import ConfigError
 from kdcore.services import datasets, distillation, sweeps
@@ -129,20 +129,31 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
     if not alone:
         values["weight"] = st.number_input(f"Weight {number + 1}", 0.01, 100.0, 1.0, key=f"weight-{number}")
     with st.expander("More about this slice", icon=":material/tune:"):
-        topics = st.multiselect(
-            "Only these topics",
-            datasets.topics(app, version),
-            placeholder="all topics",
-            key=f"topics-{number}-{version}",
-        )
-        if topics:
-            values["selection"] = ColumnIs(column="topic", op="in", values=tuple(topics))
+        narrowed = _narrowed(datasets.labels(app, version), f"{number}-{version}")
+        if narrowed:
+            values["selection"] = narrowed[0] if len(narrowed) == 1 else All(parts=tuple(narrowed))
         values |= forms.draw(SliceConfig, f"slice-{number}", ["rows", *OWN_FIELDS.get(loss, [])])
         if LOSSES[loss].kind == "divergence":
             values |= forms.draw(SliceConfig, f"slice-{number}", ["targets"])
             if values["targets"] == "live":
                 values |= forms.draw(SliceConfig, f"slice-{number}", ["temperature"])
     return values
+
+
+def _narrowed(labels: dict[str, list[str]], key: str) -> list[Selection]:
+    """Which of the version's training rows: by topic, by teacher, by tag, by a pick."""
+    parts: list[Selection] = []
+    if topics := st.multiselect("Only these topics", labels["topics"], placeholder="all", key=f"topics-{key}"):
+        parts.append(ColumnIs(column="topic", op="in", values=tuple(topics)))
+    if len(labels["teachers"]) > 1 and (
+        teachers := st.multiselect("Only these teachers", labels["teachers"], placeholder="all", key=f"by-{key}")
+    ):
+        parts.append(ColumnIs(column="teacher", op="in", values=tuple(teachers)))
+    if labels["tags"] and (tag := st.selectbox("Only this tag", labels["tags"], index=None, key=f"tag-{key}")):
+        parts.append(HasTag(tag=tag))
+    if labels["picks"] and (pick := st.selectbox("Only this pick", labels["picks"], index=None, key=f"pick-{key}")):
+        parts.append(HasVerdict(filter=pick, passed=True))
+    return parts
 
 
 def _sweep(app: App, project_id: str, config: DistillConfig) -> None:

@@ -87,12 +87,14 @@ def _draw_map(page, address: str):
 
 
 # where the first drawn point lies in the window, and the middle of the other points, in pixels
-FIRST_POINT = """() => {
-    const plot = [...document.querySelectorAll(".js-plotly-plot")].find(p => p.data.some(t => t.type == "scattergl"));
+MAP = """const plot = [...document.querySelectorAll(".js-plotly-plot")]
+    .find(p => p.data.some(t => t.type == "scattergl"))"""
+FIRST_POINT = f"""() => {{
+    {MAP};
     const box = plot.querySelector(".nsewdrag").getBoundingClientRect(), layout = plot._fullLayout;
     const trace = plot.data.find(t => t.x && t.x.length);
     return [box.x + layout.xaxis.l2p(trace.x[0]), box.y + layout.yaxis.l2p(trace.y[0])];
-}"""
+}}"""
 
 
 def wait_for_map(page, timeout: float):
@@ -139,6 +141,7 @@ def _lasso_and_reopen(page, address: str):
     wait_for_map(page, 60_000)
     page.get_by_role("radio", name="Lasso").click()
     settled(page)
+    page.wait_for_function(f"() => {{ {MAP}; return plot && plot._fullLayout.dragmode == 'lasso' }}")
     wait_for_map(page, 60_000)
     x, y = first_point(page)
     corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 30)]

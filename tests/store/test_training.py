@@ -1,18 +1,21 @@
 """What a training wrote is read back: rows of a step, the hardest rows, answers, sweeps and their queue."""
 
+import json
 import math
 from pathlib import Path
 
 import pytest
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.configs.selection import IsOneOf
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import launcher
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import datasets, distillation, exploration, generation, projects, sweeps
+from kdcore.services import datasets, distillation, exploration, generation, marks, projects, sweeps
 from kdcore.services.app import App, rebuild
+from kdcore.services.training_input import same_tokens
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 
@@ -140,3 +143,27 @@ def test_results_are_means_over_seeds_of_the_runs_that_are_done(app: App, versio
     assert (row["arm"], row["rows"], found["mean"], found["n"]) == ("forward kl", 0, 2.0, 3)
     assert found["high"] == pytest.approx(2 + 4.303 / math.sqrt(3), abs=1e-3)
     assert math.isnan(sweeps.interval([1.0])["low"])
+
+
+def test_rows_of_several_teachers_keep_their_top_k_where_the_tokens_are_the_same(app: App, tmp_path: Path):
+    def folder(name: str, vocabulary: dict[str, int]) -> str:
+        path = tmp_path / name
+        path.mkdir()
+        (path / "config.json").write_text("{}")
+        tokenizer = {"model": {"type": "BPE", "vocab": vocabulary}, "added_tokens": [{"id": 9, "content": "<end>"}]}
+        (path / "tokenizer.json").write_text(json.dumps(tokenizer))
+        return str(path)
+
+    one, two, other = folder("one", {"a": 0}), folder("two", {"a": 0}), folder("other", {"a": 1})
+    assert same_tokens(app, one, {one, two, other, "org/on-the-hub", "gone"}) == {one, two}
+    assert same_tokens(app, "gone", {one}) == {"gone"}
+
+
+def test_training_rows_can_be_narrowed_by_what_they_carry(app: App, version: dict):
+    rows = [r["sample_id"] for r in datasets.rows_of(app, version["dataset_id"], "train")]
+    marks.tag(app, version["project_id"], IsOneOf(sample_ids=(rows[0],)), "hard", "me", present=True)
+    found = datasets.labels(app, version["dataset_id"])
+    assert found["tags"] == ["hard"]
+    assert found["teachers"] == ["scripted"]
+    assert found["picks"] == []
+    assert set(found["topics"]) <= {f"topic {i}" for i in range(5)}
