@@ -54,6 +54,12 @@ class SliceConfig(Config):
     preference_beta: float = Field(
         default=0.1, gt=0, le=10, description="dpo, kto: how strictly the student stays near where it began"
     )
+    focus: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of each answer's words that learn: those of most doubt, by the stored top-k",
+    )
     rows: int = Field(default=0, ge=0, description="At most this many training rows, drawn by the seed; 0 takes all")
 
     @model_validator(mode="after")
@@ -64,6 +70,11 @@ class SliceConfig(Config):
             raise ValueError(
                 f"the temperature is {self.temperature:g}, but the stored top-k has no words to soften; "
                 "use the live teacher or temperature 1"
+            )
+        if self.focus != 1 and self.targets == "live":
+            raise ValueError(
+                f"the focus is {self.focus:g}, but the words of most doubt are known from the stored top-k; "
+                "compare with that, or set the focus to 1"
             )
         return self
 

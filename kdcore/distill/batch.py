@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -23,6 +24,11 @@ class Teaching:
     kinds: tuple[int, ...]
     live: tuple[bool, ...]
     ranks: tuple[bool, ...]
+    focus: tuple[float, ...] = ()  # share of each answer's tokens that learn, the least certain; () is all
+
+    def focus_of(self, part: int) -> float:
+        """The focus of one slice."""
+        return self.focus[part] if self.focus else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class _Plain:
     """The rows that learn token by token."""
 
     def __init__(self) -> None:
-        self.spans: list[tuple[int, int, int]] = []  # sequence, prompt length, supervised tokens
+        self.spans: list[tuple[int, int, np.ndarray]] = []  # sequence, prompt length, places in the answer
         self.labels: list[Tensor] = []
         self.slices: list[Tensor] = []
         self.owners: list[Tensor] = []
@@ -125,15 +131,18 @@ class _Plain:
         self.topk: list[tuple[int, np.ndarray | None, np.ndarray | None]] = []
 
     def add(self, place: int, row: Row, sequence: int, teaching: Teaching) -> None:
-        count = row.supervised
         kind, live = teaching.kinds[row.slice], teaching.live[row.slice]
         has = row.topk_ids is not None and kind != TEXT and not live
-        self.spans.append((sequence, row.prompt_length, count))
-        self.labels.append(torch.tensor(row.ids[row.prompt_length :], dtype=torch.long))
+        places = least_certain(row, teaching.focus_of(row.slice)) if has else np.arange(row.supervised)
+        count = len(places)
+        ids = np.asarray(row.ids[row.prompt_length :], dtype=np.int64)
+        self.spans.append((sequence, row.prompt_length, places))
+        self.labels.append(torch.from_numpy(ids[places]))
         self.slices.append(torch.full((count,), row.slice, dtype=torch.long))
         self.owners.append(torch.full((count,), place, dtype=torch.long))
         self.kinds.append(torch.full((count,), kind if has or live else TEXT, dtype=torch.long))
-        self.topk.append((count, row.topk_ids if has else None, row.topk_logprobs if has else None))
+        ids_k, logprobs_k = (row.topk_ids, row.topk_logprobs) if has else (None, None)
+        self.topk.append((count, _at(ids_k, places), _at(logprobs_k, places)))
 
     def targets(self, weights: Tensor) -> Targets:
         k = max((ids.shape[1] for _, ids, _ in self.topk if ids is not None), default=0)
@@ -153,7 +162,7 @@ class _Contests:
 
     def __init__(self) -> None:
         self.contests: list[Contest] = []
-        self.spans: list[tuple[int, int, int]] = []
+        self.spans: list[tuple[int, int, np.ndarray]] = []
         self.labels: list[Tensor] = []
         self.owners: list[Tensor] = []
 
@@ -162,7 +171,7 @@ class _Contests:
         for number, ids in enumerate(row.answers):
             count = max(0, len(ids) - row.prompt_length)
             self.owners.append(torch.full((count,), len(self.spans), dtype=torch.long))
-            self.spans.append((sequence + number, row.prompt_length, count))
+            self.spans.append((sequence + number, row.prompt_length, np.arange(count)))
             self.labels.append(torch.tensor(ids[row.prompt_length :], dtype=torch.long))
 
     def tensors(self, width: int) -> Ranked:
@@ -170,10 +179,31 @@ class _Contests:
         return Ranked(positions, _joined(self.labels), _joined(self.owners), tuple(self.contests))
 
 
-def _positions(spans: list[tuple[int, int, int]], width: int) -> Tensor:
+def _positions(spans: list[tuple[int, int, np.ndarray]], width: int) -> Tensor:
     """Flat places of the states that predict each span's tokens: one before the token itself."""
-    firsts = [(sequence * width + prompt - 1, count) for sequence, prompt, count in spans]
-    return _joined([torch.arange(first, first + count) for first, count in firsts])
+    return _joined([torch.from_numpy(sequence * width + prompt - 1 + places) for sequence, prompt, places in spans])
+
+
+def least_certain(row: Row, share: float) -> np.ndarray:
+    """Places in the answer of that share of its tokens where the teacher's entropy was highest, in order.
+
+    The entropy is that of the stored top-k with the tail as one category; a token without it counts as certain.
+    """
+    count = row.supervised
+    keep = max(1, math.ceil(share * count)) if count else 0
+    if keep == count or row.topk_logprobs is None:
+        return np.arange(count)
+    logprobs = row.topk_logprobs[:count]
+    p = np.where(logprobs > PADDING / 2, np.exp(logprobs), 0.0)
+    tail = np.clip(1 - p.sum(1), 1e-12, 1)
+    entropy = np.zeros(count)
+    entropy[: len(p)] = -(p * np.where(p > 0, logprobs, 0.0)).sum(1) - tail * np.log(tail)
+    return np.sort(np.argsort(-entropy, kind="stable")[:keep])
+
+
+def _at(array: np.ndarray | None, places: np.ndarray) -> np.ndarray | None:
+    """The rows at some places; those beyond the array have no targets and stay out."""
+    return None if array is None else array[places[places < len(array)]]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

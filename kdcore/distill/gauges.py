@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from kdcore.distill.batch import Batch, Teaching, collate
+from kdcore.distill.body import head_of
 from kdcore.distill.data import Row
 from kdcore.distill.recipe import only
 
@@ -89,6 +90,26 @@ def memory_gb() -> float:
     return psutil.Process().memory_info().rss / 1e9
 
 
+def peak_flops(device: Any, dtype: torch.dtype) -> float:
+    """What the device reaches on a plain product of large matrices, in FLOP/s: the measure of ``mfu``."""
+    size = 4096 if torch.device(device).type == "cuda" else 1024
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = math.inf
+    for _ in range(4):
+        started = time.perf_counter()
+        (a @ b)[0, 0].item()  # waits for the device
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def step_flops(model: Any, batch: Batch) -> float:
+    """FLOP of a training step by the usual count: 6 for each weight and token, the output layer where it is used."""
+    head = head_of(model)
+    weights = sum(p.numel() for p in model.parameters()) - head.numel()
+    learnt = len(batch.positions) + (len(batch.ranked.positions) if batch.ranked is not None else 0)
+    return 6.0 * (weights * int(batch.attention_mask.sum()) + head.numel() * learnt)
+
+
 class Pace:
     """Supervised tokens a second, without the time spent on measuring and saving."""
 
@@ -96,15 +117,16 @@ class Pace:
         self._clock = clock
         self._last = clock()
         self._seconds = 0.0
+        self.last_s = 1.0
         self._steps = 0
 
     def tick(self, tokens: int) -> float:
         """A step is over; its tokens a second."""
         now = self._clock()
-        spent, self._last = now - self._last, now
-        self._seconds += spent
+        self.last_s, self._last = max(now - self._last, 1e-9), now
+        self._seconds += self.last_s
         self._steps += 1
-        return tokens / max(spent, 1e-9)
+        return tokens / self.last_s
 
     def pause(self) -> None:
         """Leave out the time since the last step."""

@@ -14,7 +14,7 @@ from kdcore.configs.distillation import FROM_REFERENCE, DistillConfig
 from kdcore.distill import checkpoint
 from kdcore.distill.batch import batches, collate
 from kdcore.distill.data import Row
-from kdcore.distill.gauges import Pace, by_row, by_slice, memory_gb, pulls
+from kdcore.distill.gauges import Pace, by_row, by_slice, memory_gb, peak_flops, pulls, step_flops
 from kdcore.distill.learner import Learner
 from kdcore.distill.on_policy import is_on_policy, rollouts
 from kdcore.distill.runaway import Runaway
@@ -24,6 +24,7 @@ from kdcore.distill.student import kept_layers
 from kdcore.errors import JobError
 
 Measures = dict[str, float]
+PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 class Pen(Protocol):
@@ -149,6 +150,7 @@ def train(job: Job, pen: Pen) -> None:
         measure(0)
     pen.phase("training")
     student.train()
+    peak = peak_flops(accelerator.device, getattr(torch, PRECISIONS[job.mixed_precision]))
     pace = Pace()
     saved = step
 
@@ -190,6 +192,7 @@ def train(job: Job, pen: Pen) -> None:
                 "learning_rate": rate,
                 "grad_norm": float(norm),
                 "tokens_per_s": pace.tick(learnt),
+                "mfu": step_flops(student, batch) / pace.last_s / peak,
                 "memory_gb": memory_gb(),
                 **by_slice(token_losses, batch, losses, len(config.slices)),
                 **figures,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kdcore.configs.distillation import RANKING_LOSSES, SliceConfig
 from kdcore.distill.batch import Teaching
@@ -27,6 +28,7 @@ def teaching_of(slices: Sequence[SliceConfig]) -> tuple[tuple[Term, ...], Teachi
         kinds=tuple(kinds),
         live=tuple(kind != TEXT and terms[kind].live for kind in kinds),
         ranks=tuple(part.loss in RANKING_LOSSES for part in slices),
+        focus=tuple(part.focus for part in slices),
     )
 
 
@@ -37,9 +39,5 @@ def heldout_teaching(slices: int) -> Teaching:
 
 def only(number: int, teaching: Teaching) -> Teaching:
     """The recipe with one slice's weight alone, with none for a number that no slice has."""
-    return Teaching(
-        tuple(weight if place == number else 0.0 for place, weight in enumerate(teaching.weights)),
-        teaching.kinds,
-        teaching.live,
-        teaching.ranks,
-    )
+    weights = tuple(weight if place == number else 0.0 for place, weight in enumerate(teaching.weights))
+    return replace(teaching, weights=weights)

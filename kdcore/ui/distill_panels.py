@@ -27,6 +27,7 @@ GAUGES = {
     "learning_rate": ("Learning rate", ""),
     "tokens_per_s": ("Speed", "supervised tokens/s"),
     "grad_norm": ("Gradient before clipping", "norm"),
+    "mfu": ("Share of the machine's arithmetic (MFU)", "of a plain matrix product"),
     "memory_gb": ("Memory", "GB"),
     "margin": ("Margin of the better answer", "nats"),
     "preferred": ("The better answer is likelier", "share of the step's pairs"),

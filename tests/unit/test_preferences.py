@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from kdcore.configs.distillation import DistillConfig, SimilarityConfig, SliceConfig
-from kdcore.distill.batch import Teaching, collate
+from kdcore.distill.batch import Teaching, collate, least_certain
 from kdcore.distill.data import Row
+from kdcore.distill.gauges import peak_flops, step_flops
 from kdcore.distill.learner import Learner
 from kdcore.distill.loop import make_learner
 from kdcore.distill.losses import ranking
@@ -194,3 +196,27 @@ def test_a_row_of_a_ranking_slice_takes_one_sequence_for_each_answer():
     width = batch.input_ids.shape[1]
     for position, label in zip(batch.ranked.positions.tolist(), batch.ranked.labels.tolist(), strict=True):
         assert int(batch.input_ids[position // width, position % width + 1]) == label
+
+
+def test_with_a_focus_only_the_words_of_most_doubt_learn():
+    sure, unsure = np.log([0.97, 0.01]), np.log([0.5, 0.45])
+    logprobs = np.stack([sure, unsure, sure, unsure, sure])
+    row = Row("a", 0, 2, [1, 2, 11, 12, 13, 14, 15], False, np.arange(10).reshape(5, 2), logprobs)
+    teaching = Teaching((1.0,), (0,), (False,), (False,), (0.4,))
+    batch = collate([row], 0, teaching)
+    assert batch.targets.labels.tolist() == [12, 14]
+    assert batch.positions.tolist() == [2, 4]
+    assert batch.targets.topk_ids.tolist() == [[2, 3], [6, 7]]
+    assert batch.targets.weights.sum().item() == pytest.approx(1)
+    assert len(collate([row], 0, Teaching((1.0,), (0,), (False,), (False,))).positions) == 5
+    assert least_certain(row, 0.01).tolist() in ([1], [3])
+
+
+def test_the_flops_of_a_step_count_body_and_head_where_they_are_used():
+    student = model()
+    learner = Learner(student, [SliceConfig(dataset_id="d", loss="sequence_level_kd")], 8)
+    batch = collate(plain(2), 0, learner.teaching)
+    head = VOCAB * 16
+    body = sum(p.numel() for p in student.parameters()) - head
+    assert step_flops(student, batch) == 6 * (body * 10 + head * 6)
+    assert peak_flops("cpu", torch.float32) > 1e8
