@@ -25,7 +25,7 @@ test: setup
 
 # Training killed 25 times, between steps and while saving; a few minutes.
 test-kills: setup
-	@KD_KILLS=25 $(BIN)/python -m pytest tests/workers/test_distill.py -s -k killed_and_paused
+	@KD_KILLS=25 $(BIN)/python -m pytest tests/workers/test_distill_kills.py -s -k killed_and_paused
 
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .

@@ -128,17 +128,20 @@ def export(arguments: Arguments) -> dict[str, Any]:
     """``kd export``: a dataset version, or with --run the student of a training."""
     if bool(arguments.run) == bool(arguments.dataset):
         raise ConfigError("kd export needs a dataset version or --run with a training run, one of the two.")
+    out = Path(arguments.out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out is {out}, which is there already; give a new or an empty folder.")
     with open_workspace(arguments) as app:
         if arguments.run:
             run = students.start_export(app, arguments.run, arguments.format or "safetensors")
             finish(app, run.run_id)
-            copied = students.copy_to(app, run.run_id, Path(arguments.out))
+            copied = students.copy_to(app, run.run_id, out)
             return {
                 "run_id": arguments.run,
                 "format": arguments.format or "safetensors",
                 "files": [str(f) for f in copied],
             }
-        files = datasets.export(app, arguments.dataset, arguments.format or "chat_jsonl", Path(arguments.out))
+        files = datasets.export(app, arguments.dataset, arguments.format or "chat_jsonl", out)
     return {
         "dataset_id": arguments.dataset,
         "format": arguments.format or "chat_jsonl",
@@ -190,20 +193,13 @@ def distill(arguments: Arguments) -> dict[str, Any]:
 def _sweep(app: App, project: str, config: DistillConfig, arguments: Arguments) -> dict[str, Any]:
     """``kd distill`` over several losses, seeds or budgets, parted by commas."""
     losses = [name for name in arguments.losses.split(",") if name]
-    numbers = {name: _numbers(name, getattr(arguments, name)) for name in ("rows", "seeds")}
+    numbers = {name: sweeps.whole_numbers(f"--{name}", getattr(arguments, name)) for name in ("rows", "seeds")}
     made = sweeps.start(app, project, config, losses, **numbers)
     sweeps.wait(app, made)
     states = {run_id: app.status(run_id).state for run_id in made}
     if failed := [run_id for run_id, state in states.items() if state != "done"]:
         raise JobError(f"{len(failed)} of {len(made)} trainings did not end well, such as {failed[0]}.")
     return {"runs": states, "results": sweeps.results(app, made)}
-
-
-def _numbers(name: str, text: str) -> list[int]:
-    parts = [part for part in text.split(",") if part]
-    if not all(part.isdigit() for part in parts):
-        raise ConfigError(f'--{name} is "{text}"; expected whole numbers parted by commas, such as 0,1,2.')
-    return [int(part) for part in parts]
 
 
 def evaluate(arguments: Arguments) -> dict[str, Any]:

@@ -159,6 +159,15 @@ class DistillConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _inner_states_need_tokens(self) -> DistillConfig:
+        if self.similarity.loss != "none" and all(part.loss in RANKING_LOSSES for part in self.slices):
+            raise ValueError(
+                "inner states are compared where a text or a divergence is learnt, and every slice ranks; "
+                "add such a slice, or set the similarity to none"
+            )
+        return self
+
     @property
     def needs_teacher(self) -> bool:
         """Whether the teacher itself is in memory while the student trains."""

@@ -110,12 +110,13 @@ def train(job: Job, pen: Pen) -> None:
     learner, optimizer = accelerator.prepare(learner, optimizer)
     eval_every = config.eval_every or max(1, total // 5)
     save_every = config.save_every or max(1, total // 4)
-    remember_reference(job, pen, accelerator.device)
+    with accelerator.autocast():  # as it is measured and trained
+        remember_reference(job, pen, accelerator.device)
     probe = Probe(job.heldout, len(config.slices), teaching.ranks, config.batch_size, job.pad_id)
 
     # ---- where to begin -----------------------------------------------------------------------------
     step = 0
-    guard = Runaway(may_be_zero=any(part.loss == "rrhf" for part in config.slices))
+    guard = Runaway(may_be_zero=any(teaching.ranks))
     found = checkpoint.load_newest(job.folder)
     if found is not None:
         step, tensors, state = found
@@ -125,7 +126,7 @@ def train(job: Job, pen: Pen) -> None:
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["rng"])
-        guard.state = state["guard"]
+        guard.state = state.get("guard", guard.state)  # absent in checkpoints of earlier versions
         pen.phase(f"going on from step {step}")
 
     def save(at: int) -> None:

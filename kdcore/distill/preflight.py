@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import torch
 
-from kdcore.configs.distillation import DistillConfig
+from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig
 from kdcore.distill.batch import batches, collate
 from kdcore.distill.data import Row
 from kdcore.distill.loop import make_learner, planned_steps
@@ -105,15 +105,15 @@ def check_cost(
     for row in group:  # the figures of a reference do not matter for the time
         row.reference = row.reference or (0.0,) * len(row.answers)
     teacher = teacher.to(device).eval() if teacher is not None else None
-    learner = make_learner(config, student.to(device).train(), teacher)
+    learner = make_learner(config, student.to(device).train(), teacher).to(device)
     batch = collate(group, pad_id, learner.teaching).to(device)
     started = time.perf_counter()
     loss, *_ = learner(batch)
     loss.backward()
     student.zero_grad(set_to_none=True)
     report.step_s = time.perf_counter() - started
-    average = _read_tokens(rows) / len(rows) * config.batch_size
-    report.forecast_s = report.step_s * report.steps * average / _read_tokens(group)
+    average = _read_tokens(config, rows) / len(rows) * config.batch_size
+    report.forecast_s = report.step_s * report.steps * average / _read_tokens(config, group)
     if config.on_policy:
         report.warnings.append(
             f"{config.on_policy:.0%} of the steps first let the student write; the forecast does not count that time"
@@ -121,8 +121,9 @@ def check_cost(
     return report
 
 
-def _read_tokens(rows: list[Row]) -> int:
-    return sum(len(ids) for row in rows for ids in row.answers)
+def _read_tokens(config: DistillConfig, rows: list[Row]) -> int:
+    ranked = [part.loss in RANKING_LOSSES for part in config.slices]
+    return sum(len(ids) for row in rows for ids in (row.answers if ranked[row.slice] else [row.ids]))
 
 
 def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, report: Report) -> Report:
@@ -135,7 +136,10 @@ def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, rep
                 "learns": tokenizer.decode(row.ids[row.prompt_length :]),
                 "supervised": row.supervised,
                 "topk": row.topk_ids is not None,
-                "worse": [tokenizer.decode(ids[row.prompt_length :]) for ids in row.rivals],
+                "worse": [
+                    tokenizer.decode(ids[row.prompt_length :])
+                    for ids in (row.rivals if config.slices[row.slice].loss in RANKING_LOSSES else [])
+                ],
             }
         )
     return report

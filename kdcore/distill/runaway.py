@@ -11,7 +11,7 @@ class Runaway:
     """Stops a run whose loss is no number, is nothing, or stays far above where it began.
 
     ``state`` is [steps seen, mean of the first losses, smoothed loss, steps in a row that were too high]; a
-    checkpoint carries it. ``may_be_zero`` for losses that are 0 once every row is learnt (rrhf).
+    checkpoint carries it. ``may_be_zero`` for rankings: once every row is learnt their loss is 0 in float32.
     """
 
     FIRST, TIMES, NATS, PATIENCE, WEIGHT = 5, 2.0, 1.0, 20, 0.9

@@ -107,11 +107,16 @@ def hardest(app: App, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
     return training.hardest(app.store, run_id, limit)
 
 
-def answers(app: App, run_id: str) -> list[dict[str, Any]]:
-    """What the student said to the same questions at each evaluation, with ``rouge_l`` to the frozen answer."""
+def answers(app: App, run_id: str, *, last: bool = False) -> list[dict[str, Any]]:
+    """What the student said at each evaluation, or at the last, with ``rouge_l`` to the frozen answer."""
     versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
-    found = training.answers(app.store, run_id, versions)
+    found = training.answers(app.store, run_id, versions, last=last)
     return [{**row, "rouge_l": rouge_l(row["completion"], row["reference"] or "")} for row in found]
+
+
+def last_heldout(app: App, run_id: str) -> dict[str, float]:
+    """The last value of each held-out measure."""
+    return runs.last_heldout(app.store, run_id)
 
 
 def smooth(values: list[float], weight: float = 0.6) -> list[float]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import DistillConfig, ExportStudentConfig
+from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig, ExportStudentConfig, SliceConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import CardFacts, entries_of, lawful_name, model_card
 from kdcore.jobs.run_dir import RunDir, write_atomic
@@ -29,28 +33,36 @@ def facts(app: App, run_id: str) -> CardFacts:
         raise ConfigError(f"run {run_id} has no student yet; wait until it ends, or stop and keep it.")
     run = app.run_dir(run_id)
     config = load_config(DistillConfig, run.config())
-    versions = [datasets.get(app.store, part.dataset_id) for part in config.slices]
-    listed = {d["dataset_id"]: d for d in datasets.list_datasets(app.store, config.project_id)}
-    ids = [part.dataset_id for part in config.slices]
+    learnt = pq.read_table(run.path / "input.parquet", columns=["sample_id", "slice", "split", "rivals"]).to_pylist()
+    trained = sorted({row["sample_id"] for row in learnt if row["split"] == "train"})
     student = config.student
     thinned = student.init == "teacher_layers"
     return CardFacts(
         name=config.name or "Student",
         run_id=run_id,
-        base=distillation.teacher_of(app, ids[0]) if thinned else student.model,
+        base=distillation.teacher_of(app, config.slices[0].dataset_id) if thinned else student.model,
         layers=f"{student.keep_layers} evenly kept layers" if thinned else "the weights",
         created=time.strftime("%Y-%m-%d", time.gmtime((run.path / "student" / "config.json").stat().st_mtime)),
-        data=[
-            {**listed[part.dataset_id], "loss": part.loss.replace("_", " "), "weight": f"{part.weight:g}"}
-            for part, version in zip(config.slices, versions, strict=True)
-            if version is not None
-        ],
-        sources=datasets.provenance(app.store, ids),
-        decisions=datasets.decided(app.store, ids),
+        data=[_data(app, part, [row for row in learnt if row["slice"] == n]) for n, part in enumerate(config.slices)],
+        sources=datasets.provenance(app.store, trained),
+        decisions=datasets.decided(app.store, trained),
         training=_training(config),
         heldout=_heldout(app, run_id),
         compared=_compared(app, config.project_id, run_id),
     )
+
+
+def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What one slice really taught: its rows as they were written for the worker."""
+    version = datasets.get(app.store, part.dataset_id) or {"name": part.dataset_id, "version": "?", "sha256": ""}
+    train = [row for row in rows if row["split"] == "train" and (row["rivals"] or part.loss not in RANKING_LOSSES)]
+    return {
+        **{name: version[name] for name in ("name", "version", "sha256")},
+        "train": len(train),
+        "heldout": sum(row["split"] == "heldout" for row in rows),
+        "loss": part.loss.replace("_", " "),
+        "weight": f"{part.weight:g}",
+    }
 
 
 def _training(config: DistillConfig) -> dict[str, Any]:
@@ -117,9 +129,7 @@ def archive(app: App, export_id: str) -> Path:
     folder = folder_of(app, export_id)
     target = app.folders.exports / f"{export_id}.zip"
     if not target.exists():
-        import zipfile
-
-        scratch = target.with_suffix(".tmp")
+        scratch = target.with_suffix(f".{uuid.uuid4().hex[:8]}.tmp")  # two sessions may ask at once
         with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as file:
             for path in sorted(folder.iterdir()):
                 file.write(path, path.name)
@@ -129,7 +139,7 @@ def archive(app: App, export_id: str) -> Path:
 
 def copy_to(app: App, export_id: str, target: Path) -> list[Path]:
     """Copy a finished export to a new or empty folder; returns the files."""
-    if target.exists() and any(target.iterdir()):
-        raise ConfigError(f"the folder {target} is not empty; give a new or an empty one.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(f"{target} is there already; give a new or an empty folder.")
     shutil.copytree(folder_of(app, export_id), target, dirs_exist_ok=True)
     return sorted(target.iterdir())

@@ -148,7 +148,7 @@ def rivals(row: dict[str, Any]) -> list[str]:
     """The worse answers of one row, best first, each once."""
     extra = json.loads(row["extra"]) if row["extra"] else {}
     ranked = [str(text) for text in extra.get("ranked") or []]
-    known = ranked[1:] or [str(extra["rejected"])] if ranked or extra.get("rejected") else []
+    known = ranked[1:] or ([str(extra["rejected"])] if extra.get("rejected") else [])
     if row["answer"] != row["given"]:
         known = [row["completion"].strip() or row["given"], *known]
     return [text for text in dict.fromkeys(known) if text and text != row["answer"]]

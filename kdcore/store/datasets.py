@@ -136,23 +136,22 @@ def labels(store: Store, dataset_id: str) -> dict[str, list[str]]:
     return {name: list(values or []) for name, values in (one or {}).items()}
 
 
-def provenance(store: Store, dataset_ids: list[str]) -> list[dict[str, Any]]:
-    """Teacher, terms, prompt version and method of the rows of some versions, with their number, most first."""
+def provenance(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
+    """Teacher, terms, prompt version and method of some samples, with their number, most first."""
     return store.rows(
-        "SELECT s.teacher, s.terms, p.name || ' v' || p.version AS prompt, p.method, "
-        "count(DISTINCT s.sample_id) AS rows FROM dataset_rows d JOIN samples s USING (sample_id) "
-        "LEFT JOIN prompt_versions p USING (prompt_version_id) WHERE d.dataset_id IN (SELECT unnest(?)) "
-        "GROUP BY ALL ORDER BY rows DESC, s.teacher, prompt",
-        [dataset_ids],
+        "SELECT s.teacher, s.terms, p.name || ' v' || p.version AS prompt, p.method, count(*) AS rows "
+        "FROM samples s LEFT JOIN prompt_versions p USING (prompt_version_id) "
+        "WHERE s.sample_id IN (SELECT unnest(?)) GROUP BY ALL ORDER BY rows DESC, s.teacher, prompt",
+        [sample_ids],
     )
 
 
-def decided(store: Store, dataset_ids: list[str]) -> dict[str, int]:
-    """How many rows of some versions people accepted or mended, by their decision."""
+def decided(store: Store, sample_ids: list[str]) -> dict[str, int]:
+    """How many of some samples people accepted or mended, by their decision as it stands now."""
     found = store.rows(
-        "SELECT r.action, count(DISTINCT d.sample_id) AS rows FROM dataset_rows d JOIN current_reviews r "
-        "USING (sample_id) WHERE d.dataset_id IN (SELECT unnest(?)) GROUP BY 1 ORDER BY 1",
-        [dataset_ids],
+        "SELECT action, count(*) AS rows FROM current_reviews WHERE action IN ('accept', 'edit') "
+        "AND sample_id IN (SELECT unnest(?)) GROUP BY 1 ORDER BY 1",
+        [sample_ids],
     )
     return {row["action"]: row["rows"] for row in found}
 

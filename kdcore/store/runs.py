@@ -80,6 +80,16 @@ def curves(store: Store, run_ids: list[str], names: list[str] | None = None) -> 
     return store.rows(sql + " GROUP BY 1, 2, 3, 4 ORDER BY run_id, split, name, step", values)
 
 
+def last_heldout(store: Store, run_id: str) -> dict[str, float]:
+    """The last value of each measure on held-out rows."""
+    found = store.rows(
+        "SELECT name, arg_max(value, step * 1000.0 + attempt) AS value FROM metrics "
+        "WHERE run_id = ? AND split = 'heldout' GROUP BY 1 ORDER BY 1",
+        [run_id],
+    )
+    return {row["name"]: row["value"] for row in found}
+
+
 VERDICTS = pa.schema(
     [
         ("run_id", pa.string()),

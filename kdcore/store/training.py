@@ -30,8 +30,8 @@ ANSWERS = pa.schema(
 )
 # A step that was made again after a kill counts once: what its latest attempt says holds.
 _LATEST = (
-    "SELECT * FROM train_rows t WHERE run_id = ? AND attempt = (SELECT max(attempt) FROM train_rows u "
-    "WHERE u.run_id = t.run_id AND u.step = t.step)"
+    "SELECT t.* FROM train_rows t JOIN (SELECT run_id, step, max(attempt) AS attempt FROM train_rows "
+    "WHERE run_id IN (SELECT unnest(?)) GROUP BY 1, 2) USING (run_id, step, attempt)"
 )
 
 
@@ -62,37 +62,44 @@ def _insert(tx: Cursor, table: str, rows: pa.Table) -> None:
 def rows_of_step(store: Store, run_id: str, step: int) -> list[dict[str, Any]]:
     """``sample_id``, ``slice``, ``loss``, question and answer of the rows of one step, the highest loss first."""
     return store.rows(
-        f"SELECT t.sample_id, t.slice, t.loss, s.question, s.answer, s.topic FROM ({_LATEST} AND step = ?) t "
-        "LEFT JOIN samples s USING (sample_id) ORDER BY t.loss DESC, t.sample_id",
-        [run_id, step],
+        f"SELECT t.sample_id, t.slice, t.loss, s.question, s.answer, s.topic FROM ({_LATEST}) t "
+        "LEFT JOIN samples s USING (sample_id) WHERE t.step = ? ORDER BY t.loss DESC, t.sample_id",
+        [[run_id], step],
     )
 
 
 def hardest(store: Store, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
-    """Rows that the student still found hardest when it last met them, with their first and last loss."""
+    """Rows, by slice, that the student still found hardest when it last met them, with their first and last loss."""
     return store.rows(
-        f"SELECT t.sample_id, arg_min(t.loss, t.step) AS first, arg_max(t.loss, t.step) AS last, count(*) AS times, "
-        f"any_value(s.question) AS question, any_value(s.topic) AS topic FROM ({_LATEST}) t "
-        "LEFT JOIN samples s USING (sample_id) GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?",
-        [run_id, limit],
+        "SELECT t.sample_id, t.slice, arg_min(t.loss, t.step) AS first, arg_max(t.loss, t.step) AS last, "
+        "count(*) AS times, any_value(s.question) AS question, any_value(s.topic) AS topic "
+        f"FROM ({_LATEST}) t LEFT JOIN samples s USING (sample_id) GROUP BY 1, 2 ORDER BY last DESC, 1, 2 LIMIT ?",
+        [[run_id], limit],
     )
 
 
 def losses_of(store: Store, sample_id: str) -> list[dict[str, Any]]:
-    """For each training run that met a sample: how often, and its first and last loss."""
+    """For each training run and slice that met a sample: how often, and its first and last loss."""
+    found = store.rows("SELECT DISTINCT run_id FROM train_rows WHERE sample_id = ?", [sample_id])
     return store.rows(
-        "SELECT run_id, count(DISTINCT step) AS times, arg_min(loss, step) AS first, arg_max(loss, step) AS last "
-        "FROM train_rows WHERE sample_id = ? GROUP BY 1 ORDER BY 1",
-        [sample_id],
+        "SELECT run_id, slice, count(*) AS times, arg_min(loss, step) AS first, arg_max(loss, step) AS last "
+        f"FROM ({_LATEST}) WHERE sample_id = ? GROUP BY 1, 2 ORDER BY 1, 2",
+        [[row["run_id"] for row in found], sample_id],
     )
 
 
-def answers(store: Store, run_id: str, dataset_ids: list[str]) -> list[dict[str, Any]]:
-    """What the student said at each evaluation beside the frozen reference, by sample and step."""
+def answers(store: Store, run_id: str, dataset_ids: list[str], *, last: bool = False) -> list[dict[str, Any]]:
+    """What the student said at each evaluation, or at the last, by sample and step.
+
+    Beside it question and answer as the first of the versions that has the sample froze them.
+    """
     return store.rows(
-        "SELECT a.sample_id, a.step, arg_max(a.completion, a.attempt) AS completion, "
-        "any_value(d.question) AS question, any_value(d.answer) AS reference FROM train_answers a "
-        "LEFT JOIN dataset_rows d ON d.sample_id = a.sample_id AND d.dataset_id IN (SELECT unnest(?)) "
-        "WHERE a.run_id = ? GROUP BY 1, 2 ORDER BY 1, 2",
-        [dataset_ids, run_id],
+        "WITH said AS (SELECT sample_id, step, arg_max(completion, attempt) AS completion FROM train_answers "
+        "WHERE run_id = ? GROUP BY 1, 2), "
+        "frozen AS (SELECT sample_id, arg_min(question, list_position(?, dataset_id)) AS question, "
+        "arg_min(answer, list_position(?, dataset_id)) AS reference FROM dataset_rows "
+        "WHERE dataset_id IN (SELECT unnest(?)) GROUP BY 1) "
+        "SELECT said.*, frozen.question, frozen.reference FROM said LEFT JOIN frozen USING (sample_id) "
+        "WHERE NOT ? OR step = (SELECT max(step) FROM said) ORDER BY sample_id, step",
+        [run_id, dataset_ids, dataset_ids, dataset_ids, last],
     )

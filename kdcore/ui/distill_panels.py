@@ -57,6 +57,7 @@ def live_panel(app: App, run_id: str, draw: Any) -> None:
     @st.fragment(run_every=live.POLL_S if live.is_active(app.status(run_id)) else None)
     def panel() -> None:
         with frame.guard():
+            live.rerun_when_ended(run_id, app.status(run_id))
             draw()
 
     panel()

@@ -9,7 +9,6 @@ import streamlit as st
 from kdcore.configs.distillation import DistillConfig, SimilarityConfig, SliceConfig, StudentConfig
 from kdcore.configs.selection import All, ColumnIs, HasTag, HasVerdict, Selection
 from kdcore.distill.losses import LOSSES
-from kdcore.errors import ConfigError
 from kdcore.services import datasets, distillation, sweeps
 from kdcore.services.app import App
 from kdcore.ui import forms, frame, live, state
@@ -129,7 +128,8 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
     if not alone:
         values["weight"] = st.number_input(f"Weight {number + 1}", 0.01, 100.0, 1.0, key=f"weight-{number}")
     with st.expander("More about this slice", icon=":material/tune:"):
-        narrowed = _narrowed(datasets.labels(app, version), f"{number}-{version}")
+        some = st.toggle("Only some of its rows", key=f"some-{number}")
+        narrowed = _narrowed(datasets.labels(app, version), f"{number}-{version}") if some else []
         if narrowed:
             values["selection"] = narrowed[0] if len(narrowed) == 1 else All(parts=tuple(narrowed))
         values |= forms.draw(SliceConfig, f"slice-{number}", ["rows", *OWN_FIELDS.get(loss, [])])
@@ -160,9 +160,9 @@ def _sweep(app: App, project_id: str, config: DistillConfig) -> None:
     """The same recipe under several losses, budgets and seeds, one training after the other."""
     st.caption("Each combination becomes one training; they run one after the other and are compared below.")
     losses = st.multiselect(
-        "Losses",
+        "Losses" if len(config.slices) == 1 else "Losses of the first slice",
         list(LOSSES),
-        default=[config.slices[0].loss],
+        placeholder="as in the recipe",
         format_func=lambda n: n.replace("_", " "),
         key="sweep.losses",
     )
@@ -171,8 +171,8 @@ def _sweep(app: App, project_id: str, config: DistillConfig) -> None:
     with frame.guard():
         plan = {
             "losses": losses,
-            "seeds": whole_numbers("Seeds", seeds),
-            "rows": whole_numbers("Training rows", budgets),
+            "seeds": sweeps.whole_numbers("Seeds", seeds),
+            "rows": sweeps.whole_numbers("Training rows", budgets),
         }
         count = len(sweeps.plan(config, **plan, sweep=""))
         if st.button(f"Start {count} trainings", type="primary", key="sweep.start", icon=":material/playlist_add:"):
@@ -180,14 +180,6 @@ def _sweep(app: App, project_id: str, config: DistillConfig) -> None:
             state.set_params(run=first, see="compare")
             frame.close_popover("sweep")
             st.rerun()
-
-
-def whole_numbers(label: str, text: str) -> list[int]:
-    """Numbers parted by commas; raises ConfigError for anything else."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isdigit() for part in parts):
-        raise ConfigError(f'{label} is "{text}"; expected whole numbers parted by commas, such as 0, 1, 2.')
-    return [int(part) for part in parts]
 
 
 def _preflight_panel(app: App, run_id: str) -> None:

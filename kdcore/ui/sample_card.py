@@ -70,12 +70,13 @@ def calls(asked: list[dict[str, Any]]) -> None:
             st.code(reply, language=None, wrap_lines=True)
 
 
-def _learnt(met: dict[str, Any] | None) -> str:
-    """How a training run got on with the sample, in words."""
-    if met is None:
-        return ""
-    times = f"{met['times']} times" if met["times"] > 1 else "once"
-    return f" · met {times}, loss {met['first']:.2f}" + (f" → {met['last']:.2f}" if met["times"] > 1 else "")
+def _learnt(losses: list[dict[str, Any]], run_id: str) -> str:
+    """How a training run got on with the sample, slice by slice, in words."""
+    words = ""
+    for met in [entry for entry in losses if entry["run_id"] == run_id]:
+        times = f"{met['times']} times" if met["times"] > 1 else "once"
+        words += f" · met {times}, loss {met['first']:.2f}" + (f" → {met['last']:.2f}" if met["times"] > 1 else "")
+    return words
 
 
 def thread(app: App, sample_id: str) -> None:
@@ -95,9 +96,8 @@ def thread(app: App, sample_id: str) -> None:
         for dataset in line["datasets"]:
             name = f"Dataset: {dataset['name']} v{dataset['version']} ({dataset['split']})"
             frame.link("Datasets", name, dataset=dataset["dataset_id"])
-        met = {entry["run_id"]: entry for entry in line["losses"]}
         for run_id in line["trainings"]:
-            frame.link("Distill", f"Training: {run_id}{_learnt(met.get(run_id))}", run=run_id)
+            frame.link("Distill", f"Training: {run_id}{_learnt(line['losses'], run_id)}", run=run_id)
         for run_id in sorted({e["run_id"] for e in line["evaluations"]}):
             frame.link("Evaluate", f"Evaluation: {run_id}", run=run_id)
     with st.expander("How sure the teacher was", icon=":material/thermometer:"), frame.guard():

@@ -65,6 +65,9 @@ def _results(app: App, run_ids: list[str]) -> None:
     if not table:
         st.caption("The first figures come when the first training has ended.")
         return
+    several = len({row["sweep"] for row in table}) > 1
+    if several:  # other settings may differ too, so each keeps its own line
+        table = [{**row, "arm": f"{row['arm']} ({row['sweep'][6:21]})"} for row in table]
     there = {name for row in table for name in row["measures"]}
     known = [name for name in SWEEP_MEASURES if name in there]
     name: str = st.selectbox(

@@ -49,18 +49,21 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
 
 
 def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list[Row]:
-    """The rows without those of a ranking slice that have one answer only."""
-    kept = [row for row in rows if row.rivals or config.slices[row.slice].loss not in RANKING_LOSSES]
-    if rows and not kept:
-        report.blocks.append(
-            "no training row has a second answer to put in order; make pairs with a feedback method, "
-            "or edit answers on the Review page"
-        )
-    elif len(kept) < len(rows):
-        report.warnings.append(
-            f"{len(rows) - len(kept)} of {len(rows)} rows have one answer only, so a ranking loss leaves them out; "
-            "make pairs with a feedback method, or edit an answer on the Review page"
-        )
+    """The rows without those of a ranking slice that have one answer only; a slice that keeps none blocks."""
+    ranks = [part.loss in RANKING_LOSSES for part in config.slices]
+    kept = [row for row in rows if row.rivals or not ranks[row.slice]]
+    for number, part in enumerate(config.slices):
+        before, after = (sum(row.slice == number for row in found) for found in (rows, kept))
+        if before and not after:
+            report.blocks.append(
+                f"no training row of slice {number + 1} ({part.loss}) has a second answer to put in order; "
+                "make pairs with a feedback method, or edit answers on the Review page"
+            )
+        elif after < before:
+            report.warnings.append(
+                f"{before - after} of {before} rows of slice {number + 1} ({part.loss}) have one answer only "
+                "and are left out"
+            )
     return kept
 
 
@@ -86,8 +89,19 @@ def shown_answers(
         was_training = student.training
         student.eval()
         prompts = [row.ids[: row.prompt_length] for row in chosen]
-        said = answer(student, tokenizer, prompts, config.shown_tokens, config.batch_size, lambda done: None)
-        student.train(was_training)
+        try:
+            said = answer(
+                student,
+                tokenizer,
+                prompts,
+                config.shown_tokens,
+                config.batch_size,
+                lambda done: reporter.check_stop(),
+            )
+        except Stopped:
+            return  # the loop stops between two steps, where nothing is lost
+        finally:
+            student.train(was_training)
         for row, text in zip(chosen, said, strict=True):
             reporter.append(
                 {"kind": "train_answer", "attempt": reporter.epoch, "step": step}

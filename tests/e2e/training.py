@@ -8,7 +8,7 @@ from tests.e2e.browser import button, open_page, settled, wait_for_points
 
 DONE = ".stMarkdownBadge:has-text('done')"
 RUNNING = ".stMarkdownBadge:has-text('running')"
-LINES = """() => document.querySelector(".st-key-curve-loss .js-plotly-plot").data.length"""
+LINES = """() => document.querySelector(".st-key-curve-loss .js-plotly-plot")?.data.length || 0"""
 SLICES = """() => [...document.querySelector(".st-key-curve-slices .js-plotly-plot").data].map(t => t.x.length)"""
 
 
@@ -17,7 +17,7 @@ def train_and_compare(page: Any, address: str) -> str:
     open_page(page, address, "Distill")
     _fill(page, "Slices", "2")
     _choose(page, ".st-key-loss-1", "sequence level kd")
-    _fill(page, "Epochs", "6")
+    _fill(page, "Epochs", "5")
     button(page, "Start training").click()
     page.get_by_text("Training loss").first.wait_for(timeout=240_000)
     wait_for_points(page, 2, 60_000)
@@ -74,7 +74,7 @@ def _what_it_says(page: Any) -> None:
 
 def _overlay(page: Any, url: str) -> None:
     page.goto(url)
-    settled(page)
+    wait_for_points(page, 2)
     before = page.evaluate(LINES)
     page.get_by_text("New training run").click()
     settled(page)

@@ -12,6 +12,7 @@ from kdcore.elicitation import METHODS
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.services import datasets, generation, preview, projects, review
 from kdcore.services.app import open_app
+from kdcore.services.training_input import Part, write_input
 from kdcore.store import samples
 from kdcore.ui import frame
 from tests.conftest import PLAIN, SCRIPTED, import_questions
@@ -74,6 +75,9 @@ def populated(tmp_path, project) -> str:
         failed.write_status(Status("failed", epoch=1, message="the disk was full"))
     (app.folders.runs / "distill-20260101-000000-fail" / "student").mkdir()
     (app.folders.runs / "distill-20260101-000000-fail" / "student" / "config.json").write_text("{}")
+    [frozen] = datasets.list_datasets(app, project)
+    path = app.folders.runs / "distill-20260101-000000-fail" / "input.parquet"
+    write_input(app, path, [Part(frozen["dataset_id"])], "scripted")
     app.close()
     return project
 
@@ -283,6 +287,7 @@ def test_a_recipe_of_two_slices_reaches_the_run(run_page, populated, monkeypatch
     at.selectbox(key="slice-1.targets").set_value("live").run()
     at.number_input(key="slice-0.temperature").set_value(2.0)
     at.number_input(key="distill.on_policy").set_value(0.5)
+    at.toggle(key="some-1").set_value(True).run()
     [topics] = [m for m in at.multiselect if m.key.startswith("topics-1-")]
     topics.set_value([topics.options[0]]).run()
     at.button(key="distill.start").click().run()

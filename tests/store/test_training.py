@@ -2,6 +2,8 @@
 
 import json
 import math
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.configs.selection import IsOneOf
 from kdcore.elicitation import METHODS
-from kdcore.errors import ConfigError
+from kdcore.errors import ConfigError, JobError
 from kdcore.jobs import launcher
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, Status
@@ -58,7 +60,7 @@ def test_a_step_that_was_made_again_counts_once(app: App, version: dict):
 
     def first(reporter: Reporter) -> None:
         reporter.learnt(1, [(rows[0], 0, 4.0), (rows[1], 0, 2.0)])
-        reporter.learnt(2, [(rows[2], 0, 9.0)])  # the kill comes here: step 2 is made again
+        reporter.learnt(2, [(rows[2], 0, 9.0), (rows[0], 0, 8.0)])  # the kill comes here: step 2 is made again
 
     def second(reporter: Reporter) -> None:
         reporter.learnt(2, [(rows[2], 0, 3.0), (rows[0], 0, 1.0)])
@@ -128,6 +130,58 @@ def test_queued_trainings_start_one_after_the_other_also_after_a_restart(app: Ap
     again.close()
 
 
+def test_a_mixed_recipe_keeps_its_other_slices(version: dict):
+    first = SliceConfig(dataset_id=version["dataset_id"], loss="sequence_level_kd")
+    second = SliceConfig(dataset_id=version["dataset_id"], loss="dpo", rows=50)
+    base = DistillConfig(slices=(first, second))
+    assert [c.slices for c in sweeps.plan(base, [], [], [0, 1], "s")] == [(first, second)] * 2
+    [one] = sweeps.plan(base, ["forward_kl"], [7], [], "s")
+    assert one.slices == (first.model_copy(update={"loss": "forward_kl", "rows": 7}), second)
+
+
+def test_a_queued_training_that_was_stopped_or_can_not_start_never_blocks_the_next(app, version, monkeypatch):
+    started: list[str] = []
+
+    def start(run: RunDir) -> int:
+        if run.run_id == made[1]:
+            raise JobError("the disk is full.")
+        started.append(run.run_id)
+        run.write_status(Status("done", epoch=1))
+        return 0
+
+    monkeypatch.setattr(distillation, "resolve_paths", lambda _, config: config)
+    monkeypatch.setattr(sweeps, "advance", lambda _: None)
+    made = sweeps.start(app, version["project_id"], recipe(version), seeds=[0, 1, 2, 3])
+    monkeypatch.undo()
+    monkeypatch.setattr(launcher, "start", start)
+    app.run_dir(made[0]).write_status(Status("cancelled", message="stopped"))  # by hand, while it waited
+    sweeps.take_out(app, [made[2]])
+    sweeps.wait(app, made)
+    assert started == [made[3]]
+    assert [app.run_dir(run).status().state for run in made] == ["cancelled", "failed", "cancelled", "done"]
+    assert "the disk is full" in app.run_dir(made[1]).status().message
+    assert sweeps.queued(app) == []
+
+
+def test_two_threads_start_one_training(app: App, version: dict, monkeypatch):
+    started: list[str] = []
+
+    def start(run: RunDir) -> int:
+        time.sleep(0.3)
+        started.append(run.run_id)
+        run.write_status(Status("running", epoch=1))
+        return 0
+
+    monkeypatch.setattr(distillation, "resolve_paths", lambda _, config: config)
+    monkeypatch.setattr(launcher, "start", start)
+    other = threading.Thread(target=lambda: [sweeps.advance(app) for _ in range(20) if not time.sleep(0.02)])
+    other.start()
+    made = sweeps.start(app, version["project_id"], recipe(version), seeds=[0, 1])
+    other.join()
+    assert started == made[:1]
+    app.run_dir(made[0]).write_status(Status("done", epoch=1))
+
+
 def test_results_are_means_over_seeds_of_the_runs_that_are_done(app: App, version: dict):
     def ends(value: float):
         def body(reporter: Reporter) -> None:
@@ -141,6 +195,8 @@ def test_results_are_means_over_seeds_of_the_runs_that_are_done(app: App, versio
     [row] = sweeps.results(app, [*runs, waiting])
     found = row["measures"]["forward_kl"]
     assert (row["arm"], row["rows"], found["mean"], found["n"]) == ("forward kl", 0, 2.0, 3)
+    other = told(app, version, "o", 1, ends(9.0), seed=0, sweep="another", learning_rate=0.01).run_id
+    assert len(sweeps.results(app, [*runs, other])) == 2, "another sweep may differ in anything: it is not pooled"
     assert found["high"] == pytest.approx(2 + 4.303 / math.sqrt(3), abs=1e-3)
     assert math.isnan(sweeps.interval([1.0])["low"])
 

@@ -9,7 +9,7 @@ import torch
 from kdcore.configs.distillation import DistillConfig, SimilarityConfig, SliceConfig
 from kdcore.distill.batch import Teaching, collate, least_certain
 from kdcore.distill.data import Row
-from kdcore.distill.gauges import peak_flops, step_flops
+from kdcore.distill.gauges import peak_flops, pulls, step_flops
 from kdcore.distill.learner import Learner
 from kdcore.distill.loop import make_learner
 from kdcore.distill.losses import ranking
@@ -20,6 +20,7 @@ from kdcore.distill.similarity import layer_pairs
 from kdcore.errors import JobError
 
 VOCAB = 40
+MIXED = (SliceConfig(dataset_id="a", loss="sequence_level_kd"), SliceConfig(dataset_id="b", loss="rrhf", weight=3))
 
 
 def model(layers: int = 2, width: int = 16, seed: int = 0):
@@ -220,3 +221,34 @@ def test_the_flops_of_a_step_count_body_and_head_where_they_are_used():
     body = sum(p.numel() for p in student.parameters()) - head
     assert step_flops(student, batch) == 6 * (body * 10 + head * 6)
     assert peak_flops("cpu", torch.float32) > 1e8
+
+
+def test_the_pulls_of_the_terms_are_shares_and_leave_no_trace():
+    from accelerate import Accelerator
+
+    student = model()
+    parts = (
+        SliceConfig(dataset_id="a", loss="sequence_level_kd"),
+        SliceConfig(dataset_id="b", loss="rrhf", weight=3),
+    )
+    learner = Learner(student, parts, 8)
+    rows = [*plain(2), *pairs(2, part=1)]
+    accelerator = Accelerator(cpu=True)
+    found = pulls(learner, accelerator, rows, 0)
+    assert set(found) == {"pull/slice0", "pull/slice1"}
+    assert sum(found.values()) == pytest.approx(1)
+    assert all(p.grad is None for p in learner.parameters())
+    assert learner.slices == parts
+
+    def norm(number: int) -> float:
+        """The gradient of one slice's part of the step, the other's weight set to nothing by hand."""
+        weights = tuple(
+            part.model_copy(update={"weight": part.weight if i == number else 1e-12}) for i, part in enumerate(parts)
+        )
+        alone = Learner(student, weights, 8)
+        loss, *_ = alone(collate(rows, 0, alone.teaching))
+        grads = torch.autograd.grad(loss, list(student.parameters()))
+        return float(sum(g.square().sum() for g in grads) ** 0.5)
+
+    assert found["pull/slice1"] == pytest.approx(norm(1) / (norm(0) + norm(1)), rel=1e-3)
+    assert pulls(Learner(student, parts[:1], 8), accelerator, plain(2), 0) == {}

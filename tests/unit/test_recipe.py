@@ -35,6 +35,10 @@ def test_what_can_not_be_is_said():
         config(part={"targets": "stored"}, on_policy=0.5)
     with pytest.raises(ConfigError, match="compare with the live teacher"):
         config(part={"loss": "sequence_level_kd"}, on_policy=0.5)
+    with pytest.raises(ConfigError, match="every slice ranks"):
+        config(part={"loss": "dpo"}, similarity={"loss": "hidden_mse"})
+    with pytest.raises(ConfigError, match="words of most doubt"):
+        config(part={"focus": 0.5})
     assert config(on_policy=0.5).needs_teacher
     assert not config(part={"targets": "stored"}).needs_teacher
 

@@ -10,6 +10,7 @@ from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.services import datasets, generation, projects, students
 from kdcore.services.app import App
+from kdcore.services.training_input import Part, write_input
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 pytestmark = pytest.mark.models
@@ -37,6 +38,7 @@ def trained(app: App, tmp_path: Path, models: Path) -> str:
     )  # fmt: skip
     LlamaForCausalLM(shape).save_pretrained(run.path / "student")
     tokenizer.save_pretrained(run.path / "student")
+    write_input(app, run.path / "input.parquet", [Part(version, rows=3)], "scripted")
     run.write_status(Status("done", epoch=1))
     app.tick()
     return run.run_id
@@ -50,7 +52,7 @@ def test_a_gguf_read_back_gives_the_students_own_logits(app: App, trained: str, 
     assert app.wait(run.run_id, timeout_s=120).state == "done", run.status().message
     files = students.copy_to(app, run.run_id, tmp_path / "out")
     assert [f.name for f in files] == ["README.md", "Tiny-f16.gguf"]
-    assert "D v1" in files[0].read_text()
+    assert "| D v1 | 3 |" in files[0].read_text(), "the rows it learnt, not those of the whole version"
     own = AutoModelForCausalLM.from_pretrained(app.run_dir(trained).path / "student", dtype=torch.float32).eval()
     words = AutoTokenizer.from_pretrained(app.run_dir(trained).path / "student")
     how = {"gguf_file": files[1].name}
@@ -65,7 +67,7 @@ def test_a_gguf_read_back_gives_the_students_own_logits(app: App, trained: str, 
         mine, theirs = own(torch.tensor([ids])).logits, read.eval()(torch.tensor([ids])).logits
     assert (mine - theirs).abs().max() < 0.01 * mine.abs().max()
     assert students.archive(app, run.run_id).stat().st_size > files[1].stat().st_size
-    with pytest.raises(ConfigError, match="not empty"):
+    with pytest.raises(ConfigError, match="there already"):
         students.copy_to(app, run.run_id, tmp_path / "out")
 
 
