@@ -105,7 +105,7 @@ def test_a_ranking_slice_beside_a_text_slice_survives_a_kill_and_remembers_its_r
         names = {row["name"] for row in found}
         assert {"loss/slice0", "loss/slice1", "margin", "preferred", "pull/slice0", "pull/slice1"} <= names
         report = json.loads((run.path / "preflight.json").read_bytes())
-        assert any("1 of 12 rows have one answer only" in text for text in report["warnings"])
+        assert any("1 of 6 rows of slice 2 (dpo) have one answer only" in text for text in report["warnings"])
         ends.append(losses(run))
         references.append((run.path / "checkpoints" / "reference.json").read_bytes())
         held = [row["value"] for row in found if row["split"] == "heldout" and row["name"] == "margin"]
