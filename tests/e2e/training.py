@@ -17,7 +17,7 @@ def train_and_compare(page: Any, address: str) -> str:
     open_page(page, address, "Distill")
     _fill(page, "Slices", "2")
     _choose(page, ".st-key-loss-1", "sequence level kd")
-    _fill(page, "Epochs", "5")
+    _fill(page, "Epochs", "3")
     button(page, "Start training").click()
     page.get_by_text("Training loss").first.wait_for(timeout=240_000)
     wait_for_points(page, 2, 60_000)
@@ -30,7 +30,7 @@ def train_and_compare(page: Any, address: str) -> str:
     page.get_by_text("Held-out distance to the teacher").first.wait_for(timeout=120_000)
     page.locator(DONE).first.wait_for(timeout=240_000)
     settled(page)
-    assert all(points >= 5 for points in page.evaluate(SLICES)), "one curve for each slice"
+    assert all(points >= 4 for points in page.evaluate(SLICES)), "one curve for each slice"
     url: str = page.url
     assert "run=distill-" in url
     _rows_of_a_point(page)

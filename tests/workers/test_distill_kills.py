@@ -24,7 +24,7 @@ __all__ = ["tiny", "undisturbed"]
 pytestmark = pytest.mark.models
 
 
-KILLS = int(os.environ.get("KD_KILLS", "4"))  # make test-kills: 25
+KILLS = int(os.environ.get("KD_KILLS", "3"))  # make test-kills: 25
 
 
 def wait_for_save(run: RunDir):
@@ -64,7 +64,7 @@ def test_killed_and_paused_it_ends_in_the_same_place(app: App, tiny: Path, undis
         app.launch(run)
     assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
     print(f"{KILLS} kills, {in_save} of them while saving")
-    assert in_save >= KILLS // 4, "too few kills came while something was half written"
+    assert in_save >= max(1, KILLS // 4), "too few kills came while something was half written"
     stormy = losses(run)
     assert max(stormy) == max(undisturbed) == STEPS
     assert stormy[STEPS] == pytest.approx(undisturbed[STEPS], abs=1e-5)
