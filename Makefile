@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml tools/install.sh
 	@touch $@
 
 test: setup
-	@$(BIN)/python -m pytest tests
+	@VENV=$(VENV) bash tools/test.sh
 
 # Training killed 25 times, between steps and while saving; a few minutes.
 test-kills: setup

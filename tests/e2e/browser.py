@@ -56,6 +56,9 @@ def server(workspace: Path) -> Iterator[str]:
             launcher.kill_leftovers(run.status())  # and its workers must not slow the next test down
         raise
     finally:
+        for run in _runs(workspace):
+            if run.kind == "serve":  # a warm helper outlives the app on purpose
+                launcher.kill_leftovers(run.status())
         process.terminate()
         try:
             process.wait(timeout=20)

@@ -82,14 +82,18 @@ def test_killed_and_paused_it_ends_in_the_same_place(app: App, tiny: Path, undis
         assert sorted(met) == sorted(trained), f"one epoch of {config.batch_size} rows a step"
 
 
-def test_a_ranking_slice_beside_a_text_slice_survives_a_kill_and_remembers_its_reference(app: App, tiny: Path):
+def test_a_ranking_slice_and_inner_states_beside_a_divergence_survive_a_kill(app: App, tiny: Path):
+    """The reference is asked once and remembered; the steps, rows and answers are told; inner states draw nearer."""
     slices = (
         SliceConfig(dataset_id="d", loss="forward_kl"),
         SliceConfig(dataset_id="e", loss="dpo", weight=0.5, preference_beta=0.5),
     )
+    near = {"loss": "hidden_cosine", "weight": 20, "layers": 2}
     ends, references = [], []
     for name, stormy in (("calm", False), ("storm", True)):
-        run = start(app, tiny, f"dpo-{name}", launch=False, slices=slices, shown_answers=2, shown_tokens=4)
+        run = start(
+            app, tiny, f"dpo-{name}", launch=False, slices=slices, shown_answers=2, shown_tokens=4, similarity=near
+        )
         table = pq.read_table(run.path / "input.parquet").to_pylist()
         for place, row in enumerate(table):
             row["slice"] = place % 2
@@ -103,7 +107,17 @@ def test_a_ranking_slice_beside_a_text_slice_survives_a_kill_and_remembers_its_r
         assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
         found, _ = read_metrics(run.path / "metrics.jsonl")
         names = {row["name"] for row in found}
-        assert {"loss/slice0", "loss/slice1", "margin", "preferred", "pull/slice0", "pull/slice1"} <= names
+        assert {
+            "loss/slice0",
+            "loss/slice1",
+            "margin",
+            "preferred",
+            "pull/slice0",
+            "pull/slice1",
+            "pull/similarity",
+        } <= names
+        inner = {row["step"]: row["value"] for row in found if row["name"] == "loss/similarity"}
+        assert inner[STEPS] < inner[1]
         report = json.loads((run.path / "preflight.json").read_bytes())
         assert any("1 of 6 rows of slice 2 (dpo) have one answer only" in text for text in report["warnings"])
         ends.append(losses(run))
@@ -119,17 +133,15 @@ def test_a_ranking_slice_beside_a_text_slice_survives_a_kill_and_remembers_its_r
     assert references[0] == references[1]
 
 
-def test_inner_states_with_a_learnt_projector_survive_a_kill(app: App, tiny: Path):
-    ends = []
-    for name, stormy in (("calm", False), ("storm", True)):
-        run = start(app, tiny, f"inner-{name}", similarity={"loss": "hidden_cosine", "weight": 20, "layers": 2})
-        if stormy:
-            wait_for_step(run, 11)
-            kill(app, run)
-            app.launch(run)
-        assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
-        found, _ = read_metrics(run.path / "metrics.jsonl")
-        near = {row["step"]: row["value"] for row in found if row["name"] == "loss/similarity"}
-        assert near[STEPS] < near[1]
-        ends.append(losses(run))
-    assert ends[0][STEPS] == pytest.approx(ends[1][STEPS], abs=1e-5)
+def test_a_damaged_checkpoint_is_passed_over(app: App, tiny: Path, undisturbed):
+    run = start(app, tiny, "bitrot")
+    wait_for_step(run, 10)
+    app.stop(run.run_id, "pause")
+    assert app.wait(run.run_id).state == "paused"
+    newest = sorted((run.path / "checkpoints").iterdir())[-1] / "weights.safetensors"
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    newest.write_bytes(bytes(data))
+    app.launch(run)
+    assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+    assert losses(run)[STEPS] == pytest.approx(undisturbed[STEPS], abs=1e-5)
