@@ -108,7 +108,7 @@ def train(job: Job, pen: Pen) -> None:
     schedule: Any = get_cosine_schedule_with_warmup(optimizer, round(total * config.warmup_ratio), total)
     teaching = learner.teaching
     learner, optimizer = accelerator.prepare(learner, optimizer)
-    eval_every = config.eval_every or max(1, total // 5)
+    eval_every = config.eval_every or math.ceil(total / 5)
     save_every = config.save_every or max(1, total // 4)
     with accelerator.autocast():  # as it is measured and trained
         remember_reference(job, pen, accelerator.device)
