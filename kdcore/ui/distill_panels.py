@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -33,6 +34,7 @@ GAUGES = {
     "preferred": ("The better answer is likelier", "share of the step's pairs"),
     "loss/similarity": ("Distance of inner states", "weighed"),
 }
+CURVES_POLL_S = 3.0  # drawing them takes time from a training on the same machine
 NO_BAR = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 VIEWS = {
     "curves": ":material/show_chart: Curves",
@@ -45,16 +47,16 @@ VIEWS = {
 
 def curves_panel(app: App, run_id: str, others: list[str]) -> None:
     """The curves, redrawn while the run is active; they come from the store, so a refresh keeps them."""
-    live_panel(app, run_id, lambda: _curves(app, [run_id, *others]))
+    live_panel(app, run_id, lambda: _curves(app, [run_id, *others]), CURVES_POLL_S)
     with st.expander("Recipe and check of this run", icon=":material/description:"):
         report(distillation.preflight_report(app, run_id) or {})
         st.json(app.run_dir(run_id).config(), expanded=False)
 
 
-def live_panel(app: App, run_id: str, draw: Any) -> None:
+def live_panel(app: App, run_id: str, draw: Callable[[], None], every_s: float = live.POLL_S) -> None:
     """``draw`` again and again while the run is active."""
 
-    @st.fragment(run_every=live.POLL_S if live.is_active(app.status(run_id)) else None)
+    @st.fragment(run_every=every_s if live.is_active(app.status(run_id)) else None)
     def panel() -> None:
         with frame.guard():
             live.rerun_when_ended(run_id, app.status(run_id))
@@ -94,7 +96,8 @@ def _curves(app: App, run_ids: list[str]) -> None:
     else:
         right.info("No held-out curve: this version has no held-out rows, or the first evaluation is still to come.")
     _terms(app, points, run_ids[0], weight)
-    _gauges(points, run_ids)
+    if st.toggle("Rate, speed, gradient and memory", key="distill.gauges"):
+        _gauges(points, run_ids)
 
 
 def _loss(points: list[dict[str, Any]], run_ids: list[str], weight: float, log_scale: bool) -> None:
