@@ -1,7 +1,8 @@
 """Ranking slices: the log-prob of whole answers, their order taught by the losses of ``losses.ranking``.
 
-A row carries its answers best first. ``dpo`` learns the first against the last, ``kto`` the same two each by
-itself, ``rrhf`` and ``pro`` the order of all, by the mean log-prob of a token so that length does not decide.
+A row carries its answers best first. ``dpo`` learns the first against the last; ``kto`` the same two each by
+itself, with a baseline of 0; ``rrhf`` and ``pro`` the order of all, by the mean log-prob of a token so that length
+does not decide.
 """
 
 from __future__ import annotations

@@ -84,9 +84,9 @@ def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
 
 def title(run: dict[str, Any]) -> str:
     """A run's name, what it teaches and its id; runs of a sweep are told apart by loss, budget and seed."""
-    config = load_config(DistillConfig, run["config"])
-    parts = [config.name or "Student"]
-    if config.sweep:
+    parts = [run["config"].get("name") or "Student"]
+    if run["config"].get("sweep"):
+        config = load_config(DistillConfig, run["config"])
         rows = f", {config.slices[0].rows} rows" if config.slices[0].rows else ""
         parts.append(f"{config.arm}{rows}, seed {config.seed}")
     return " · ".join([*parts, run["run_id"]])

@@ -33,7 +33,7 @@ def facts(app: App, run_id: str) -> CardFacts:
         raise ConfigError(f"run {run_id} has no student yet; wait until it ends, or stop and keep it.")
     run = app.run_dir(run_id)
     config = load_config(DistillConfig, run.config())
-    learnt = pq.read_table(run.path / "input.parquet", columns=["sample_id", "slice", "split", "rivals"]).to_pylist()
+    learnt = _learnt(run)
     trained = sorted({row["sample_id"] for row in learnt if row["split"] == "train"})
     student = config.student
     thinned = student.init == "teacher_layers"
@@ -52,6 +52,13 @@ def facts(app: App, run_id: str) -> CardFacts:
     )
 
 
+def _learnt(run: RunDir) -> list[dict[str, Any]]:
+    """The rows as they were written for the worker; runs from before there were rivals have none."""
+    path = run.path / "input.parquet"
+    there = [name for name in ("sample_id", "slice", "split", "rivals") if name in pq.read_schema(path).names]
+    return [{"rivals": None, **row} for row in pq.read_table(path, columns=there).to_pylist()]
+
+
 def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What one slice really taught: its rows as they were written for the worker."""
     version = datasets.get(app.store, part.dataset_id) or {"name": part.dataset_id, "version": "?", "sha256": ""}
@@ -67,11 +74,8 @@ def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, 
 
 def _training(config: DistillConfig) -> dict[str, Any]:
     names = ("epochs", "max_steps", "batch_size", "learning_rate", "max_length", "on_policy", "seed")
-    return {
-        "losses": config.arm,
-        **{name: getattr(config, name) for name in names},
-        "adapter": config.student.adapter,
-    }
+    values = {name: getattr(config, name) for name in names if getattr(config, name) or name == "seed"}
+    return {"losses": config.arm, **values, "adapter": config.student.adapter}
 
 
 def _heldout(app: App, run_id: str) -> dict[str, tuple[float, float]]:

@@ -151,7 +151,7 @@ def wait(app: App, run_ids: Sequence[str]) -> None:
 
 def end_of(app: App, run: RunDir) -> dict[str, float]:
     """The last held-out figures of a run that is done, ROUGE-L of its last answers included; {} before."""
-    if run.status().state != "done":
+    if app.status(run.run_id).state != "done":  # which tells it only once all that it wrote is in the store
         return {}
     known = _ends.get(str(run.path))
     if known is None:

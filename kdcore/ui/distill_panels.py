@@ -106,10 +106,10 @@ def _loss(points: list[dict[str, Any]], run_ids: list[str], weight: float, log_s
     # A click selects only where one point is nearest, and not in the modes that draw a box.
     figure.update_layout(dragmode="pan", hovermode="closest")
     event: Any = st.plotly_chart(figure, key="curve-loss", config=NO_BAR, on_select="rerun", selection_mode="points")
-    picked = [point for point in event["selection"]["points"] if point["curve_number"] < 2]
+    picked = [int(point["x"]) for point in event["selection"]["points"] if point["curve_number"] < 2]
     st.caption("Click a point to see the rows of that step.")
-    if picked and state.is_new("curve-loss", picked[0]["x"]):
-        state.set_params(see="rows", step=int(picked[0]["x"]))
+    if state.is_new("curve-loss", picked) and picked:  # nothing picked is news too: the same point may come again
+        state.set_params(see="rows", step=picked[0])
         st.rerun()
 
 

@@ -5,9 +5,9 @@ from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.services import datasets
 from kdcore.services.app import open_app
-from tests.pages.test_pages import populated, project, run_page, texts
+from tests.pages.test_pages import asked, populated, project, run_page, texts
 
-__all__ = ["populated", "project", "run_page"]
+__all__ = ["asked", "populated", "project", "run_page"]
 PAGE = "pages/6_Distill.py"
 FAILED = "distill-20260101-000000-fail"
 
@@ -51,6 +51,10 @@ def test_from_a_step_to_its_rows_and_on_to_the_data(run_page, populated, tmp_pat
     step, hardest = at.dataframe
     assert list(step.value["loss"]) == [2.0, 1.0]
     assert sorted(hardest.value["times met"]) == [1, 1, 2]
+    at.query_params["see"] = "curves"
+    at.run()
+    at.query_params["see"], at.query_params["step"] = "rows", "1"  # as a click on another point does
+    assert at.run().number_input(key="distill.step").value == 1
     said = run_page(PAGE, project=populated, run=run, see="answers")
     assert "after step 2" in texts(said)
     card = run_page("pages/3_Explore.py", project=populated, sample=rows[0])
@@ -93,17 +97,7 @@ def test_runs_of_a_sweep_are_a_table_of_means(run_page, populated, tmp_path):
     assert table.value["distance to the teacher (forward KL)"][0].startswith("2.000 ± 2.48")
 
 
-def test_losses_show_only_the_settings_that_they_have(run_page, populated, monkeypatch):
-    from kdcore.errors import ConfigError
-    from kdcore.services import distillation
-
-    asked = []
-
-    def keep(app, project_id, config):
-        asked.append(config)
-        raise ConfigError("kept for the test.")
-
-    monkeypatch.setattr(distillation, "start_run", keep)
+def test_losses_show_only_the_settings_that_they_have(run_page, populated, asked):
     at = run_page(PAGE, project=populated)
     at.number_input(key="distill.slices").set_value(2).run()  # inner states need a slice that learns token by token
     at.selectbox(key="loss-0").set_value("dpo").run()

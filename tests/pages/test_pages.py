@@ -265,19 +265,26 @@ def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populate
     assert asked["teacher"].model == "some/model"
 
 
-def test_a_recipe_of_two_slices_reaches_the_run(run_page, populated, monkeypatch):
-    """Losses show only the settings that they have; topics, targets and own answers arrive as they were chosen."""
-    from kdcore.configs.selection import ColumnIs
+@pytest.fixture
+def asked(monkeypatch) -> list:
+    """The recipes that the Distill page would have trained."""
     from kdcore.errors import ConfigError
     from kdcore.services import distillation
 
-    asked = []
+    kept = []
 
     def keep(app, project_id, config):
-        asked.append(config)
+        kept.append(config)
         raise ConfigError("kept for the test.")
 
     monkeypatch.setattr(distillation, "start_run", keep)
+    return kept
+
+
+def test_a_recipe_of_two_slices_reaches_the_run(run_page, populated, asked):
+    """Losses show only the settings that they have; topics, targets and own answers arrive as they were chosen."""
+    from kdcore.configs.selection import ColumnIs
+
     at = run_page("pages/6_Distill.py")
     assert not any(n.label == "Beta" for n in at.number_input)
     at.number_input[0].set_value(2).run()

@@ -3,15 +3,12 @@
 import json
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from kdcore.configs.distillation import SliceConfig
 from kdcore.jobs.tail import read_metrics
 from kdcore.services.app import App
-from kdcore.services.training_input import SCHEMA
-from tests.workers.tiny import STEPS, kill, losses, start, tiny, undisturbed, wait_for_step
+from tests.workers.tiny import STEPS, kill, losses, rewrite, start, tiny, undisturbed, wait_for_step
 
 __all__ = ["tiny", "undisturbed"]
 pytestmark = pytest.mark.models
@@ -25,10 +22,7 @@ def test_two_losses_and_own_answers_with_a_live_teacher_survive_a_kill(app: App,
     ends = []
     for name, stormy in (("calm", False), ("storm", True)):
         run = start(app, tiny, f"own-{name}", launch=False, slices=slices, on_policy=0.5, rollout_tokens=6)
-        table = pq.read_table(run.path / "input.parquet").to_pylist()
-        for place, row in enumerate(table):
-            row["slice"] = place % 2
-        pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), run.path / "input.parquet")
+        rewrite(run, lambda place, row: row.update(slice=place % 2))
         app.launch(run)
         if stormy:
             wait_for_step(run, 11)
@@ -51,10 +45,8 @@ def test_stop_and_keep_leaves_a_student(app: App, tiny: Path):
 
 def test_nothing_to_learn_is_refused_with_the_reason(app: App, tiny: Path):
     run = start(app, tiny, "short", max_length=32, launch=False)
-    table = pq.read_table(run.path / "input.parquet").to_pylist()
-    for row in table:
-        row["messages"] = json.dumps([{"role": "user", "content": "word " * 100}])
-    pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), run.path / "input.parquet")
+    long = json.dumps([{"role": "user", "content": "word " * 100}])
+    rewrite(run, lambda _, row: row.update(messages=long))
     app.launch(run)
     status = app.wait(run.run_id, timeout_s=120)
     assert status.state == "failed"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
@@ -69,6 +70,14 @@ def test_a_gguf_read_back_gives_the_students_own_logits(app: App, trained: str, 
     assert students.archive(app, run.run_id).stat().st_size > files[1].stat().st_size
     with pytest.raises(ConfigError, match="there already"):
         students.copy_to(app, run.run_id, tmp_path / "out")
+
+
+def test_a_run_from_before_there_were_rivals_has_a_card_too(app: App, trained: str):
+    path = app.run_dir(trained).path / "input.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["rivals"]), path)
+    text = students.card(app, trained)
+    assert "| D v1 | 3 |" in text
+    assert "max steps" not in text, "what was not set is not on the card"
 
 
 def test_a_folder_has_weights_and_card_and_a_wrong_format_is_said(app: App, trained: str):
