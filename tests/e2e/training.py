@@ -17,6 +17,7 @@ def train_and_compare(page: Any, address: str) -> str:
     open_page(page, address, "Distill")
     _fill(page, "Slices", "2")
     _choose(page, ".st-key-loss-1", "sequence level kd")
+    _fill(page, "Keep layers", "3")  # what is looked at is the page, not the student
     _fill(page, "Epochs", "3")
     button(page, "Start training").click()
     page.get_by_text("Training loss").first.wait_for(timeout=240_000)
@@ -78,6 +79,7 @@ def _overlay(page: Any, url: str) -> None:
     before = page.evaluate(LINES)
     page.get_by_text("New training run").click()
     settled(page)
+    _fill(page, "Keep layers", "3")
     _fill(page, "Epochs", "1")
     button(page, "Start training").click()
     page.wait_for_url(lambda now: "run=distill-" in now and now != url, timeout=60_000)
