@@ -34,8 +34,10 @@ def rows_panel(app: App, run_id: str) -> None:
 
 
 def _table(rows: list[dict[str, Any]], figures: dict[str, str], key: str) -> None:
+    mixed = any(row["slice"] for row in rows)  # losses of two slices are not the same measure
     shown = [
-        {title: row[name] for name, title in figures.items()}
+        ({"slice": row["slice"] + 1} if mixed else {})
+        | {title: row[name] for name, title in figures.items()}
         | {"question": short(row["question"] or "", 160), "topic": row["topic"] or ""}
         for row in rows
     ]
