@@ -75,7 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("--max-tokens", type=int, default=256)
     generate.add_argument("--temperature", type=float, default=0.7)
     generate.add_argument("-n", type=int, default=1, help="answers for each question")
-
+    generate.add_argument("--route", metavar="RUN,RUN", help="ask what is left of each part of the run that did best")
+    generate.add_argument("--by", choices=("topic", "cluster"), default="topic", help="with --route: what a part is")
+    generate.add_argument("--goes-by", default="", metavar="CHECK", help="with --route: a check's score decides")
     generate.add_argument("--exactly", type=int, default=0, metavar="N", help="go on until N rows pass the checks")
     generate.add_argument("--checks", help="checks that a row must pass to count, parted by commas")
     generate.add_argument("--per-topic", action="store_true", help="the same number of rows for each topic")
@@ -95,6 +97,12 @@ def build_parser() -> argparse.ArgumentParser:
     review.add_argument("action", choices=("accept", "reject", "edit", "skip"))
     review.add_argument("--answer")
     review.add_argument("--reviewer", default="cli")
+
+    score = add("score", commands.score, "have a teacher score the answers of a version that lack probabilities")
+    score.add_argument("--dataset", required=True, help="dataset version id")
+    score.add_argument("--model", help="a model on this machine; left out: the version's own teacher")
+    score.add_argument("--engine", choices=("vllm", "transformers"))
+    score.add_argument("--top", type=int, default=20, metavar="K", help="likeliest words kept at each position")
 
     dataset = add("dataset", commands.dataset, "freeze or list dataset versions")
     dataset.add_argument("--project", required=True)

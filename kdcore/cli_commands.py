@@ -12,6 +12,7 @@ from kdcore.cli_shared import finish, open_workspace, progress_line, project_id
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.exploration import EmbedConfig
+from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError, JobError
 from kdcore.filters import USUAL
 from kdcore.services import (
@@ -26,6 +27,7 @@ from kdcore.services import (
     main_job,
     maps,
     models,
+    scoring,
     students,
     sweeps,
 )
@@ -113,6 +115,15 @@ def review(arguments: Arguments) -> dict[str, Any]:
             app, arguments.sample, arguments.action, arguments.reviewer, answer=arguments.answer
         )
     return {"event_id": event, "sample_id": arguments.sample, "action": arguments.action}
+
+
+def score(arguments: Arguments) -> dict[str, Any]:
+    """``kd score``."""
+    with open_workspace(arguments) as app:
+        given = {"engine": arguments.engine or models.default_engine()[0]}
+        given["model"] = arguments.model or scoring.local_teacher_of(app, arguments.dataset)
+        run = scoring.start(app, arguments.dataset, load_config(TeacherConfig, given), arguments.top)
+        return finish(app, run.run_id)
 
 
 def dataset(arguments: Arguments) -> dict[str, Any]:

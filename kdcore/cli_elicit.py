@@ -16,7 +16,7 @@ from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.elicitation.recipes import RECIPES
 from kdcore.errors import ConfigError
-from kdcore.services import generation, models, preview, projects
+from kdcore.services import generation, models, preview, projects, routing
 from kdcore.services.app import App
 
 Arguments = argparse.Namespace
@@ -126,11 +126,22 @@ def _raised(arguments: Arguments) -> BudgetConfig | None:
     return load_config(BudgetConfig, given) if any(given.values()) else None
 
 
+def _route(app: App, arguments: Arguments) -> dict[str, Any]:
+    """``kd generate --route``: each part of the questions to the run that did best in it."""
+    project = project_id(app, arguments.project)
+    found = routing.compare(app, project, arguments.route.split(","), arguments.by, arguments.goes_by)
+    chosen = {entry["part"]: entry["best"] for entry in found}
+    started = routing.start(app, project, chosen, arguments.by)
+    return {"parts": found, "runs": [finish(app, run.run_id) for run in started]}
+
+
 def generate(arguments: Arguments) -> dict[str, Any]:
     """``kd generate``."""
     with open_workspace(arguments) as app:
         if arguments.resume:
             run = generation.resume(app, arguments.resume, _raised(arguments))
+        elif arguments.route:
+            return _route(app, arguments)
         else:
             project = project_id(app, arguments.project)
             versions = projects.prompt_versions(app, project)

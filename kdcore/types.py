@@ -49,7 +49,10 @@ class TopK:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of a teacher. ``token_ids`` includes the end token where the engine tells it."""
+    """One answer of a teacher. ``token_ids`` includes the end token where the engine tells it.
+
+    ``logprobs`` are those of ``token_ids``, in nats, where a given answer was scored.
+    """
 
     call_id: str
     n: int
@@ -60,6 +63,7 @@ class Reply:
     token_ids: list[int] = field(default_factory=list[int])
     prompt_token_ids: list[int] = field(default_factory=list[int])
     topk: TopK | None = None
+    logprobs: list[float] = field(default_factory=list[float])
     error: str | None = None
 
 

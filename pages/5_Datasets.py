@@ -1,7 +1,7 @@
 import streamlit as st
 
 from kdcore.services import datasets
-from kdcore.ui import dataset_panels, frame, state
+from kdcore.ui import dataset_panels, frame, score_panel, state
 
 with frame.page("Datasets") as page:
     versions = datasets.list_datasets(page.app, page.project_id)
@@ -16,13 +16,13 @@ with frame.page("Datasets") as page:
     names = {v["dataset_id"]: f"{v['name']} v{v['version']} · {v['row_count']} rows" for v in versions}
     chosen = state.choose("Version", list(names), "dataset", names.__getitem__)
     version = next(v for v in versions if v["dataset_id"] == chosen)
-    rows_tab, export_tab, diff_tab = st.tabs(
-        [":material/table_rows: Rows", ":material/download: Export", ":material/difference: Compare"]
-    )
-    with rows_tab, frame.guard():
-        dataset_panels.rows(page.app, version)
-    with export_tab, frame.guard():
-        dataset_panels.export(page.app, version)
-    with diff_tab, frame.guard():
-        dataset_panels.compare(page.app, names, chosen)
+    match state.tab(dataset_panels.VIEWS, "see"):
+        case "probabilities":
+            score_panel.show(page.app, version)
+        case "export":
+            dataset_panels.export(page.app, version)
+        case "compare":
+            dataset_panels.compare(page.app, names, chosen)
+        case _:
+            dataset_panels.rows(page.app, version)
     frame.link("Distill", "Train a student on this version", dataset=chosen)

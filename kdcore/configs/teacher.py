@@ -63,9 +63,13 @@ class SamplingConfig(Config):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question to an engine. ``schema`` is a JSON schema that the answer must follow, None for free text."""
+    """One question to an engine. ``schema`` is a JSON schema that the answer must follow, None for free text.
+
+    With an ``answer`` nothing is written: the engine says how likely each of its tokens was, and what else was.
+    """
 
     call_id: str
     messages: list[Message]
     sampling: SamplingConfig
     schema: dict[str, Any] | None = None
+    answer: str | None = None

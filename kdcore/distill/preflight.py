@@ -74,13 +74,13 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
     without = sum(1 for row in rows if wants[row.slice] and row.topk_ids is None)
     if without == len(rows) and without:
         report.blocks.append(
-            "no row has stored top-k for this loss; generate with top-k on, compare with the live teacher, "
-            "or choose sequence_level_kd"
+            "no row has stored top-k for this loss; have a teacher read the answers on the Datasets page, "
+            "compare with the live teacher, or choose sequence_level_kd"
         )
     elif without:
         report.warnings.append(
             f"{without} of {len(rows)} rows have no stored top-k (edited by people, or made without it); "
-            "they are trained on their text by cross-entropy"
+            "they are trained on their text by cross-entropy, unless a teacher reads them on the Datasets page"
         )
     return report
 

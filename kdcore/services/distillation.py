@@ -11,14 +11,22 @@ from kdcore.errors import ConfigError
 from kdcore.evaluate.metrics import rouge_l
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
+from kdcore.services import stored_topk
 from kdcore.services.app import App
 from kdcore.services.training_input import Part, refuse_leaks, write_input
 from kdcore.store import datasets, runs, training
 
 
 def teacher_of(app: App, dataset_id: str) -> str:
-    """The model that wrote most of a version; the built-in teacher where that can't be told."""
-    return datasets.main_teacher(app.store, dataset_id) or DEFAULT_TEACHER
+    """The model whose words a student of this version learns.
+
+    The one that wrote most of it; where that one is not on this machine, the last that scored it here; the built-in
+    teacher where neither can be told.
+    """
+    writer = datasets.main_teacher(app.store, dataset_id)
+    if writer and runs.ran_here(app.store, writer):
+        return writer
+    return stored_topk.last_scorer(app, dataset_id) or writer or DEFAULT_TEACHER
 
 
 def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:

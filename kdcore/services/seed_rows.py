@@ -74,7 +74,8 @@ def for_method(
     else:
         rows = projects.seeds(app, project_id, kind=method.takes, topics=topics, limit=None if seed_ids else limit)
     if seed_ids is not None:
-        rows = [row for row in rows if row["seed_id"] in seed_ids]
+        wanted = set(seed_ids)
+        rows = [row for row in rows if row["seed_id"] in wanted]
     return rows[:limit]
 
 

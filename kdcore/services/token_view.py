@@ -7,11 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from kdcore.errors import ConfigError
-from kdcore.jobs import signals
+from kdcore.services import stored_topk
 from kdcore.services.app import App
 from kdcore.store import samples
 
@@ -34,8 +31,7 @@ def tokens(app: App, sample_id: str) -> list[dict[str, Any]]:
     found = samples.by_ids(app.store, [sample_id])
     if not found:
         raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
-    run = app.run_dir(found[0]["run_id"])
-    row = _stored(run.path, sample_id)
+    row, run = stored_topk.of_sample(app, found[0])
     if row is None:
         return []
     file = Path(run.config()["teacher_path"] or ".") / "tokenizer.json"
@@ -64,11 +60,3 @@ def tokens(app: App, sample_id: str) -> list[dict[str, Any]]:
             }
         )
     return result
-
-
-def _stored(run: Path, sample_id: str) -> dict[str, Any] | None:
-    for part in signals.parts(run):
-        table = pq.read_table(part, filters=pc.field("sample_id") == sample_id)
-        if table.num_rows:
-            return table.slice(0, 1).to_pylist()[0]
-    return None

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kdcore import ids
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
-from kdcore.jobs import signals
 from kdcore.models import resolve
+from kdcore.services import stored_topk
 from kdcore.services.app import App
 from kdcore.store import datasets, projects
 
@@ -52,19 +51,19 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
 
     Its held-out rows are all there whatever is selected, so that recipes are measured on the same questions.
 
-    Token ids and top-k are those of ``teacher`` and of teachers with the same tokens as it; rows of any other carry
-    text only. Raises ConfigError where one version trains on what another holds out, or a selection leaves nothing
-    to train on.
+    Token ids and top-k are those of ``teacher`` and of teachers with the same tokens as it, kept when they wrote
+    the answer or when they scored it; rows without carry text only. Raises ConfigError where one version trains on
+    what another holds out, or a selection leaves nothing to train on.
     """
     slices = [texts(app, _drawn(_selected(app, part, split), part)) for part in parts]
     refuse_leaks(slices)
-    alike = same_tokens(app, teacher, {row["teacher"] for frozen in slices for row in frozen})
+    written_by = {row["teacher"] for frozen in slices for row in frozen}
+    alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
     rows: list[dict[str, Any]] = []
     for number, frozen in enumerate(slices):
-        stored = _signals(app, frozen)
+        stored = stored_topk.of_rows(app, frozen, alike)
         for row in frozen:
-            own = not row["edited"] and row["teacher"] in alike
-            signal = stored.get(row["sample_id"], {}) if own else {}
+            signal = stored.get(row["sample_id"], {})
             rows.append(
                 {
                     "sample_id": row["sample_id"],
@@ -195,16 +194,3 @@ def refuse_leaks(slices: list[list[dict[str, Any]]]) -> None:
             f"{len(leaked)} training rows belong to groups that another slice holds out "
             f'(such as "{leaked[0]["group_key"]}"); choose versions that were frozen with the same split.'
         )
-
-
-def _signals(app: App, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Stored top-k by sample, read only from the runs and for the samples that are needed."""
-    wanted = pa.array([row["sample_id"] for row in rows], type=pa.string())
-    found: dict[str, dict[str, Any]] = {}
-    for run_id in sorted({row["run_id"] for row in rows if row["run_id"]}):
-        for part in signals.parts(app.folders.runs / run_id):
-            table = pq.read_table(part, columns=["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs"])
-            keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
-            for row in table.filter(keep).to_pylist():
-                found.setdefault(row["sample_id"], row)  # the first belongs to the text that is kept
-    return found

@@ -17,6 +17,9 @@ class Teacher(Protocol):
     def generate(self, calls: Iterator[Call | None], check: StopCheck) -> Iterator[Reply]:
         """Yield one reply for each call and each of its ``n`` answers, in order of completion.
 
+        A call that carries its answer yields that answer with its tokens' probabilities; an engine that can't look
+        at given tokens raises TeacherError.
+
         A call None means "none now": ask again after the next reply; calls are pulled in the caller's thread.
         ``check`` is called often and may raise to stop. A call that can't be answered yields replies with
         ``error`` set; an engine that dies raises TeacherError.

@@ -87,6 +87,8 @@ class OpenAiTeacher:
                     ended = call is _END
                     if not isinstance(call, Call):
                         break
+                    if call.answer is not None:
+                        raise TeacherError("an endpoint can't score given answers; choose a model on this machine.")
                     tasks.add(asyncio.run_coroutine_threadsafe(self._ask(call, results), self._loop))
                     waiting += 1
                 check()

@@ -16,6 +16,11 @@ BATCH = 16
 _END = object()
 
 
+def _kind(call: Call) -> tuple[SamplingConfig, bool]:
+    """Calls of one kind share a batch."""
+    return call.sampling, call.answer is None
+
+
 class TransformersTeacher:
     """A causal LM and its tokenizer."""
 
@@ -54,10 +59,42 @@ class TransformersTeacher:
                     )
                 waiting.append(call)
             check()
-            batch = [call for call in waiting if call.sampling == waiting[0].sampling]
-            waiting = [call for call in waiting if call.sampling != waiting[0].sampling]
-            if batch:
+            batch = [call for call in waiting if _kind(call) == _kind(waiting[0])]
+            waiting = [call for call in waiting if _kind(call) != _kind(waiting[0])]
+            if batch and batch[0].answer is not None:
+                yield from self._score(batch)
+            elif batch:
                 yield from self._batch(batch, batch[0].sampling, check)
+
+    def _score(self, batch: list[Call]) -> Iterator[Reply]:
+        """Given answers with their tokens' probabilities: one forward pass, padded on the left."""
+        torch, tokenizer = self._torch, self._tokenizer
+        prompts = [
+            tokenizer.apply_chat_template(c.messages, add_generation_prompt=True, return_dict=False) for c in batch
+        ]
+        answers = [
+            [*tokenizer(c.answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id] for c in batch
+        ]
+        rows = [{"input_ids": prompt + answer} for prompt, answer in zip(prompts, answers, strict=True)]
+        inputs = tokenizer.pad(rows, return_tensors="pt").to(self._device)
+        places = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
+        keep = max(map(len, answers)) + 1  # the last logits predict what follows the answer
+        with torch.inference_mode():
+            logits = self._model(**inputs, position_ids=places, logits_to_keep=keep).logits
+        for row, (call, given) in enumerate(zip(batch, answers, strict=True)):
+            own = logits[row, -len(given) - 1 : -1].float().log_softmax(-1)
+            top = own.topk(call.sampling.top_logprobs, dim=-1)
+            yield Reply(
+                call_id=call.call_id,
+                n=0,
+                text=call.answer or "",
+                finish_reason="stop",
+                prompt_tokens=len(prompts[row]),
+                completion_tokens=len(given),
+                token_ids=given,
+                topk=TopK(ids=top.indices.tolist(), logprobs=top.values.tolist()),
+                logprobs=own.gather(1, torch.tensor(given, device=own.device)[:, None])[:, 0].tolist(),
+            )
 
     def _batch(self, batch: list[Call], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
         from transformers import StoppingCriteria, StoppingCriteriaList

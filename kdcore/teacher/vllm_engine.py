@@ -66,13 +66,22 @@ class VllmTeacher:
             check()
             for output in self._step() if in_flight else ():
                 if output.finished:
-                    yield from self._replies(output, in_flight.pop(output.request_id).sampling)
+                    call = in_flight.pop(output.request_id)
+                    yield from self._replies(output, call) if call.answer is None else self._scored(output, call)
 
-    def _params(self, call: Call) -> Any:
+    def _params(self, call: Call, prompt_tokens: int) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         sampling = call.sampling
+        if call.answer is not None:
+            return SamplingParams(
+                temperature=0.0,
+                max_tokens=1,  # the least that vLLM writes; it is thrown away
+                prompt_logprobs=sampling.top_logprobs,
+                prompt_logprob_start=prompt_tokens - 1,
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
         return SamplingParams(
             n=sampling.n,
             temperature=sampling.temperature,
@@ -91,12 +100,22 @@ class VllmTeacher:
         token_ids = self._tokenizer.apply_chat_template(
             call.messages, add_generation_prompt=True, tokenize=True, return_dict=False
         )
-        room = self._config.max_model_len - len(token_ids)
+        given = self._given(call)
+        room = self._config.max_model_len - len(token_ids) - len(given)
         if room < 1:
-            error = f"the prompt has {len(token_ids)} tokens, at most {self._config.max_model_len - 1} fit"
+            what = "prompt and answer have" if given else "the prompt has"
+            error = f"{what} {len(token_ids) + len(given)} tokens, at most {self._config.max_model_len - 1} fit"
             return [Reply(call.call_id, n, "", "error", len(token_ids), error=error) for n in range(call.sampling.n)]
-        self._engine.add_request(call.call_id, {"prompt_token_ids": token_ids}, self._params(call))
+        prompt = {"prompt_token_ids": [*token_ids, *given]}
+        self._engine.add_request(call.call_id, prompt, self._params(call, len(token_ids)))
         return None
+
+    def _given(self, call: Call) -> list[int]:
+        """Tokens of the answer that a call carries, with the end mark; none where it is to be written."""
+        if call.answer is None:
+            return []
+        words = self._tokenizer(call.answer, add_special_tokens=False)["input_ids"]
+        return [*words, self._tokenizer.eos_token_id]
 
     def _step(self) -> list[Any]:
         try:
@@ -106,7 +125,22 @@ class VllmTeacher:
                 f"vLLM stopped working ({type(exc).__name__}: {exc}); finished answers are kept, resume to go on."
             ) from exc
 
-    def _replies(self, output: Any, sampling: SamplingConfig) -> Iterator[Reply]:
+    def _scored(self, output: Any, call: Call) -> Iterator[Reply]:
+        given = self._given(call)
+        places = output.prompt_logprobs[-len(given) :]
+        yield Reply(
+            call_id=call.call_id,
+            n=0,
+            text=call.answer or "",
+            finish_reason="stop",
+            prompt_tokens=len(output.prompt_token_ids) - len(given),
+            completion_tokens=len(given),
+            token_ids=given,
+            topk=_topk(places, call.sampling.top_logprobs),
+            logprobs=[float(place[token].logprob) for place, token in zip(places, given, strict=True)],
+        )
+
+    def _replies(self, output: Any, call: Call) -> Iterator[Reply]:
         for answer in output.outputs:
             yield Reply(
                 call_id=output.request_id,
@@ -117,7 +151,7 @@ class VllmTeacher:
                 completion_tokens=len(answer.token_ids),
                 token_ids=list(answer.token_ids),
                 prompt_token_ids=list(output.prompt_token_ids),
-                topk=_topk(answer.logprobs, sampling.top_logprobs) if answer.logprobs else None,
+                topk=_topk(answer.logprobs, call.sampling.top_logprobs) if answer.logprobs else None,
             )
 
     def close(self) -> None:

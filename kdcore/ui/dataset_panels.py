@@ -13,6 +13,12 @@ from kdcore.services.app import App
 from kdcore.ui import filter_bar, sample_card, state
 from kdcore.ui.words import short
 
+VIEWS = {
+    "rows": ":material/table_rows: Rows",
+    "probabilities": ":material/thermometer: Probabilities",
+    "export": ":material/download: Export",
+    "compare": ":material/difference: Compare",
+}
 ONLY_ACCEPTED = ReviewIs(states=("accepted", "edited"))
 
 

@@ -1,4 +1,4 @@
-"""What a run amounts to: the tree of growth, the coverage map, runs side by side, rounds."""
+"""What a run amounts to: the tree of growth, the coverage map, runs side by side, rounds. One is drawn at a time."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ import streamlit as st
 
 from kdcore.services import generation, run_views
 from kdcore.services.app import App
-from kdcore.ui import coverage_panel, frame
+from kdcore.ui import coverage_panel, frame, routing_panel, state
 from kdcore.ui.words import duration, escape, short
+
+MOST_COMPARED = 4
+
+
+VIEWS = {
+    "growth": ":material/account_tree: Growth",
+    "coverage": ":material/grid_on: Coverage",
+    "compare": ":material/compare: Side by side",
+    "rounds": ":material/cycle: Rounds",
+}
 
 
 def show(app: App, project_id: str, run_id: str) -> None:
-    """Tabs, drawn once the run has rows."""
-    tree, coverage, compare, rounds = st.tabs(
-        [
-            ":material/account_tree: Growth",
-            ":material/grid_on: Coverage",
-            ":material/compare: Side by side",
-            ":material/cycle: Rounds",
-        ]
-    )
-    with tree, frame.guard():
-        _trees(app, run_id)
-    with coverage, frame.guard():
-        whole = st.toggle("All runs of the project", key="coverage.all")
-        coverage_panel.grid(app, project_id, None if whole else run_id, "coverage")
-    with compare, frame.guard():
-        _compare(app, project_id, run_id)
-    with rounds, frame.guard():
-        _rounds(app, project_id, run_id)
+    """The view that is open."""
+    with frame.guard():
+        match state.tab(VIEWS, "see"):
+            case "coverage":
+                whole = st.toggle("All runs of the project", key="coverage.all")
+                coverage_panel.grid(app, project_id, None if whole else run_id, "coverage")
+            case "compare":
+                _compare(app, project_id, run_id)
+            case "rounds":
+                _rounds(app, project_id, run_id)
+            case _:
+                _trees(app, run_id)
 
 
 def _trees(app: App, run_id: str) -> None:
@@ -56,8 +60,9 @@ def _compare(app: App, project_id: str, run_id: str) -> None:
     if not others:
         st.info("Start a second run on the same seeds to compare.", icon=":material/info:")
         return
-    chosen = st.multiselect("With", others, max_selections=4, key=f"compare-{run_id}")
+    chosen = state.choose_many("With", others, "with")[:MOST_COMPARED]
     if not chosen:
+        st.caption("Choose one or more runs: what each made of the same seeds stands beside this run's.")
         return
     found = run_views.side_by_side(app, [run_id, *chosen])
     st.dataframe(
@@ -78,6 +83,8 @@ def _compare(app: App, project_id: str, run_id: str) -> None:
             for name, answer in row["answers"].items():
                 st.caption(name)
                 st.code(answer, language=None, wrap_lines=True)
+    with st.container(border=True):
+        routing_panel.show(app, project_id, [run_id, *chosen])
 
 
 def _rounds(app: App, project_id: str, run_id: str) -> None:

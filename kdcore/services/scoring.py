@@ -1,0 +1,73 @@
+"""Having a teacher score answers that lack its token probabilities: mended by people, or by another teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdcore.configs.scoring import ScoreConfig
+from kdcore.configs.teacher import TeacherConfig
+from kdcore.errors import ConfigError
+from kdcore.jobs.run_dir import RunDir
+from kdcore.models import DEFAULT_TEACHER
+from kdcore.services import governance, models, stored_topk
+from kdcore.services.app import App
+from kdcore.services.training_input import same_tokens, texts
+from kdcore.store import datasets, runs
+
+
+def missing(app: App, dataset_id: str, teacher: str) -> list[dict[str, Any]]:
+    """Rows of a version that have no stored top-k of ``teacher``, with the text that a student would learn."""
+    rows = texts(app, datasets.rows_of(app.store, dataset_id))
+    alike = same_tokens(app, teacher, {row["teacher"] for row in rows} | stored_topk.scorers(app))
+    stored = stored_topk.of_rows(app, rows, alike)
+    return [row for row in rows if row["sample_id"] not in stored]
+
+
+def list_runs(app: App, dataset_id: str) -> list[dict[str, Any]]:
+    """Runs that scored a version, with their status, newest first."""
+    found = runs.list_runs(app.store, kind="score")
+    return [run | {"status": app.status(run["run_id"])} for run in found if run["config"]["dataset_id"] == dataset_id]
+
+
+def local_teacher_of(app: App, dataset_id: str) -> str:
+    """Which model would score a version: the one that wrote most of it, if it is here; else the built-in one."""
+    writer = datasets.main_teacher(app.store, dataset_id)
+    return writer if writer and runs.ran_here(app.store, writer) else DEFAULT_TEACHER
+
+
+def start(app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int = 20) -> RunDir:
+    """Score what a version lacks. Raises ConfigError for an endpoint, and where nothing is missing."""
+    if teacher.engine == "openai_http":
+        raise ConfigError("an endpoint can't score answers that are there; choose a model on this machine.")
+    version = datasets.get(app.store, dataset_id)
+    if version is None:
+        raise ConfigError(f'there is no dataset version "{dataset_id}" in this workspace.')
+    governance.refuse_zone(app, version["project_id"], teacher)
+    path, fingerprint = models.resolve_teacher(app, teacher)
+    rows = missing(app, dataset_id, teacher.model)
+    if not rows:
+        raise ConfigError(f"every row of this version has the token probabilities of {teacher.model}.")
+    run = app.create_run(
+        "score",
+        ScoreConfig(
+            project_id=version["project_id"],
+            dataset_id=dataset_id,
+            teacher=teacher,
+            teacher_path=path,
+            teacher_fingerprint=fingerprint,
+            top_logprobs=top_logprobs,
+        ),
+    )
+    table = pa.table(
+        {
+            "sample_id": [row["sample_id"] for row in rows],
+            "messages": [row["messages"] for row in rows],
+            "completion": [row["completion"] for row in rows],
+            "text_key": [stored_topk.text_key(row["messages"], row["completion"]) for row in rows],
+        }
+    )
+    pq.write_table(table, run.path / "input.parquet", compression="zstd")
+    return app.launch(run)

@@ -1,0 +1,92 @@
+"""Where the teacher's top-k of an answer lies: with the run that wrote it, or with one that scored it later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kdcore import ids
+from kdcore.jobs import signals
+from kdcore.jobs.run_dir import RunDir
+from kdcore.services.app import App
+from kdcore.store import runs
+
+COLUMNS = ["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs"]
+
+
+def text_key(messages: str, completion: str) -> str:
+    """Names one chat with its answer: a score holds for that text alone."""
+    return ids.stable_hash(messages, completion)
+
+
+def of_rows(app: App, rows: list[dict[str, Any]], alike: set[str]) -> dict[str, dict[str, Any]]:
+    """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
+
+    A row as its teacher wrote it has that teacher's own; any other the newest score of just its text.
+    """
+    own = [row for row in rows if not row["edited"] and row["teacher"] in alike]
+    found: dict[str, dict[str, Any]] = {}
+    for run_id in sorted({row["run_id"] for row in own if row["run_id"]}):
+        found = _read(app.folders.runs / run_id, [row["sample_id"] for row in own]) | found
+    wanted = {
+        row["sample_id"]: text_key(row["messages"], row["completion"])
+        for row in rows
+        if row["sample_id"] not in found
+    }
+    for run in _scored(app):
+        if wanted and run["config"]["teacher"]["model"] in alike:
+            folder = app.folders.runs / run["run_id"]
+            texts = pq.read_table(folder / "input.parquet", columns=["sample_id", "text_key"])
+            pairs = zip(texts["sample_id"].to_pylist(), texts["text_key"].to_pylist(), strict=True)
+            new = _read(folder, [sample for sample, key in pairs if wanted.get(sample) == key])
+            found |= new
+            wanted = {sample: key for sample, key in wanted.items() if sample not in new}
+    return found
+
+
+def of_sample(app: App, sample: dict[str, Any]) -> tuple[dict[str, Any] | None, RunDir]:
+    """One sample's stored row with all its columns, None where nothing is stored, and the run that has it.
+
+    Of a mended answer the newest score comes first, of any other what its own teacher said.
+    """
+    scored = [run["run_id"] for run in _scored(app, sample["project_id"])]
+    own = [sample["run_id"]]
+    for run_id in scored + own if sample.get("edited_answer") else own + scored:
+        run = app.run_dir(run_id)
+        for part in signals.parts(run.path):
+            table = pq.read_table(part, filters=pc.field("sample_id") == sample["sample_id"])
+            if table.num_rows:
+                return table.slice(0, 1).to_pylist()[0], run
+    return None, app.run_dir(sample["run_id"])
+
+
+def scorers(app: App) -> set[str]:
+    """Every model that scored answers in this workspace."""
+    return {run["config"]["teacher"]["model"] for run in _scored(app)}
+
+
+def last_scorer(app: App, dataset_id: str) -> str | None:
+    """The model that scored a version last."""
+    found = (run["config"] for run in _scored(app))
+    return next((config["teacher"]["model"] for config in found if config["dataset_id"] == dataset_id), None)
+
+
+def _scored(app: App, project_id: str | None = None) -> list[dict[str, Any]]:
+    """Runs that scored answers, newest first."""
+    return runs.list_runs(app.store, project_id, "score")
+
+
+def _read(run: Path, samples: list[str]) -> dict[str, dict[str, Any]]:
+    """Rows of some samples in one run; the first belongs to the text that is kept."""
+    wanted = pa.array(samples, type=pa.string())
+    found: dict[str, dict[str, Any]] = {}
+    for part in signals.parts(run):
+        table = pq.read_table(part, columns=COLUMNS)
+        keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
+        for row in table.filter(keep).to_pylist():
+            found.setdefault(row["sample_id"], row)
+    return found

@@ -1,0 +1,55 @@
+"""Which rows of a version carry the teacher's word probabilities, and having it read those that don't."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.configs.teacher import TeacherConfig
+from kdcore.services import models, scoring
+from kdcore.services.app import App
+from kdcore.ui import frame, live
+from kdcore.ui.words import escape, short
+
+
+def show(app: App, version: dict[str, Any]) -> None:
+    """Rows with and without; one button that has a teacher read the rest."""
+    dataset_id = version["dataset_id"]
+    st.caption(
+        "A student learns most from how likely the teacher found each word, not from the words alone. Answers that "
+        "people mended, or that another model wrote, come without; a teacher on this machine can read them and say."
+    )
+    made = scoring.list_runs(app, dataset_id)
+    model = st.text_input(
+        "Teacher that reads", scoring.local_teacher_of(app, dataset_id), key=f"score-model-{dataset_id}"
+    )
+    with st.spinner("Looking for stored probabilities…"):
+        lacking = scoring.missing(app, dataset_id, model)
+    with st.container(horizontal=True):
+        st.metric("rows with probabilities", version["row_count"] - len(lacking), border=True)
+        st.metric("rows without", len(lacking), border=True)
+    if made and (live.is_active(made[0]["status"]) or made[0]["status"].state != "done" or made[0]["status"].message):
+        frame.run_panel(app, made[0]["run_id"], lambda: None)
+    if not lacking:
+        st.info("Every row has them: any loss can be chosen for a training.", icon=":material/check:")
+        return
+    if st.button(
+        f"Let it read {len(lacking)} answers",
+        type="primary",
+        icon=":material/thermometer:",
+        disabled=bool(made) and live.is_active(made[0]["status"]),
+        key="datasets.score",
+    ):
+        engine = models.default_engine()[0]
+        teacher = TeacherConfig.model_validate({"engine": engine, "model": model})
+        scoring.start(app, dataset_id, teacher)
+        st.rerun()
+    with st.expander("Answers without", icon=":material/list:"):
+        st.dataframe(
+            [
+                {"mended": row["edited"], "written by": row["teacher"], "answer": escape(short(row["completion"]))}
+                for row in lacking[:200]
+            ],
+            hide_index=True,
+        )

@@ -1,0 +1,100 @@
+"""Have a teacher look at given answers: its top-k at every token, and how likely it finds the whole.
+
+The answer is never asked for again: one pass over its tokens. Rows that an earlier attempt scored are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from kdcore.configs.base import load_config
+from kdcore.configs.scoring import ScoreConfig
+from kdcore.configs.teacher import Call, SamplingConfig
+from kdcore.jobs import signals
+from kdcore.jobs.reporter import Reporter
+from kdcore.jobs.run_dir import RunDir
+from kdcore.jobs.tail import all_records
+from kdcore.teacher import open_teacher
+from kdcore.types import Reply
+from kdcore.workers.main import on_accelerator, run_worker
+
+
+def work(run: RunDir, reporter: Reporter) -> None:
+    """Score what is missing, then pack the signals."""
+    config = load_config(ScoreConfig, run.config())
+    rows = pq.read_table(run.path / "input.parquet").to_pylist()
+    signals.pack(run)
+    last = config.signal("likelihood")  # written after the row's other figure
+    done = {record.body["sample_id"] for record in all_records(run) if record.body.get("filter") == last}
+    missing = [row for row in rows if row["sample_id"] not in done]
+    failed = _score(run, reporter, config, missing, len(rows)) if missing else []
+    reporter.phase("packing the teacher's signals")
+    signals.pack(run)
+    reporter.progress(len(rows) - len(failed), len(rows), "answers")
+    reporter.conclude(f"{len(failed)} answers could not be scored: {failed[0]}" if failed else "")
+
+
+def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict[str, Any]], total: int) -> list[str]:
+    """Returns why rows could not be scored."""
+    sampling = SamplingConfig(top_logprobs=config.top_logprobs)
+    failed: list[str] = []
+    done = total - len(rows)
+    spill = signals.SignalWriter(run, reporter.epoch)
+    try:
+        with on_accelerator(run, reporter):
+            reporter.phase(f"loading the teacher {config.teacher.model}")
+            path = Path(config.teacher_path) if config.teacher_path else None
+            teacher = open_teacher(config.teacher, path, sampling)
+            try:
+                reporter.phase("reading the answers")
+                started = time.monotonic()
+                for count, reply in enumerate(teacher.generate(_calls(rows, sampling), reporter.check_stop), 1):
+                    if reply.error or reply.topk is None:
+                        failed.append(reply.error or "the engine gave no probabilities")
+                        continue
+                    spill.add(reply.call_id, reply.token_ids, reply.topk)
+                    for body in verdicts(reply, config):
+                        reporter.append(body)
+                    rate = count / max(1e-6, time.monotonic() - started)
+                    reporter.progress(done + count, total, "answers", rate=rate)
+            finally:
+                teacher.close()
+    finally:
+        spill.close()
+    return failed
+
+
+def _calls(rows: list[dict[str, Any]], sampling: SamplingConfig) -> Iterator[Call]:
+    for row in rows:
+        yield Call(row["sample_id"], json.loads(row["messages"]), sampling, answer=row["completion"])
+
+
+def verdicts(reply: Reply, config: ScoreConfig) -> Iterator[dict[str, Any]]:
+    """Two figures of one answer, in nats a token: the mean log-probability of its tokens, and the mean entropy."""
+    assert reply.topk is not None
+    found = signals.summary(reply.topk, reply.token_ids)
+    likely = sum(reply.logprobs) / len(reply.logprobs)
+    reason = (
+        f"the teacher's words were at place {found['mean_rank']:.1f} on average; "
+        f"its {config.top_logprobs} likeliest hold {found['captured_mass']:.0%}"
+    )
+    for what, score in (("entropy", found["entropy"]), ("likelihood", likely)):
+        yield {
+            "kind": "verdict",
+            "sample_id": reply.call_id,
+            "filter": config.signal(what),
+            "passed": True,
+            "reason": reason if what == "likelihood" else "",
+            "score": score,
+            "time": time.time(),
+        }
+
+
+if __name__ == "__main__":
+    run_worker(work)

@@ -1,0 +1,102 @@
+"""Answers that are there, read by a teacher: killed and resumed, kept for their text alone, equal across engines."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.elicitation import METHODS
+from kdcore.errors import ConfigError
+from kdcore.jobs import launcher, signals
+from kdcore.models import DEFAULT_TEACHER
+from kdcore.services import datasets, distillation, generation, projects, review, scoring, token_view
+from kdcore.services.app import App
+from kdcore.services.training_input import Part, write_input
+from tests.conftest import PLAIN, SCRIPTED, import_questions
+from tests.workers.test_generate import journal_lines, wait_for
+
+LIKELIHOOD = "SELECT sample_id, score FROM current_verdicts WHERE filter = 'likelihood: scripted'"
+
+
+@pytest.fixture
+def answered(app: App, tmp_path: Path) -> str:
+    """A project with 40 answers that carry no probabilities."""
+    project = projects.create_project(app, "P")
+    import_questions(app, project, tmp_path, 40)
+    version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
+    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    return project
+
+
+def test_a_killed_reading_goes_on_and_says_each_row_once(app: App, answered: str):
+    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    slow = SCRIPTED.model_copy(update={"script": {"delay_s": 0.03}})
+    run = scoring.start(app, frozen, slow)
+    for goal in (5, 30):  # an odd number ends between the two figures of a row
+        wait_for(lambda goal=goal: journal_lines(run) >= goal)
+        os.killpg(run.status().pid, signal.SIGKILL)
+        wait_for(lambda: not launcher.is_alive(run.status()))
+        app.launch(run)
+    assert app.wait(run.run_id).state == "done"
+    found = app.store.rows(LIKELIHOOD)
+    assert len(found) == len({row["sample_id"] for row in found}) == 40
+    assert all(row["score"] == pytest.approx(-0.7) for row in found)
+    entropies = "SELECT count(*) FROM current_verdicts WHERE filter = 'entropy: scripted' AND score > 0"
+    assert app.store.scalar(entropies) == 40
+    assert scoring.missing(app, frozen, "scripted") == []
+    with pytest.raises(ConfigError, match="every row of this version"):
+        scoring.start(app, frozen, SCRIPTED)
+
+
+def test_probabilities_belong_to_one_text(app: App, answered: str, tmp_path: Path):
+    first = app.store.scalar("SELECT min(sample_id) FROM samples")
+    review.decide(app, first, "edit", "me", answer="a better answer")
+    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    assert app.wait(scoring.start(app, frozen, SCRIPTED).run_id).state == "done"
+    rows = write_input(app, tmp_path / "one.parquet", [Part(frozen)], "scripted").to_pylist()
+    [mended] = [row for row in rows if row["sample_id"] == first]
+    assert mended["token_ids"] == [1, 6, 6] and mended["k"] == 2
+    assert all(row["token_ids"] for row in rows)
+    review.decide(app, first, "edit", "me", answer="another answer altogether")
+    again = datasets.freeze(app, answered, "D")["dataset_id"]
+    rows = write_input(app, tmp_path / "two.parquet", [Part(again)], "scripted").to_pylist()
+    assert [row["sample_id"] for row in rows if not row["token_ids"]] == [first]
+    assert [row["sample_id"] for row in scoring.missing(app, again, "scripted")] == [first]
+
+
+def test_an_endpoint_can_not_read(app: App, answered: str):
+    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    there = TeacherConfig(engine="openai_http", model="m", base_url="http://127.0.0.1:1/v1")
+    with pytest.raises(ConfigError, match="a model on this machine"):
+        scoring.start(app, frozen, there)
+
+
+@pytest.mark.models
+def test_vllm_reads_what_transformers_wrote(real_app: App, tmp_path: Path):
+    project = projects.create_project(real_app, "P")
+    import_questions(real_app, project, tmp_path, 6)
+    version = projects.save_prompt_version(real_app, project, "v", METHODS["direct"].template)
+    teacher = TeacherConfig(engine="transformers", model=DEFAULT_TEACHER, precision="float32")
+    run = generation.start_run(real_app, project, version, teacher, SamplingConfig(max_tokens=40, temperature=0))
+    assert real_app.wait(run.run_id).state == "done"
+    [part] = signals.parts(run.path)
+    wrote = {row["sample_id"]: row for row in pq.read_table(part).to_pylist()}
+    frozen = datasets.freeze(real_app, project, "D")["dataset_id"]
+    part.unlink()  # as if another model had written them
+    reader = teacher.model_copy(update={"engine": "vllm"})
+    scored = scoring.start(real_app, frozen, reader)
+    assert real_app.wait(scored.run_id, timeout_s=300).state == "done"
+    read = {row["sample_id"]: row for path in signals.parts(scored.path) for row in pq.read_table(path).to_pylist()}
+    assert read and read.keys() <= wrote.keys()
+    for sample, row in read.items():
+        same = min(len(row["token_ids"]), len(wrote[sample]["token_ids"])) - 1
+        assert row["token_ids"][:same] == wrote[sample]["token_ids"][:same]
+        ours, theirs = (np.array(found["topk_logprobs"][: 20 * same], float) for found in (row, wrote[sample]))
+        assert np.abs(ours - theirs).max() < 0.03  # kept as float16
+    assert distillation.teacher_of(real_app, frozen) == DEFAULT_TEACHER
+    assert len(token_view.tokens(real_app, next(iter(read)))) == len(next(iter(read.values()))["token_ids"])
