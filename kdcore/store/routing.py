@@ -9,7 +9,7 @@ from kdcore.store.db import Store
 _PARTS = {
     "topic": ("coalesce(s.topic, '')", ""),
     "cluster": (
-        "c.title",
+        "c.title || ' (' || c.cluster || ')'",  # two groups may have the same title
         "JOIN placements p ON p.sample_id = s.sample_id AND p.run_id = ? "
         "JOIN clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster ",
     ),
@@ -34,9 +34,9 @@ def by_part(store: Store, run_ids: list[str], by: str, map_run: str, check: str)
 
 def seeds_of_parts(store: Store, project_id: str, parts: list[str], map_run: str) -> set[str]:
     """Seeds that have a row in some clusters of a map."""
-    _, join = _PARTS["cluster"]
+    part, join = _PARTS["cluster"]
     found = store.rows(
-        f"SELECT DISTINCT s.seed_id FROM samples s {join}WHERE s.project_id = ? AND c.title IN (SELECT unnest(?))",
+        f"SELECT DISTINCT s.seed_id FROM samples s {join}WHERE s.project_id = ? AND {part} IN (SELECT unnest(?))",
         [map_run, project_id, parts],
     )
     return {row["seed_id"] for row in found}

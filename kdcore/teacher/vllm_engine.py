@@ -69,7 +69,7 @@ class VllmTeacher:
                     call = in_flight.pop(output.request_id)
                     yield from self._replies(output, call) if call.answer is None else self._scored(output, call)
 
-    def _params(self, call: Call, prompt_tokens: int) -> Any:
+    def _params(self, call: Call) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -79,7 +79,6 @@ class VllmTeacher:
                 temperature=0.0,
                 max_tokens=1,  # the least that vLLM writes; it is thrown away
                 prompt_logprobs=sampling.top_logprobs,
-                prompt_logprob_start=prompt_tokens - 1,
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
         return SamplingParams(
@@ -107,7 +106,7 @@ class VllmTeacher:
             error = f"{what} {len(token_ids) + len(given)} tokens, at most {self._config.max_model_len - 1} fit"
             return [Reply(call.call_id, n, "", "error", len(token_ids), error=error) for n in range(call.sampling.n)]
         prompt = {"prompt_token_ids": [*token_ids, *given]}
-        self._engine.add_request(call.call_id, prompt, self._params(call, len(token_ids)))
+        self._engine.add_request(call.call_id, prompt, self._params(call))
         return None
 
     def _given(self, call: Call) -> list[int]:

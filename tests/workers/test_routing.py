@@ -81,8 +81,8 @@ def test_each_group_on_the_map_is_asked_of_its_best(real_app: App, tmp_path: Pat
     assert routing.plan(app, project, {part: run.run_id}, "cluster") == {}
     row = app.store.one(
         "SELECT s.sample_id, s.seed_id FROM samples s JOIN placements p USING (sample_id) JOIN clusters c "
-        "ON c.cluster = p.cluster AND c.run_id = p.run_id WHERE c.title = ?",
-        [part],
+        "ON c.cluster = p.cluster AND c.run_id = p.run_id WHERE c.cluster = ?",
+        [int(part.rpartition("(")[2].rstrip(")"))],
     )
     review.decide(app, row["sample_id"], "reject", "me")
     assert routing.plan(app, project, {part: run.run_id}, "cluster") == {run.run_id: [row["seed_id"]]}

@@ -2,13 +2,14 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import launcher, signals
@@ -16,6 +17,7 @@ from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import datasets, distillation, generation, projects, review, scoring, token_view
 from kdcore.services.app import App
 from kdcore.services.training_input import Part, write_input
+from kdcore.teacher import open_teacher
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 from tests.workers.test_generate import journal_lines, wait_for
 
@@ -100,3 +102,22 @@ def test_vllm_reads_what_transformers_wrote(real_app: App, tmp_path: Path):
         assert np.abs(ours - theirs).max() < 0.03  # kept as float16
     assert distillation.teacher_of(real_app, frozen) == DEFAULT_TEACHER
     assert len(token_view.tokens(real_app, next(iter(read)))) == len(next(iter(read.values()))["token_ids"])
+
+
+@pytest.mark.models
+def test_transformers_reads_what_it_wrote(models: Path):
+    config = TeacherConfig(engine="transformers", model=DEFAULT_TEACHER, precision="float32")
+    sampling = SamplingConfig(max_tokens=24, temperature=0)
+    teacher = open_teacher(config, models / DEFAULT_TEACHER, sampling)
+    asked = [
+        Call(str(i), [{"role": "user", "content": text}], sampling)
+        for i, text in enumerate(("Name a colour.", "What does a contract need before it binds both sides?"))
+    ]
+    wrote = {reply.call_id: reply for reply in teacher.generate(iter(asked), lambda: None)}
+    given = [replace(call, answer=wrote[call.call_id].text) for call in asked]
+    for reply in teacher.generate(iter(given), lambda: None):
+        old, same = wrote[reply.call_id].topk, min(len(reply.token_ids), len(wrote[reply.call_id].token_ids)) - 1
+        assert reply.topk is not None and old is not None and len(reply.logprobs) == len(reply.token_ids)
+        assert np.allclose(reply.topk.logprobs[:same], old.logprobs[:same], atol=1e-3)
+        assert np.allclose(reply.logprobs[:same], [row[0] for row in old.logprobs[:same]], atol=1e-3)  # greedy
+    teacher.close()
