@@ -15,5 +15,7 @@ with frame.page("Generate") as page:
     if not runs:
         st.info("No run yet. Start one above; rows can be read while it goes on.", icon=":material/info:")
         st.stop()
-    chosen = state.choose("Run", [run["run_id"] for run in runs], "run")
+    names = generation.names(page.app, page.project_id)
+    titles = {run["run_id"]: generation.title(run, names[run["run_id"]]) for run in runs}
+    chosen = state.choose("Run", list(titles), "run", titles.__getitem__, clears=("with",))
     generate_panels.run_panel(page.app, page.project_id, chosen)

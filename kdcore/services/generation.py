@@ -206,6 +206,24 @@ def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
     return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "generate")]
 
 
+def names(app: App, project_id: str) -> dict[str, str]:
+    """A short name of each generation run: its prompt version, and the end of its id to tell repetitions apart."""
+    prompts = {
+        version["prompt_version_id"]: f"{version['name']} v{version['version']}"
+        for version in projects.prompt_versions(app, project_id)
+    }
+    return {
+        run["run_id"]: f"{prompts.get(run['config']['prompt_version_id'], 'prompt')} · {run['run_id'][-4:]}"
+        for run in runs.list_runs(app.store, project_id, "generate")
+    }
+
+
+def title(run: dict[str, Any], name: str) -> str:
+    """A run in a list: its name, who answered, and when it was started."""
+    started = time.strftime("%d %b %H:%M", time.localtime(run["created"]))
+    return f"{name} · {run['config']['teacher']['model']} · {started}"
+
+
 def eta_s(progress: dict[str, Any]) -> float | None:
     """Seconds left at the present rate."""
     rate = progress.get("rate") or 0

@@ -51,13 +51,14 @@ def groups(app: App, map_run: str) -> None:
 
 def drift(app: App, project_id: str, map_run: str) -> None:
     """Two runs over the same groups: what there is more and less of."""
-    ids = [run["run_id"] for run in generation.list_runs(app, project_id)]
+    names = generation.names(app, project_id)
+    ids = list(names)
     if len(ids) < 2:
         st.info("Ask the teacher a second time to compare two runs over the groups.", icon=":material/info:")
         return
     with st.container(horizontal=True):
-        before = st.selectbox("Before", ids, index=1, key="drift.before") or ids[1]
-        after = st.selectbox("After", ids, index=0, key="drift.after") or ids[0]
+        before = st.selectbox("Before", ids, index=1, format_func=names.__getitem__, key="drift.before") or ids[1]
+        after = st.selectbox("After", ids, index=0, format_func=names.__getitem__, key="drift.after") or ids[0]
     found = maps.drift(app, map_run, before, after)
     st.caption(
         f"The spread over groups differs by {found['distance']:.0%} (total variation: 0 % is the same spread). "

@@ -14,7 +14,7 @@ PARTS = {"topic": "topic", "cluster": "group on the map"}
 USABLE = "share of usable rows"
 
 
-def show(app: App, project_id: str, run_ids: list[str]) -> None:
+def show(app: App, project_id: str, names: dict[str, str]) -> None:
     """A line for each part with what every run reached in it; the choice can be changed before the start."""
     st.markdown("**Send each part to its best**")
     with st.container(horizontal=True):
@@ -25,15 +25,14 @@ def show(app: App, project_id: str, run_ids: list[str]) -> None:
         measure = st.selectbox(
             "Goes by", measures, key="routing.measure", help="A check's score: the higher, the better"
         )
-    found = routing.compare(app, project_id, run_ids, by, "" if measure == USABLE else measure)
-    names = {run_id: run_id[-9:] for run_id in run_ids}
+    found = routing.compare(app, project_id, list(names), by, "" if measure == USABLE else measure)
     whole = measure == USABLE
     table = st.data_editor(
         [
             {
                 "part": entry["part"] or "(none)",
                 "rows": entry["rows"],
-                **{names[run_id]: entry["shares"][run_id] for run_id in run_ids},
+                **{name: entry["shares"][run_id] for run_id, name in names.items()},
                 "ask": names[entry["best"]],
             }
             for entry in found
@@ -56,7 +55,7 @@ def show(app: App, project_id: str, run_ids: list[str]) -> None:
         else "Every question of these parts has a usable answer of the prompt and teacher chosen for it."
     )
     if st.button(
-        f"Ask {count} questions in {len(wanted)} runs",
+        f"Ask {count} questions in {len(wanted)} runs" if len(wanted) > 1 else f"Ask {count} questions",
         icon=":material/alt_route:",
         disabled=not count,
         key="routing.go",

@@ -56,35 +56,36 @@ def _trees(app: App, run_id: str) -> None:
 
 
 def _compare(app: App, project_id: str, run_id: str) -> None:
-    others = [run["run_id"] for run in generation.list_runs(app, project_id) if run["run_id"] != run_id]
+    names = generation.names(app, project_id)
+    others = [name for name in names if name != run_id]
     if not others:
         st.info("Start a second run on the same seeds to compare.", icon=":material/info:")
         return
-    chosen = state.choose_many("With", others, "with")[:MOST_COMPARED]
+    chosen = state.choose_many("With", others, "with", names.__getitem__)[:MOST_COMPARED]
     if not chosen:
         st.caption("Choose one or more runs: what each made of the same seeds stands beside this run's.")
         return
     found = run_views.side_by_side(app, [run_id, *chosen])
     st.dataframe(
-        [{**line, "seconds": duration(line["seconds"])} for line in found["runs"]],
+        [{**line, "run": names[line["run"]], "seconds": duration(line["seconds"])} for line in found["runs"]],
         hide_index=True,
         column_config={"usable_share": st.column_config.NumberColumn("usable share", format="percent")},
     )
     for pair in found["pairs"]:
         if pair["agreement"] is None:
-            st.caption(f"{pair['a'][-9:]} and {pair['b'][-9:]} have no seed in common.")
+            st.caption(f"{names[pair['a']]} and {names[pair['b']]} have no seed in common.")
         else:
             st.caption(
-                f"{pair['a'][-9:]} and {pair['b'][-9:]} agree to {pair['agreement']:.0%} "
+                f"{names[pair['a']]} and {names[pair['b']]} agree to {pair['agreement']:.0%} "
                 f"(ROUGE-L over {pair['seeds']} common seeds)."
             )
     for row in found["apart"]:
         with st.expander(f"{row['agreement']:.0%} · {escape(short(row['question'], 100))}"):
-            for name, answer in row["answers"].items():
-                st.caption(name)
+            for answered_by, answer in row["answers"].items():
+                st.caption(escape(names[answered_by]))
                 st.code(answer, language=None, wrap_lines=True)
     with st.container(border=True):
-        routing_panel.show(app, project_id, [run_id, *chosen])
+        routing_panel.show(app, project_id, {name: names[name] for name in (run_id, *chosen)})
 
 
 def _rounds(app: App, project_id: str, run_id: str) -> None:
@@ -92,6 +93,7 @@ def _rounds(app: App, project_id: str, run_id: str) -> None:
     if not found:
         st.info("No usable row yet.", icon=":material/info:")
         return
+    names = generation.names(app, project_id)
     for row in found:
         if row["alarm"]:
             st.warning(f"Round {row['round']}: {row['alarm']}.", icon=":material/warning:")
@@ -101,7 +103,8 @@ def _rounds(app: App, project_id: str, run_id: str) -> None:
         "words": st.column_config.NumberColumn("mean words", format="%.0f"),
     }
     st.dataframe(
-        [{k: v for k, v in row.items() if k != "alarm"} for row in found], hide_index=True, column_config=columns
+        [{k: v for k, v in row.items() if k != "alarm"} | {"run": names[row["run"]]} for row in found],
+        hide_index=True,
+        column_config=columns,
     )
-    if len(found) == 1:
-        st.caption("A second run of this prompt is its second round: falling figures then say that it collapses.")
+    st.caption("A further run of this prompt is its next round: figures that fall say that the rounds collapse.")

@@ -177,7 +177,10 @@ class Job:
         self._pool = Pool([*seeds, *(funnel.questions() if method.takes != "document" else [])])
         self._in_flight: Counter[str] = Counter()
         self._finished = len(self._done) * self._copies
+        self._total = len(self._requests) * self._copies
         self._unfinished = Counter[str]()
+        asked = max((len(message["content"]) for r in self._requests[:64] for message in r.messages), default=0)
+        self._guess = asked / 4, float(config.sampling.max_tokens * config.sampling.n // self._copies)
         self._paid = funnel.paid
         self._units_made = self._new_tokens = 0
         self._started = time.monotonic()
@@ -197,7 +200,7 @@ class Job:
             pool=self._pool,
             memory=memory,
             teacher=config.teacher_fingerprint,
-            may_start=lambda active: active < ACTIVE,
+            may_start=lambda active: active < ACTIVE and self._budget.bears(active, self._finished, self._guess),
             stopped=lambda: bool(self._budget.spent()),
         )
         self._spill = signals.SignalWriter(self._run, self._reporter.epoch)
@@ -289,7 +292,7 @@ class Job:
         """Hand the figures to the status file."""
         elapsed = max(1e-6, time.monotonic() - self._started)
         toward = self._target.counted if self._target.active else self._finished
-        total = self._config.target.rows or len(self._requests) * self._copies
+        total = self._config.target.rows or self._total
         made = self._target.counted - self._counted_before if self._target.active else self._units_made
         self._reporter.progress(
             toward,
@@ -310,7 +313,9 @@ class Job:
     def last_word(self) -> str:
         """Why the run ended, where it was not simply through."""
         spent = self._budget.spent()
-        if spent and not (self._target.active and self._target.counted >= self._config.target.rows):
+        target = self._config.target.rows
+        through = self._target.counted >= target if target else self._finished >= self._total
+        if spent and not through:
             return f"stopped: {spent}; raise it to go on"
         return f"stopped: {self._target.ended}" if self._target.ended else ""
 

@@ -148,6 +148,21 @@ class Budget:
         """Money at the teacher's prices."""
         return self.tokens_in / 1e6 * self.teacher.price_in + self.tokens_out / 1e6 * self.teacher.price_out
 
+    def bears(self, active: int, finished: int, guess: tuple[float, float]) -> bool:
+        """Whether one more unit is likely to fit, next to those under way; one alone always may start.
+
+        A unit is taken to cost the mean of the ``finished`` ones, before any is through ``guess`` = tokens read and
+        written: without this a window of sixty requests would overrun a small budget many times.
+        """
+        if not active:
+            return True
+        read, written = (self.tokens_in / finished, self.tokens_out / finished) if finished else guess
+        tokens = self.tokens_in + self.tokens_out + (active + 1) * (read + written)
+        price = read / 1e6 * self.teacher.price_in + written / 1e6 * self.teacher.price_out
+        money = self.money + (active + 1) * price
+        most = self.config
+        return (not most.tokens or tokens <= most.tokens) and (not most.money or money <= most.money)
+
     def spent(self) -> str:
         """What ran out, in words; "" while there is some left."""
         limits = (

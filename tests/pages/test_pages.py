@@ -209,9 +209,10 @@ def test_every_choice_of_a_run_counts(run_page, populated, tmp_path):
         assert app.wait(run.run_id).state == "done"
     at = run_page("pages/2_Generate.py")
     box = next(b for b in at.selectbox if b.label == "Run")
-    for wanted in (box.options[1], box.options[2], box.options[0], box.options[2]):
-        next(b for b in at.selectbox if b.label == "Run").select(wanted).run()
-        assert next(b for b in at.selectbox if b.label == "Run").value == wanted
+    ids = [run["run_id"] for run in generation.list_runs(app, populated)]
+    for wanted in (1, 2, 0, 2):
+        next(b for b in at.selectbox if b.label == "Run").select(box.options[wanted]).run()
+        assert next(b for b in at.selectbox if b.label == "Run").value == ids[wanted]
         assert at.query_params["run"] == wanted
 
 

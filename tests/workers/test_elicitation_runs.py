@@ -94,6 +94,22 @@ def test_a_budget_stops_the_run_and_resume_goes_on(app: App, tmp_path: Path, bud
     assert generation.funnel(app, run.run_id)["waiting"] == 150 - made
 
 
+def test_a_wide_window_does_not_overrun_a_small_budget(app: App, tmp_path: Path):
+    teacher = scripted().model_copy(update={"max_concurrency": 64})
+    run, _, _ = begin(app, tmp_path, "direct", questions=150, budget=BudgetConfig(tokens=300), teacher=teacher)
+    progress = app.wait(run.run_id).progress
+    used = progress["tokens"] + progress["tokens_in"]
+    dearest = max(row["prompt_tokens"] + row["completion_tokens"] for row in rows_of(app, run.run_id))
+    assert 300 - dearest <= used <= 300 + dearest
+
+
+def test_a_budget_that_sufficed_is_not_called_spent(app: App, tmp_path: Path):
+    exact = BudgetConfig(tokens=3 * (5 + 8))  # words of question and answer
+    run, _, _ = begin(app, tmp_path, "direct", questions=3, budget=exact)
+    assert app.wait(run.run_id).message == ""
+    assert generation.funnel(app, run.run_id)["waiting"] == 0
+
+
 def test_a_changed_comment_is_free_and_a_changed_prompt_is_paid(app: App, tmp_path: Path):
     ledger = tmp_path / "ledger.jsonl"
     teacher = scripted(ledger=str(ledger))
