@@ -213,7 +213,7 @@ def test_every_choice_of_a_run_counts(run_page, populated, tmp_path):
     for wanted in (1, 2, 0, 2):
         next(b for b in at.selectbox if b.label == "Run").select(box.options[wanted]).run()
         assert next(b for b in at.selectbox if b.label == "Run").value == ids[wanted]
-        assert at.query_params["run"] == wanted
+        assert at.query_params["run"] == ids[wanted]
 
 
 def test_another_project_starts_clean(run_page, populated, tmp_path):
