@@ -25,10 +25,10 @@ with frame.page("Explore") as page:
     left, right = st.columns([3, 2])
     with left, frame.guard():
         if map_run:
-            map_panel.panel(app, project, map_run, selection)
+            map_panel.panel(app, project, map_run, selection, exploration.scores(checks))
         else:
             st.info("No map yet: draw one to see groups, search by meaning and lasso.", icon=":material/map:")
     with right, frame.guard():
         explore_panels.search(app, project, map_run)
-        explore_panels.statistics(app, project, selection)
+        explore_panels.statistics(app, project, selection, checks)
     explore_tabs.show(app, project, map_run, selection, view, PAGE_SIZE)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from kdcore.configs.base import Config
+from kdcore.configs.teacher import TeacherConfig
 
 EmbedText = Literal["question_answer", "question", "answer"]
 
@@ -34,13 +35,28 @@ class EmbedConfig(Config):
     seed: int = 0
 
 
+class TitleConfig(Config):
+    """Titles of a map's groups, written by a teacher who reads a few questions of each."""
+
+    project_id: str = ""
+    map_run: str = ""
+    teacher: TeacherConfig
+    teacher_path: str = ""
+    teacher_fingerprint: str = ""
+    replies: str = Field(default="", description="Folder of kept replies; empty keeps none")
+
+
 class ScreenConfig(Config):
-    """Which checks run over which samples; ``vectors`` is the folder of the map whose vectors they may use."""
+    """Which checks run over which samples.
+
+    ``vectors`` is the folder of the map whose vectors they may use, ``embedder`` that of the model for other texts.
+    """
 
     project_id: str = ""
     filters: tuple[str, ...] = ()
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     vectors: str = ""
+    embedder: str = ""
 
 
 class PickConfig(Config):

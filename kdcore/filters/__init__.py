@@ -2,7 +2,7 @@
 
 from kdcore.filters.agreement import CONSISTENCY, GOLD
 from kdcore.filters.base import Filter
-from kdcore.filters.contamination import CONTAMINATION
+from kdcore.filters.contamination import CONTAMINATION, CONTAMINATION_BY_MEANING
 from kdcore.filters.instruction_difficulty import DIFFICULTY
 from kdcore.filters.language import LANGUAGE, READABILITY
 from kdcore.filters.near_duplicates import NEAR_DUPLICATES
@@ -26,6 +26,7 @@ FILTERS: dict[str, Filter] = {
     "self_consistency": CONSISTENCY,
     "gold": GOLD,
     "contamination": CONTAMINATION,
+    "contamination_by_meaning": CONTAMINATION_BY_MEANING,
     "instruction_difficulty": DIFFICULTY,
 }
 # what runs where nobody chose

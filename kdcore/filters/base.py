@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.types import Verdict
 
 Rows = Sequence[Mapping[str, Any]]
-Need = Literal["vector", "gold", "seed_id", "entropy", "against", "student"]
+Need = Literal["vector", "gold", "seed_id", "entropy", "against", "student", "nearest_item"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class Filter:
     """A named check. Rows have ``sample_id``, ``question`` and ``answer``, and what ``needs`` names.
 
     ``vector`` is a unit vector of the row's place on the newest map; ``gold`` the answer that the seed came with;
-    ``against`` (in the config) the texts of an evaluation set; ``student`` (in the config) a model's folder.
+    ``against`` (in the config) the texts of an evaluation set; ``student`` (in the config) a model's folder;
+    ``nearest_item`` the cosine to the nearest of those texts, not the row's own, and its place among them.
     ``by_row`` says that a verdict never depends on the other rows, so that judged rows need no second look.
     """
 

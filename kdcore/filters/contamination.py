@@ -1,4 +1,4 @@
-"""Has a sample an evaluation item in it? Common runs of words (Brown 2020, GPT-3 appendix C), the pair named."""
+"""Has a sample an evaluation item in it? By common runs of words, or by meaning; the pair is named."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def _runs(text: str, length: int) -> Iterator[tuple[str, ...]]:
 
 
 def _contamination(rows: Rows, config: ContaminationConfig) -> list[Verdict]:
+    """Brown 2020 (GPT-3), appendix C: runs of words that an item and a sample have in common."""
     items = [set(_runs(text, config.words)) for text in config.against]
     where: dict[tuple[str, ...], list[int]] = {}
     for number, item in enumerate(items):
@@ -66,6 +67,30 @@ def _contamination(rows: Rows, config: ContaminationConfig) -> list[Verdict]:
     return [one(row["sample_id"], f"{row['question']}\n{row['answer']}") for row in rows]
 
 
+class MeaningConfig(Config):
+    """What must not be asked in other words."""
+
+    against: tuple[str, ...] = Field(default=(), description="Texts of the evaluation set")
+    own: tuple[str, ...] = Field(default=(), description="Sample that each text is of, which may have it, if any")
+    threshold: float = Field(default=0.9, gt=0, le=1, description="Cosine at and above which a question is the same")
+
+
+def _by_meaning(rows: Rows, config: MeaningConfig) -> list[Verdict]:
+    """Cosine of a sample's question to its nearest evaluation item (Yang 2023, LLM decontaminator, step 1)."""
+
+    def one(cosine: float, item: int) -> Verdict:
+        if cosine < config.threshold:
+            return Verdict(True, "", cosine)
+        text = " ".join(config.against[item].split())[:120]
+        return Verdict(False, f'asks what evaluation item {item + 1} asks (cosine {cosine:.2f}): "{text}"', cosine)
+
+    return [one(*row["nearest_item"]) for row in rows]
+
+
+CONTAMINATION_BY_MEANING = Filter(
+    *("contamination_by_meaning", "An item of an evaluation set is asked in other words", MeaningConfig, _by_meaning),
+    needs=("against", "nearest_item"),
+)
 CONTAMINATION = Filter(
     *("contamination", "An item of an evaluation set is in it", ContaminationConfig, _contamination),
     needs=("against",),

@@ -9,12 +9,13 @@ from kdcore.configs.base import load_config
 from kdcore.configs.exploration import ScreenConfig
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.configs.serving import ServeConfig
+from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
-from kdcore.services import jsonl
+from kdcore.services import jsonl, models
 from kdcore.services.app import App
 from kdcore.services.preview import warm_service
 from kdcore.store import datasets, maps, runs, samples, training
@@ -38,9 +39,11 @@ def start_screen(
     needs = {need for name in filters for need in FILTERS[name].needs}
     if "student" in needs:
         reader = given["instruction_difficulty"].get("student") or DEFAULT_TEACHER
-        given["instruction_difficulty"]["student"] = str(resolve(reader, app.folders.models) or reader)
-    if "against" in needs and not given["contamination"].get("against"):
-        given["contamination"] |= _held_out(app, project_id)
+        path, _ = models.resolve_teacher(app, TeacherConfig(engine="transformers", model=reader))
+        given["instruction_difficulty"]["student"] = path or reader
+    for name in filters:
+        if "against" in FILTERS[name].needs and not given[name].get("against"):
+            given[name] |= _held_out(app, project_id)
     for name in filters:
         load_config(FILTERS[name].config, given[name])
     run = app.create_run(
@@ -50,6 +53,7 @@ def start_screen(
             filters=tuple(filters),
             options=given,
             vectors=str(app.run_dir(_map_for_checks(app, project_id)).path) if "vector" in needs else "",
+            embedder=str(resolve(DEFAULT_EMBEDDER, app.folders.models)) if "nearest_item" in needs else "",
         ),
     )
     samples.write_pairs(app.store, project_id, selection, run.path / "input.parquet")
@@ -142,9 +146,9 @@ def sample(app: App, sample_id: str) -> dict[str, Any]:
     return found[0] | {"lineage": line}
 
 
-def scores(app: App, project_id: str) -> list[str]:
-    """Checks and concepts whose score can sort, colour and pick; what was picked has only a place."""
-    return [row["filter"] for row in checks(app, project_id) if not row["filter"].startswith("pick: ")]
+def scores(found: list[dict[str, Any]]) -> list[str]:
+    """Those of ``checks`` whose score can sort, colour and pick; what was picked has only a place."""
+    return [row["filter"] for row in found if not row["filter"].startswith("pick: ")]
 
 
 def samples_of(app: App, sample_ids: list[str]) -> list[dict[str, Any]]:

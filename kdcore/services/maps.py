@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdcore.configs.exploration import EmbedConfig
+from kdcore.configs.exploration import EmbedConfig, TitleConfig
 from kdcore.configs.selection import All, ColumnIs, Selection
+from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import resolve
+from kdcore.services import governance, models
 from kdcore.services.app import App
 from kdcore.store import maps, runs, samples
 
@@ -60,6 +62,11 @@ def newest(app: App, project_id: str) -> str | None:
     return maps.newest(app.store, project_id)
 
 
+def unplaced(app: App, project_id: str, map_run: str) -> int:
+    """Readable samples that came after a map was drawn."""
+    return max(0, samples.count(app.store, project_id, READABLE) - maps.size(app.store, map_run))
+
+
 def picture(
     app: App, project_id: str, map_run: str, selection: Selection, colour: str = "title", *, zoom: bool = False
 ) -> Picture:
@@ -89,6 +96,31 @@ def _with_margin(box: tuple[float, float, float, float]) -> tuple[float, float, 
 def groups(app: App, map_run: str) -> list[dict[str, Any]]:
     """Groups of a map with what they hold; see ``store.maps.clusters``."""
     return maps.clusters(app.store, map_run)
+
+
+TYPICAL = 8  # questions of a group that a teacher reads to title it
+
+
+def start_titles(app: App, project_id: str, map_run: str, teacher: TeacherConfig) -> RunDir:
+    """Have a teacher write the titles of a map's groups; the words that mark them stay beside."""
+    governance.refuse_zone(app, project_id, teacher)
+    path, fingerprint = models.resolve_teacher(app, teacher)
+    found = maps.typical(app.store, map_run, TYPICAL)
+    if not found:
+        raise ConfigError("this map has no groups to title; draw a map first.")
+    run = app.create_run(
+        "title",
+        TitleConfig(
+            project_id=project_id,
+            map_run=map_run,
+            teacher=teacher,
+            teacher_path=path,
+            teacher_fingerprint=fingerprint,
+            replies=str(app.folders.replies),
+        ),
+    )
+    run.write_lines("groups.jsonl", found)
+    return app.launch(run)
 
 
 def drift(app: App, map_run: str, before: str, after: str) -> dict[str, Any]:

@@ -185,6 +185,10 @@ def _train_answers(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list
     training.insert_answers(tx, run_id, bodies)
 
 
+def _titles(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
+    maps.insert_titles(tx, run_id, config["map_run"], bodies)
+
+
 Handler = Callable[[Cursor, str, dict[str, Any], list[dict[str, Any]]], None]
 _HANDLERS: dict[str, Handler] = {
     "sample": _samples,
@@ -193,6 +197,7 @@ _HANDLERS: dict[str, Handler] = {
     "eval_item": _eval_items,
     "train_step": _train_steps,
     "train_answer": _train_answers,
+    "title": _titles,
 }
 
 

@@ -86,7 +86,7 @@ def points(
     return store.rows(
         f"SELECT p.sample_id, p.x, p.y, p.cluster, c.title, {value} AS colour, left(s.question, 160) AS question, "
         f"left(s.answer, 200) AS answer, {sql} AS selected FROM placements p JOIN samples s USING (sample_id) "
-        f"LEFT JOIN clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster {join} "
+        f"LEFT JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster {join} "
         "WHERE p.run_id = ? AND s.project_id = ? AND p.x BETWEEN ? AND ? AND p.y BETWEEN ? AND ? "
         "AND (? >= 1 OR hash(p.sample_id) / 18446744073709551615.0 "
         "< greatest(?, ? / greatest(coalesce(c.size, 1), 1))) ORDER BY p.cluster, p.sample_id",
@@ -166,16 +166,16 @@ def extent(store: Store, map_run: str, selection: Selection) -> Box | None:
 def clusters(store: Store, map_run: str) -> list[dict[str, Any]]:
     """Groups of a map, largest first, with the shares that were usable, failed a check, and what people decided."""
     return store.rows(
-        "SELECT c.cluster, c.title, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title, "
+        "SELECT c.cluster, c.title, c.words, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title, "
         "count(*) FILTER (r.action IN ('accept', 'edit')) AS accepted, count(*) FILTER (r.action = 'reject') "
         "AS rejected, avg(CAST(s.status = 'parsed' AS DOUBLE)) AS usable, "
         "avg(CAST(v.sample_id IS NOT NULL AS DOUBLE)) AS failing, avg(s.entropy) AS entropy "
-        "FROM clusters c "
+        "FROM titled_clusters c "
         "LEFT JOIN placements p ON p.run_id = c.run_id AND p.cluster = c.cluster "
         "LEFT JOIN samples s ON s.sample_id = p.sample_id "
         "LEFT JOIN current_reviews r ON r.sample_id = p.sample_id "
         "LEFT JOIN (SELECT DISTINCT sample_id FROM current_verdicts WHERE NOT passed) v "
-        "ON v.sample_id = p.sample_id WHERE c.run_id = ? GROUP BY ALL ORDER BY 3 DESC, 1",
+        "ON v.sample_id = p.sample_id WHERE c.run_id = ? GROUP BY ALL ORDER BY c.size DESC, 1",
         [map_run],
     )
 
@@ -184,10 +184,32 @@ def titles(store: Store, map_run: str) -> list[dict[str, Any]]:
     """Groups of a map with their titles and the middle of each, largest first: all that a picture needs."""
     return store.rows(
         "SELECT c.cluster, c.title, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title, "
-        "m.x, m.y FROM clusters c LEFT JOIN (SELECT cluster, median(x) AS x, median(y) AS y FROM placements "
+        "m.x, m.y FROM titled_clusters c LEFT JOIN (SELECT cluster, median(x) AS x, median(y) AS y FROM placements "
         "WHERE run_id = ? GROUP BY 1) m USING (cluster) WHERE c.run_id = ? ORDER BY 3 DESC, 1",
         [map_run, map_run],
     )
+
+
+def typical(store: Store, map_run: str, each: int) -> list[dict[str, Any]]:
+    """``[{cluster, words, texts}]``: the marking words of each group and the questions nearest to its middle."""
+    return store.rows(
+        "WITH middle AS (SELECT cluster, median(x) AS x, median(y) AS y FROM placements WHERE run_id = ? "
+        "GROUP BY 1), near AS (SELECT p.cluster, s.question, row_number() OVER (PARTITION BY p.cluster ORDER BY "
+        "(p.x - m.x) ** 2 + (p.y - m.y) ** 2, p.sample_id) AS place FROM placements p JOIN middle m USING (cluster) "
+        "JOIN samples s ON s.sample_id = p.sample_id WHERE p.run_id = ?) "
+        "SELECT c.cluster, c.words, list(n.question ORDER BY n.place) AS texts FROM titled_clusters c "
+        "JOIN near n ON n.cluster = c.cluster AND n.place <= ? WHERE c.run_id = ? GROUP BY 1, 2 ORDER BY 1",
+        [map_run, map_run, each, map_run],
+    )
+
+
+def insert_titles(tx: Cursor, run_id: str, map_run: str, rows: list[dict[str, Any]]) -> None:
+    """Add titles that a teacher wrote; the newest of a group is the one that is shown."""
+    for row in rows:
+        tx.execute(
+            "INSERT INTO cluster_titles VALUES (?, ?, ?, ?, ?)",
+            [map_run, row["cluster"], row["title"], run_id, row["time"]],
+        )
 
 
 def drift(store: Store, map_run: str, before: str, after: str) -> list[dict[str, Any]]:
@@ -195,8 +217,8 @@ def drift(store: Store, map_run: str, before: str, after: str) -> list[dict[str,
     return store.rows(
         "WITH shares AS (SELECT p.cluster, s.run_id, count(*) / sum(count(*)) OVER (PARTITION BY s.run_id) AS share "
         "FROM placements p JOIN samples s USING (sample_id) WHERE p.run_id = ? AND s.run_id IN (?, ?) GROUP BY 1, 2) "
-        "SELECT c.cluster, c.title, coalesce(b.share, 0) AS before, coalesce(a.share, 0) AS after FROM clusters c "
-        "LEFT JOIN shares b ON b.cluster = c.cluster AND b.run_id = ? "
+        "SELECT c.cluster, c.title, coalesce(b.share, 0) AS before, coalesce(a.share, 0) AS after "
+        "FROM titled_clusters c LEFT JOIN shares b ON b.cluster = c.cluster AND b.run_id = ? "
         "LEFT JOIN shares a ON a.cluster = c.cluster AND a.run_id = ? WHERE c.run_id = ? "
         "ORDER BY abs(coalesce(a.share, 0) - coalesce(b.share, 0)) DESC, c.cluster",
         [map_run, before, after, before, after, map_run],

@@ -102,7 +102,21 @@ def _fourth(tx: Cursor) -> None:
     )
 
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth]
+def _fifth(tx: Cursor) -> None:
+    """Titles that a teacher wrote for the groups of a map, beside the words that mark them."""
+    tx.execute(
+        "CREATE TABLE cluster_titles (map_run VARCHAR, cluster INTEGER, title VARCHAR, run_id VARCHAR, "
+        "created DOUBLE)"
+    )
+    tx.execute(
+        "CREATE VIEW titled_clusters AS SELECT c.run_id, c.cluster, coalesce(t.title, c.title) AS title, "
+        "c.title AS words, c.size, c.parent, c.parent_title FROM clusters c LEFT JOIN (SELECT map_run, cluster, "
+        "arg_max(title, created) AS title FROM cluster_titles GROUP BY 1, 2) t "
+        "ON t.map_run = c.run_id AND t.cluster = c.cluster"
+    )
+
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth]
 
 
 def migrate(tx: Cursor) -> None:

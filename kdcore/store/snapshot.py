@@ -26,7 +26,7 @@ TABLES = {
     "verdicts": "SELECT v.* FROM current_verdicts v JOIN samples s USING (sample_id) WHERE s.project_id = ?",
     "tags": "SELECT sample_id, tag FROM current_tags WHERE project_id = ?",
     "placements": "SELECT p.run_id AS map, p.sample_id, p.x, p.y, p.cluster, c.title FROM placements p "
-    "JOIN runs r USING (run_id) LEFT JOIN clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster "
+    "JOIN runs r USING (run_id) LEFT JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster "
     "WHERE r.project_id = ?",
     "dataset_rows": "SELECT d.name, d.version, r.* FROM dataset_rows r JOIN datasets d USING (dataset_id) "
     "WHERE d.project_id = ?",

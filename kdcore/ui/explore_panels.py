@@ -17,8 +17,8 @@ from kdcore.ui.words import check_name, escape, short
 
 DECISIONS = (("reject", "Reject", ":material/close:"), ("accept", "Accept", ":material/check:"))
 ASK_ABOVE = 1000  # a decision about more samples than that is asked for twice
-KINDS = ("embed", "screen", "concept", "pick")
-NOT_IN_FORM = ("against", "own", "student")  # given by a file, or chosen by the app
+KINDS = ("embed", "screen", "concept", "pick", "title")
+NOT_IN_FORM = ("against", "own")  # given by a file
 HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's uncertainty (nats a token)"}
 
 
@@ -111,11 +111,13 @@ def _checks(app: App, project_id: str, map_run: str | None) -> None:
             with right.popover("Settings", key=f"settings-{name}", type="tertiary"):
                 options[name] = forms.draw(check.config, f"check.{name}", shown)
     given = st.file_uploader(
-        "An evaluation set for the contamination check (JSONL); else the held-out rows", ["jsonl"]
+        "An evaluation set for the contamination checks (JSONL); else the held-out rows", ["jsonl"]
     )
     if st.button("Check", type="primary", key="explore.check", disabled=not chosen):
-        if given is not None and "contamination" in chosen:
-            options.setdefault("contamination", {})["against"] = exploration.texts_of(given.getvalue())
+        if given is not None:
+            texts = exploration.texts_of(given.getvalue())
+            for name in [name for name in chosen if "against" in FILTERS[name].needs]:
+                options.setdefault(name, {})["against"] = texts
         exploration.start_screen(app, project_id, chosen, options={n: options.get(n, {}) for n in chosen})
         frame.close_popover("check")
         st.rerun()
@@ -127,7 +129,7 @@ def _pick(app: App, project_id: str, selection: Selection) -> None:
     if values["selector"] == "stratified":
         values |= forms.draw(PickConfig, "pick", ["layer"])
     if values["selector"] == "top_diverse":
-        scores = ["entropy", "tokens", *exploration.scores(app, project_id)]
+        scores = ["entropy", "tokens", *exploration.scores(exploration.checks(app, project_id))]
         values["score"] = st.selectbox("Score", scores, format_func=check_name, key="pick.score")
         values |= forms.draw(PickConfig, "pick", ["lowest"])
     if st.button("Pick", type="primary", key="explore.pick"):
@@ -201,11 +203,11 @@ def _search_panel(app: App) -> None:
     panel()
 
 
-def statistics(app: App, project_id: str, selection: Selection) -> None:
+def statistics(app: App, project_id: str, selection: Selection, checks: list[dict[str, Any]]) -> None:
     """Lengths, uncertainty and checks of what is selected."""
     for column, title in HISTOGRAMS.items():
         _histogram(exploration.histogram(app, project_id, selection, column), column, title)
-    for row in exploration.checks(app, project_id):
+    for row in checks:
         if row["failed"]:
             st.button(
                 f"{row['failed']:,} fail: {check_name(row['filter'])}",

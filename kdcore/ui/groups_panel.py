@@ -9,18 +9,26 @@ import streamlit as st
 from kdcore.configs.selection import InClusters
 from kdcore.services import generation, maps
 from kdcore.services.app import App
-from kdcore.ui import filter_bar, frame, state
+from kdcore.ui import filter_bar, frame, state, teacher_form
 
 SHARE: dict[str, Any] = {"format": "percent"}
 
 
-def groups(app: App, map_run: str) -> None:
-    """A table of groups; chosen ones become the filter."""
+def groups(app: App, project_id: str, map_run: str) -> None:
+    """A table of groups; chosen ones become the filter. Their titles can be written by a teacher."""
+    with frame.popover("Let a teacher write the titles", "titles", ":material/title:"), frame.guard():
+        st.caption(f"It reads {maps.TYPICAL} questions of each group. The words that mark a group stay beside.")
+        chosen = teacher_form.teacher()
+        if st.button("Write them", type="primary", key="groups.titles"):
+            maps.start_titles(app, project_id, map_run, chosen)
+            frame.close_popover("titles")
+            st.rerun()
     found = maps.groups(app, map_run)
     total = sum(g["size"] for g in found) or 1
     rows = [
         {
             "group": g["title"],
+            **({"words": g["words"]} if any(g["words"] != g["title"] for g in found) else {}),
             "in": g["parent_title"] if g["parent_title"] != g["title"] else "",
             "rows": g["size"],
             "share": g["size"] / total,
@@ -82,6 +90,6 @@ def show(app: App, project_id: str, map_run: str | None) -> None:
         st.info("Groups come with a map: draw one first.", icon=":material/map:")
         return
     with frame.guard():
-        groups(app, map_run)
+        groups(app, project_id, map_run)
     with st.expander("How two runs differ", icon=":material/compare:"), frame.guard():
         drift(app, project_id, map_run)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, InLasso, Selection
-from kdcore.services import exploration, maps
+from kdcore.services import maps
 from kdcore.services.app import App
 from kdcore.ui import filter_bar, frame, map_chart, state
 from kdcore.ui.words import check_name
@@ -45,10 +45,18 @@ def choose(app: App, project_id: str) -> str | None:
     return next(iter(there), None)
 
 
-def panel(app: App, project_id: str, map_run: str, selection: Selection) -> None:
-    """Colour, what dragging does, zoom, and the map with a second one beside it."""
-    checks = exploration.scores(app, project_id)
-    judged = [c for c in checks if not c.startswith("concept: ")]  # a concept has a score and no verdict
+@st.fragment
+def panel(app: App, project_id: str, map_run: str, selection: Selection, checks: list[str]) -> None:
+    """Colour, what dragging does, zoom, and the map with a second one beside it; ``checks`` have a score.
+
+    A fragment: another colour redraws the map and nothing else on the page.
+    """
+    with frame.guard():
+        _controls(app, project_id, map_run, selection, checks)
+
+
+def _controls(app: App, project_id: str, map_run: str, selection: Selection, checks: list[str]) -> None:
+    judged = [c for c in checks if ": " not in c]  # a concept or a likelihood has a score and no verdict
     names = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in judged}
     names |= {f"score:{c}": f"score: {check_name(c)}" for c in checks}
     others = {r["run_id"]: _map_name(r) for r in maps.all_maps(app, project_id) if r["drawn"]}
@@ -77,6 +85,10 @@ def panel(app: App, project_id: str, map_run: str, selection: Selection) -> None
     for place, run_id in zip(st.columns(2) if beside else [st.container()], filter(None, [map_run, beside])):  # noqa: B905
         with place, frame.guard():
             _one(app, project_id, run_id, selection, colour, drag or "pan", zoom=bool(zoom))
+
+    newer = maps.unplaced(app, project_id, map_run)
+    if newer:
+        st.caption(f":material/update: {newer:,} answers are newer than this map; draw it again to see them on it.")
 
 
 def _one(

@@ -21,7 +21,7 @@ def show(app: App, project_id: str, names: dict[str, str]) -> None:
         by: Any = st.segmented_control(
             "Part", list(PARTS), format_func=PARTS.__getitem__, default="topic", key="routing.by", required=True
         )
-        measures = [USABLE, *exploration.scores(app, project_id)]
+        measures = [USABLE, *exploration.scores(exploration.checks(app, project_id))]
         measure = st.selectbox(
             "Goes by", measures, key="routing.measure", help="A check's score: the higher, the better"
         )

@@ -13,13 +13,14 @@ ENGINES = {"vllm": "vLLM, on this machine", "transformers": "transformers (slowe
 
 def choose() -> tuple[TeacherConfig, SamplingConfig]:
     """Draw both forms; what is chosen stays for the session, on every page that shows them."""
-    teacher = _teacher()
+    chosen = teacher()
     with st.expander("Sampling", icon=":material/tune:"):
         values = forms.draw(SamplingConfig, "sampling", list(SamplingConfig.model_fields))
-    return teacher, forms.load(SamplingConfig, values)
+    return chosen, forms.load(SamplingConfig, values)
 
 
-def _teacher() -> TeacherConfig:
+def teacher() -> TeacherConfig:
+    """Draw the teacher's form alone."""
     default, note = models.default_engine()
     if note:
         st.warning(note)

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from kdcore.configs.base import load_config
-from kdcore.configs.exploration import ScreenConfig
+from kdcore.configs.exploration import EmbedConfig, ScreenConfig
 from kdcore.errors import ConfigError
 from kdcore.explore.vector_file import VectorFile
 from kdcore.filters import FILTERS
@@ -24,6 +24,7 @@ from kdcore.ids import stable_hash
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.types import Verdict
+from kdcore.workers.embed import embed
 from kdcore.workers.main import on_accelerator, run_worker
 
 AT_ONCE = 256  # rows between two looks at the stop button, for filters that read one row at a time
@@ -40,8 +41,11 @@ def work(run: RunDir, reporter: Reporter) -> None:
     if "vector" in needs:
         _add_vectors(rows, config.vectors)
     total, done = len(config.filters) * len(rows), 0
-    with on_accelerator(run, reporter) if "student" in needs else nullcontext():
+    with on_accelerator(run, reporter) if needs & {"student", "nearest_item"} else nullcontext():
         for name in config.filters:
+            if "nearest_item" in FILTERS[name].needs:
+                options = config.options[name]
+                _add_nearest(rows, options["against"], options.get("own", []), config, run, reporter)
             reporter.phase(f"checking: {FILTERS[name].summary.lower()}")
             for part, verdicts in _judge(FILTERS[name], rows, config.options.get(name, {}), reporter):
                 basis = basis_of(name, config.options.get(name, {}))
@@ -82,6 +86,31 @@ def _add_vectors(rows: list[dict[str, Any]], folder: str) -> None:
     file = VectorFile(Path(folder))
     for row in rows:
         row["vector"] = file.of(row["sample_id"])
+
+
+def _add_nearest(
+    rows: list[dict[str, Any]],
+    items: list[str],
+    own: list[str],
+    config: ScreenConfig,
+    run: RunDir,
+    reporter: Reporter,
+) -> None:
+    """Each row's cosine to the nearest evaluation item, and its place; items with a row's own text are no find."""
+    cache, embedder = run.path.parent.parent / "cache", EmbedConfig(model_path=config.embedder)
+    asked = embed([row["question"] or "" for row in rows], embedder, cache, reporter)
+    there = embed(items, embedder, cache, reporter)
+    mine: dict[str, set[str]] = {}
+    for sample, text in zip(own, items, strict=False):
+        mine.setdefault(sample, set()).add(text)
+    for start in range(0, len(rows), AT_ONCE):
+        reporter.check_stop()
+        alike = asked[start : start + AT_ONCE] @ there.T
+        for row, cosines in zip(rows[start : start + AT_ONCE], alike, strict=True):
+            if texts := mine.get(row["sample_id"]):
+                cosines[[place for place, text in enumerate(items) if text in texts]] = -1.0
+            best = int(cosines.argmax())
+            row["nearest_item"] = float(cosines[best]), best
 
 
 def _record(sample_id: str, name: str, basis: str, verdict: Verdict) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""A teacher reads a few questions of each group of a map and names it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kdcore.configs.base import load_config
+from kdcore.configs.exploration import TitleConfig
+from kdcore.configs.teacher import Call, SamplingConfig
+from kdcore.ids import stable_hash
+from kdcore.jobs.reply_memory import ReplyMemory
+from kdcore.jobs.reporter import Reporter
+from kdcore.jobs.run_dir import RunDir
+from kdcore.teacher import open_teacher
+from kdcore.types import Message
+from kdcore.workers.main import on_accelerator, run_worker
+
+SAMPLING = SamplingConfig(temperature=0.0, max_tokens=24, top_logprobs=0)
+MOST_WORDS, MOST_LETTERS = 8, 60
+_ADORNED = re.compile(r"^\W*(?:title\s*:)?\W*|\W+$", re.IGNORECASE)
+
+
+def work(run: RunDir, reporter: Reporter) -> None:
+    """Title every group; one whose reply is no title keeps the words that mark it."""
+    config = load_config(TitleConfig, run.config())
+    groups = run.read_lines("groups.jsonl")
+    memory = ReplyMemory(Path(config.replies)) if config.replies else None
+    keys = [
+        stable_hash("title", config.teacher_fingerprint, messages(group), SAMPLING.model_dump(), length=40)
+        for group in groups
+    ]
+    known = [memory.get(key) if memory is not None else None for key in keys]
+    replies: dict[int, str] = {place: found[0].text for place, found in enumerate(known) if found}
+    missing = [place for place in range(len(groups)) if place not in replies]
+    if missing:
+        with on_accelerator(run, reporter):
+            reporter.phase(f"loading the teacher {config.teacher.model}")
+            path = Path(config.teacher_path) if config.teacher_path else None
+            teacher = open_teacher(config.teacher, path, SAMPLING)
+            try:
+                reporter.phase("naming the groups")
+                for reply in teacher.generate(_calls(groups, missing), reporter.check_stop):
+                    if not reply.error:
+                        replies[int(reply.call_id)] = reply.text
+                        if memory is not None:
+                            memory.put(keys[int(reply.call_id)], [reply])
+                    reporter.progress(len(replies), len(groups), "groups")
+            finally:
+                teacher.close()
+    named = titles([title_of(replies.get(place, "")) for place in range(len(groups))], groups)
+    for group, title in zip(groups, named, strict=True):
+        if title:
+            reporter.append({"kind": "title", "cluster": group["cluster"], "title": title, "time": time.time()})
+    without = sum(not title for title in named)
+    reporter.progress(len(groups), len(groups), "groups")
+    reporter.conclude(
+        f"{without} of {len(groups)} replies were no title; these groups keep their words" * bool(without)
+    )
+
+
+def messages(group: dict[str, Any]) -> list[Message]:
+    """What the teacher is asked about one group."""
+    listed = "\n".join(f"- {text}" for text in group["texts"])
+    return [
+        {"role": "system", "content": "You name groups of questions. Reply with a title of two to five words only."},
+        {"role": "user", "content": f"{listed}\n\nA short title for what these questions have in common:"},
+    ]
+
+
+def title_of(reply: str) -> str:
+    """The title in a reply, "" where there is none: its first line, without quotes and marks, if it is short."""
+    first = next((line for line in reply.splitlines() if line.strip()), "")
+    title = _ADORNED.sub("", first.strip()).strip()
+    return title if 0 < len(title) <= MOST_LETTERS and len(title.split()) <= MOST_WORDS else ""
+
+
+def titles(named: list[str], groups: list[dict[str, Any]]) -> list[str]:
+    """Titles that tell groups apart: one given more than once has the group's first marking word added."""
+    times = Counter(title.lower() for title in named)
+    return [
+        f"{title} ({group['words'].split(' · ')[0]})" if title and times[title.lower()] > 1 else title
+        for title, group in zip(named, groups, strict=True)
+    ]
+
+
+def _calls(groups: list[dict[str, Any]], places: list[int]) -> Iterator[Call]:
+    for place in places:
+        yield Call(str(place), messages(groups[place]), SAMPLING)
+
+
+if __name__ == "__main__":
+    run_worker(work)
