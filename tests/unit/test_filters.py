@@ -19,7 +19,7 @@ WITHOUT_A_MODEL = sorted(set(FILTERS) - {"instruction_difficulty"})
 def judge(name, *answers, **options):
     rows = [
         {"sample_id": str(i), "question": "q", "answer": a, "seed_id": "one", "gold": GOOD, "entropy": float(i)}
-        | {"vector": unit(i)}
+        | {"vector": unit(i), "nearest_item": (0.5, 0)}
         for i, a in enumerate(answers)
     ]
     return FILTERS[name].judge(rows, FILTERS[name].config(**options))

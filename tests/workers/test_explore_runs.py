@@ -16,6 +16,7 @@ from kdcore.services.app import App, open_app
 from kdcore.store import maps as map_store
 from kdcore.store import samples
 from kdcore.workers.embed import vector_table
+from tests.conftest import SCRIPTED
 from tests.store.test_explore_marks import PROJECT, row
 
 ROWS = 60
@@ -168,3 +169,47 @@ def test_groups_tell_their_shares_and_two_runs_their_drift(app):
     assert found["distance"] == pytest.approx(1.0)
     assert found["groups"][0]["title"] == "g2"
     assert maps.drift(app, map_run, "generate-1", "generate-1")["distance"] == 0
+
+
+def test_a_teacher_names_the_groups_and_their_words_stay(app):
+    map_run = maps.newest(app, PROJECT)
+    teacher = SCRIPTED.model_copy(update={"script": {"answer": 'Title: "Doses of a drug."'}})
+    run = maps.start_titles(app, PROJECT, map_run, teacher)
+    assert len(run.read_lines("groups.jsonl")) == 3
+    assert all(len(group["texts"]) == maps.TYPICAL for group in run.read_lines("groups.jsonl"))
+    done(app, run)
+    named = {g["title"]: g["words"] for g in maps.groups(app, map_run)}
+    assert named == {f"Doses of a drug (g{i})": f"g{i}" for i in range(3)}  # one name for all would tell nothing
+    drawn = {p["title"] for p in maps.picture(app, PROJECT, map_run, EVERYTHING).points}
+    assert drawn == set(named)
+    mute = SCRIPTED.model_copy(update={"script": {"answer": " ".join(["word"] * 30)}, "base_url": "other"})
+    assert "3 of 3 replies were no title" in done(app, maps.start_titles(app, PROJECT, map_run, mute)).message
+    assert {g["title"] for g in maps.groups(app, map_run)} == set(named)
+
+
+def test_answers_that_are_newer_than_the_map_are_counted(app):
+    map_run = maps.newest(app, PROJECT)
+    assert maps.unplaced(app, PROJECT, map_run) == 0
+    with app.store.transaction() as tx:
+        samples.insert(tx, [{**row(ROWS + i), "question": "New?"} for i in range(4)])
+    assert maps.unplaced(app, PROJECT, map_run) == 4
+
+
+@pytest.mark.models
+def test_an_evaluation_item_is_found_in_other_words(real_app):
+    asked = [
+        "What is the usual dose of paracetamol for an adult?",
+        "How much paracetamol does an adult usually take?",
+        "When does a tenancy end?",
+    ]
+    with real_app.store.transaction() as tx:
+        samples.insert(tx, [{**row(i), "question": text} for i, text in enumerate(asked)])
+    check = "contamination_by_meaning"
+    options = {check: {"against": asked[:1], "own": ["s0"], "threshold": 0.8}}
+    done(real_app, exploration.start_screen(real_app, PROJECT, [check], options=options))
+    assert samples.keys(real_app.store, PROJECT, HasVerdict(filter=check, passed=False)) == ["s1"]
+    [reason] = real_app.store.rows("SELECT reason FROM current_verdicts WHERE NOT passed")
+    assert asked[0] in reason["reason"]
+    options[check].pop("own")
+    done(real_app, exploration.start_screen(real_app, PROJECT, [check], options=options))
+    assert samples.keys(real_app.store, PROJECT, HasVerdict(filter=check, passed=False)) == ["s0", "s1"]
