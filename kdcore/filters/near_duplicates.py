@@ -6,11 +6,15 @@ hash decides speed, not the verdict. The first row of a group, in the order give
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Callable
+from functools import lru_cache
+
 from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.errors import MissingDependency
-from kdcore.filters.base import Filter, Rows
+from kdcore.filters.base import Filter, Rows, no_tick
 from kdcore.types import Verdict
 
 
@@ -25,6 +29,8 @@ class NearDuplicatesConfig(Config):
 
 PERMUTATIONS = 128
 BANDS = 32
+CACHED = 20_000
+TICK = 500
 
 
 def shingles(text: str, words: int) -> set[str]:
@@ -41,30 +47,41 @@ def jaccard(a: set[str], b: set[str]) -> float:
     return len(a & b) / union if union else 1.0
 
 
-def pairs(texts: list[str], config: NearDuplicatesConfig) -> list[tuple[int, int, float]]:
+def pairs(
+    texts: list[str], config: NearDuplicatesConfig, tick: Callable[[int], None] = no_tick
+) -> list[tuple[int, int, float]]:
     """Pairs ``(earlier, later, jaccard)`` at or above the threshold."""
     try:
         from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
     except ImportError as exc:
         raise MissingDependency("near-duplicates need rensa; pip install 'kdcore[models]'.") from exc
-    sets = [shingles(text, config.words) for text in texts]
+    # The sets of a million texts take 10 GB and more: those of candidates are made again.
+    runs_of = lru_cache(maxsize=CACHED)(lambda place: shingles(texts[place], config.words))
+    sizes = array("L")
     index = RMinHashLSH(threshold=config.threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
     found: list[tuple[int, int, float]] = []
-    for later, runs in enumerate(sets):
+    for later, text in enumerate(texts):
+        if later % TICK == 0:
+            tick(later)
+        runs = shingles(text, config.words)
+        sizes.append(len(runs))
         signature = RMinHash(num_perm=PERMUTATIONS, seed=42)
         signature.update(sorted(runs))
         for earlier in index.query(signature):
-            alike = jaccard(sets[earlier], runs)
+            smaller, larger = sorted((sizes[earlier], len(runs)))
+            if smaller < config.threshold * larger:
+                continue  # no overlap could be enough
+            alike = jaccard(runs_of(earlier), runs)
             if alike >= config.threshold:
                 found.append((int(earlier), later, alike))
         index.insert(later, signature)
     return found
 
 
-def _judge(rows: Rows, config: NearDuplicatesConfig) -> list[Verdict]:
+def _judge(rows: Rows, config: NearDuplicatesConfig, tick: Callable[[int], None] = no_tick) -> list[Verdict]:
     texts = [f"{row['question']}\n{row['answer']}" for row in rows]
     best: dict[int, tuple[int, float]] = {}
-    for earlier, later, alike in pairs(texts, config):
+    for earlier, later, alike in pairs(texts, config, tick):
         if later not in best or alike > best[later][1]:
             best[later] = (earlier, alike)
     return [
@@ -79,5 +96,7 @@ def _judge(rows: Rows, config: NearDuplicatesConfig) -> list[Verdict]:
 
 
 NEAR_DUPLICATES = Filter(
-    *("near_duplicates", "Nearly the same as an earlier sample", NearDuplicatesConfig, _judge), by_row=False
+    *("near_duplicates", "Nearly the same as an earlier sample", NearDuplicatesConfig, _judge),
+    by_row=False,
+    ticks=True,
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from pydantic import Field
 
 from kdcore.configs.base import Config
-from kdcore.filters.base import Filter, Rows
+from kdcore.filters.base import Filter, Rows, no_tick
 from kdcore.types import Verdict
 
 REFERENCE = 20_000  # rows that nearness is measured against; of a larger set a fixed choice
@@ -28,7 +28,7 @@ class OutliersConfig(Config):
     neighbours: int = Field(default=8, ge=1, le=100, description="Nearest rows that distance is measured to")
 
 
-def _outliers(rows: Rows, config: OutliersConfig) -> list[Verdict]:
+def _outliers(rows: Rows, config: OutliersConfig, tick: Callable[[int], None] = no_tick) -> list[Verdict]:
     """The farthest by mean cosine distance to the nearest rows (Ramaswamy 2000's kNN distance)."""
     if len(rows) < 2 * config.neighbours + 2:
         return [Verdict(True) for _ in rows]
@@ -39,6 +39,7 @@ def _outliers(rows: Rows, config: OutliersConfig) -> list[Verdict]:
     own[chosen] = np.arange(len(chosen))
     distance = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), CHUNK):
+        tick(start)
         alike = vectors[start : start + CHUNK] @ reference.T
         places = own[start : start + CHUNK]
         alike[np.flatnonzero(places >= 0), places[places >= 0]] = -1  # a row is no neighbour of itself
@@ -72,12 +73,15 @@ def _buckets(vectors: np.ndarray) -> Iterator[np.ndarray]:
     yield from np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
-def _same_meaning(rows: Rows, config: SameMeaningConfig) -> list[Verdict]:
+def _same_meaning(rows: Rows, config: SameMeaningConfig, tick: Callable[[int], None] = no_tick) -> list[Verdict]:
     """The first row of a pair, in the order given, is kept."""
     vectors = matrix(rows)
     best: dict[int, tuple[float, int]] = {}
+    through = 0
     for members in _buckets(vectors) if len(rows) else ():
+        through += len(members)
         for start in range(0, len(members), CHUNK):
+            tick(through - len(members) + start)
             part = members[start : start + CHUNK]
             alike = vectors[part] @ vectors[members[: start + CHUNK]].T
             alike[np.arange(len(part))[:, None] + start <= np.arange(alike.shape[1])[None, :]] = -1
@@ -96,10 +100,14 @@ def _same_meaning(rows: Rows, config: SameMeaningConfig) -> list[Verdict]:
 
 
 OUTLIERS = Filter(
-    *("outliers", "Far from all other samples", OutliersConfig, _outliers), needs=("vector",), by_row=False
+    *("outliers", "Far from all other samples", OutliersConfig, _outliers),
+    needs=("vector",),
+    by_row=False,
+    ticks=True,
 )
 SAME_MEANING = Filter(
     *("same_meaning", "Says the same as an earlier sample", SameMeaningConfig, _same_meaning),
     needs=("vector",),
     by_row=False,
+    ticks=True,
 )

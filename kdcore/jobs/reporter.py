@@ -22,6 +22,7 @@ from kdcore.jobs.tail import encode_record
 from kdcore.types import RunState
 
 HEARTBEAT_S = 0.5
+LEAST_FOR_RATE_S = 0.5  # of a phase, before its rate means anything
 
 
 class Stopped(Exception):
@@ -46,6 +47,7 @@ class Reporter:
         self._dirty = False
         self._failure: OSError | None = None
         self._last_word = ""
+        self._pace: tuple[int, float] | None = None  # units done and when, at the first word of a phase
         self._closing = threading.Event()
         me = psutil.Process()
         self._status = Status("running", me.pid, me.create_time(), epoch, 0, {}, "starting", time.time())
@@ -109,6 +111,7 @@ class Reporter:
 
     def phase(self, message: str, state: RunState = "running") -> None:
         """Say in plain words what the run is doing now."""
+        self._pace = None
         self._set(state=state, message=message)
 
     def conclude(self, message: str) -> None:
@@ -116,8 +119,14 @@ class Reporter:
         self._last_word = message
 
     def progress(self, done: int, total: int, unit: str, **extra: Any) -> None:
-        """Say how far the run is; rate and ETA are worked out by whoever reads."""
-        self._set(progress={"done": done, "total": total, "unit": unit, "time": time.time(), **extra})
+        """Say how far the run is; the ``rate`` (units a second) is that of this phase unless it is given."""
+        now = time.monotonic()
+        if self._pace is None or done < self._pace[0]:
+            self._pace = done, now  # what was there before this phase was not made in it
+        elapsed = now - self._pace[1]
+        rate = (done - self._pace[0]) / elapsed if elapsed > LEAST_FOR_RATE_S else None
+        known = {"done": done, "total": total, "unit": unit, "time": time.time()}
+        self._set(progress={**known, **({"rate": rate} if rate else {}), **extra})
 
     def check_stop(self) -> None:
         """Raise Stopped if the user asked to cancel or pause, JobError if nothing more can be written."""

@@ -53,7 +53,6 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
             teacher = open_teacher(config.teacher, path, sampling)
             try:
                 reporter.phase("reading the answers")
-                started = time.monotonic()
                 for count, reply in enumerate(teacher.generate(_calls(rows, sampling), reporter.check_stop), 1):
                     if reply.error or reply.topk is None:
                         failed.append(reply.error or "the engine gave no probabilities")
@@ -61,8 +60,7 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
                     spill.add(reply.call_id, reply.token_ids, reply.topk)
                     for body in verdicts(reply, config):
                         reporter.append(body)
-                    rate = count / max(1e-6, time.monotonic() - started)
-                    reporter.progress(done + count, total, "answers", rate=rate)
+                    reporter.progress(done + count, total, "answers")
             finally:
                 teacher.close()
     finally:

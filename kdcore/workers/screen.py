@@ -7,7 +7,7 @@ the other rows too. A row without what a filter needs, such as a place on the ma
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ def work(run: RunDir, reporter: Reporter) -> None:
                 options = config.options[name]
                 _add_nearest(rows, options["against"], options.get("own", []), config, run, reporter)
             reporter.phase(f"checking: {FILTERS[name].summary.lower()}")
-            for part, verdicts in _judge(FILTERS[name], rows, config.options.get(name, {}), reporter):
+            tick = _ticker(reporter, done, total)
+            for part, verdicts in _judge(FILTERS[name], rows, config.options.get(name, {}), reporter, tick):
                 basis = basis_of(name, config.options.get(name, {}))
                 for row, verdict in zip(part, verdicts, strict=True):
                     reporter.append(_record(row["sample_id"], name, basis, verdict))
@@ -57,13 +58,27 @@ def work(run: RunDir, reporter: Reporter) -> None:
             reporter.progress(done, total, "checks")
 
 
+def _ticker(reporter: Reporter, before: int, total: int) -> Callable[[int], None]:
+    """How a check that looks at all rows at once says how far it is, and hears that it is to stop."""
+
+    def tick(done: int) -> None:
+        reporter.check_stop()
+        reporter.progress(before + done, total, "checks")
+
+    return tick
+
+
 def basis_of(name: str, options: dict[str, Any]) -> str:
     """A short name of a filter's settings, to tell whether an earlier verdict still stands."""
     return stable_hash(FILTERS[name].config.model_validate(options).model_dump(mode="json"), length=8)
 
 
 def _judge(
-    check: Filter, rows: list[dict[str, Any]], options: dict[str, Any], reporter: Reporter
+    check: Filter,
+    rows: list[dict[str, Any]],
+    options: dict[str, Any],
+    reporter: Reporter,
+    tick: Callable[[int], None],
 ) -> Iterator[tuple[list[dict[str, Any]], list[Verdict]]]:
     settings = load_config(check.config, options)
     if "vector" in check.needs:
@@ -77,7 +92,7 @@ def _judge(
     for start in range(0, len(rows), step):
         reporter.check_stop()
         part = rows[start : start + step]
-        yield part, check.judge(part, settings)
+        yield part, check.judge(part, settings, tick) if check.ticks else check.judge(part, settings)
 
 
 def _add_vectors(rows: list[dict[str, Any]], folder: str) -> None:

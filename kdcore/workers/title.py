@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from kdcore.workers.main import on_accelerator, run_worker
 
 SAMPLING = SamplingConfig(temperature=0.0, max_tokens=24, top_logprobs=0)
 MOST_WORDS, MOST_LETTERS = 8, 60
+SAID_AGAIN = 0.8
 _ADORNED = re.compile(r"^\W*(?:title\s*:)?\W*|\W+$", re.IGNORECASE)
 
 
@@ -52,7 +54,8 @@ def work(run: RunDir, reporter: Reporter) -> None:
                     reporter.progress(len(replies), len(groups), "groups")
             finally:
                 teacher.close()
-    named = titles([title_of(replies.get(place, "")) for place in range(len(groups))], groups)
+    found = [title_of(replies.get(place, ""), group["texts"]) for place, group in enumerate(groups)]
+    named = titles(found, groups)
     for group, title in zip(groups, named, strict=True):
         if title:
             reporter.append({"kind": "title", "cluster": group["cluster"], "title": title, "time": time.time()})
@@ -72,11 +75,16 @@ def messages(group: dict[str, Any]) -> list[Message]:
     ]
 
 
-def title_of(reply: str) -> str:
-    """The title in a reply, "" where there is none: its first line, without quotes and marks, if it is short."""
+def title_of(reply: str, texts: Sequence[str] = ()) -> str:
+    """The title in a reply, "" where there is none: its first line, without quotes and marks, if it is short.
+
+    One of the questions said again is no title.
+    """
     first = next((line for line in reply.splitlines() if line.strip()), "")
     title = _ADORNED.sub("", first.strip()).strip()
-    return title if 0 < len(title) <= MOST_LETTERS and len(title.split()) <= MOST_WORDS else ""
+    short = 0 < len(title) <= MOST_LETTERS and len(title.split()) <= MOST_WORDS
+    said_again = any(SequenceMatcher(None, title.lower(), text.lower()).ratio() > SAID_AGAIN for text in texts)
+    return title if short and not said_again else ""
 
 
 def titles(named: list[str], groups: list[dict[str, Any]]) -> list[str]:

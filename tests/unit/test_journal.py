@@ -1,9 +1,11 @@
 """The journal: whole lines, checked, resumable from any offset."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kdcore.jobs import lease, signals
+from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import decode_record, encode_record, read_journal, read_metrics
 from kdcore.types import TopK
@@ -91,3 +93,22 @@ def test_lease_has_one_holder_and_frees_itself(tmp_path):
         assert seen == ["run-1"]
         assert lease.waiting(tmp_path)
     assert lease.holder(tmp_path) is None
+
+
+def test_every_phase_has_a_rate_of_its_own(tmp_path, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("kdcore.jobs.reporter.time.monotonic", lambda: clock[0])
+    run = RunDir.create(tmp_path, "screen-1", {})
+    with Reporter(run, 1) as reporter:
+        reporter.phase("checking")
+        reporter.progress(40, 100, "checks")  # of an earlier attempt
+        assert "rate" not in reporter._status.progress
+        clock[0] += 2
+        reporter.progress(60, 100, "checks")
+        assert reporter._status.progress["rate"] == pytest.approx(10)
+        reporter.phase("writing")
+        reporter.progress(60, 100, "checks")
+        assert "rate" not in reporter._status.progress
+        clock[0] += 1
+        reporter.progress(60, 100, "checks", rate=3.0)
+        assert reporter._status.progress["rate"] == 3.0

@@ -23,6 +23,12 @@ def test_the_title_in_a_reply(reply, title):
     assert title_of(reply) == title
 
 
+def test_a_question_said_again_is_no_title():
+    asked = ["How does coeliac disease damage the small intestine?", "What is gluten?"]
+    assert title_of("How does coeliac disease damages the small intestine", asked) == ""
+    assert title_of("Coeliac disease", asked) == "Coeliac disease"
+
+
 def test_equal_titles_are_told_apart_by_their_words():
     groups = [{"words": "dose · drug"}, {"words": "lease · tenant"}, {"words": "court"}]
     assert titles(["Health", "health", "Law"], groups) == ["Health (dose)", "health (lease)", "Law"]
