@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("--model", default=None)
     generate.add_argument("--engine", choices=("vllm", "transformers", "openai_http"))
     generate.add_argument("--base-url", default="")
+    generate.add_argument("--api-key-env", default="", metavar="NAME", help="environment variable that holds the key")
     generate.add_argument("--max-tokens", type=int, default=256)
     generate.add_argument("--temperature", type=float, default=0.7)
     generate.add_argument("-n", type=int, default=1, help="answers for each question")

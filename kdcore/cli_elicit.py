@@ -153,6 +153,7 @@ def generate(arguments: Arguments) -> dict[str, Any]:
                 ("engine", arguments.engine),
                 ("model", arguments.model),
                 ("base_url", arguments.base_url),
+                ("api_key_env", arguments.api_key_env),
             ):
                 if value:
                     teacher[key] = value

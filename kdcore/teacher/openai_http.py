@@ -25,11 +25,15 @@ _END = object()
 
 
 class Window:
-    """How many calls may be open: one more after a round without trouble, half when told that it is too much."""
+    """How many calls may be open, as TCP does it (RFC 5681): doubled each round until the first trouble.
+
+    Each trouble halves it; from then on a round without trouble adds one.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._size = float(min(4, most))
+        self._careful = False
 
     @property
     def size(self) -> int:
@@ -37,11 +41,12 @@ class Window:
         return max(1, int(self._size))
 
     def went_well(self) -> None:
-        """Grow by one for each full window of good answers."""
-        self._size = min(float(self._most), self._size + 1.0 / self._size)
+        """Grow: by one for each good answer, after trouble by one for each full window of them."""
+        self._size = min(float(self._most), self._size + (1.0 / self._size if self._careful else 1.0))
 
     def too_much(self) -> None:
         """Halve."""
+        self._careful = True
         self._size = max(1.0, self._size / 2)
 
 

@@ -94,7 +94,7 @@ def exact_run(page, address: str, words: str, recipe: str, rows: int):
     try_it(page)
     run_to(page, address, rows)
     assert usable(page) == f"{rows} of {rows}"
-    page.get_by_role("tab", name="Coverage").click()
+    page.get_by_role("radio", name="Coverage").click()
     page.get_by_text("an empty cell is a hole").wait_for()
 
 
@@ -102,6 +102,6 @@ def test_gallery_trial_exact_run_tree_and_coverage(workspace: Path, tmp_path: Pa
     fill_project(workspace, tmp_path)
     with server(workspace) as address, browser_page() as page:
         exact_run(page, address, "harder three rounds", "complex_instructions", 5)
-        page.get_by_role("tab", name="Growth").click()
+        page.get_by_role("radio", name="Growth").click()
         page.get_by_text("seeds and what grew from each").wait_for()
         exact_run(page, address, "question answer passage", "passage_questions", 3)

@@ -201,11 +201,19 @@ def test_a_key_file_that_others_can_read_is_refused(server, tmp_path, monkeypatc
 def test_calls_grow_and_shrink_with_what_the_endpoint_bears():
     window = openai_http.Window(32)
     assert window.size == 4
-    for _ in range(400):
+    for _ in range(4):
         window.went_well()
-    assert window.size > 20
+    assert window.size == 8  # a round doubles it
+    for _ in range(100):
+        window.went_well()
+    assert window.size == 32
     window.too_much()
-    assert window.size < 17
+    assert window.size == 16
+    for _ in range(16):
+        window.went_well()
+    assert window.size == 16  # from now on a round adds one, a little less for its growing
+    window.went_well()
+    assert window.size == 17
     for _ in range(20):
         window.too_much()
     assert window.size == 1
