@@ -90,7 +90,10 @@ class StudentConfig(Config):
     init: Literal["model", "teacher_layers"] = Field(
         default="teacher_layers", description="A model as it is, or a thinner copy of the teacher"
     )
-    model: str = Field(default="smollm2-135m-instruct", description="Built-in name, Hub id or a local folder")
+    model: str = Field(
+        default="smollm2-135m-instruct",
+        description="Built-in name, Hub id, a local folder, or the id of a training run to train its student further",
+    )
     keep_layers: int = Field(default=10, ge=1, description="Layers kept from the teacher, evenly spread")
     adapter: Literal["full", "lora"] = Field(
         default="full", description="Train every weight, or small added matrices"

@@ -11,7 +11,7 @@ from kdcore.errors import ConfigError
 from kdcore.evaluate.metrics import rouge_l
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
-from kdcore.services import stored_topk
+from kdcore.services import models, stored_topk
 from kdcore.services.app import App
 from kdcore.services.training_input import Part, refuse_leaks, write_input
 from kdcore.store import datasets, runs, training
@@ -42,7 +42,9 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
             f'"{teacher}" is reached by an endpoint, so it can\'t sit beside the student; '
             "compare with its stored top-k, or choose sequence_level_kd."
         )
-    if not thinned:
+    if not thinned and config.student.model.startswith("distill-"):  # trained further
+        paths["student_path"] = str(models.student_of(app, config.student.model))
+    elif not thinned:
         paths["student_path"] = str(resolve(config.student.model, app.folders.models) or config.student.model)
     else:
         total = layer_count(resolve(teacher, app.folders.models))

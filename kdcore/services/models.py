@@ -6,6 +6,7 @@ import importlib.util
 import platform
 import shutil
 import sys
+from pathlib import Path
 from importlib import metadata
 from typing import Any
 
@@ -46,6 +47,14 @@ def refuse_engine(method: Method, teacher: TeacherConfig) -> None:
         )
 
 
+def student_of(app: App, run_id: str) -> Path:
+    """The folder of a training run's student; raises ConfigError where there is none yet."""
+    student = app.run_dir(run_id).path / "student"
+    if not (student / "config.json").exists():
+        raise ConfigError(f"the training run {run_id} has no finished student yet.")
+    return student
+
+
 def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
     """``(local path or "", fingerprint)`` of a teacher; raises ConfigError for an unknown model.
 
@@ -54,9 +63,7 @@ def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
     if teacher.engine in ("openai_http", "scripted"):
         return "", fingerprint(f"{teacher.base_url}|{teacher.model}", None)
     if teacher.model.startswith("distill-"):
-        student = app.run_dir(teacher.model).path / "student"
-        if not (student / "config.json").exists():
-            raise ConfigError(f"the training run {teacher.model} has no finished student yet.")
+        student = student_of(app, teacher.model)
         return str(student), fingerprint(teacher.model, student)
     path = resolve(teacher.model, app.folders.models)
     return str(path or ""), fingerprint(teacher.model, path)

@@ -5,8 +5,8 @@ written by the built-in teacher on vLLM and frozen with a fifth of the topics he
 thinned teacher (30 → 10 layers) as one sweep. ``docs/results.md`` gets the table.
 
 KD_BENCH_LOSSES names the losses, parted by commas; KD_BENCH_ROWS the budgets (training rows, 0 is all);
-KD_BENCH_SEEDS the seeds; KD_BENCH_EPOCHS the passes; KD_BENCH_LIVE=1 adds on- and off-policy arms with the live
-teacher.
+KD_BENCH_SEEDS the seeds; KD_BENCH_EPOCHS the passes. KD_BENCH_LIVE names seeds of arms with the live teacher that
+train the first run's student further, on the teacher's answers and on its own.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def recipe(dataset_id: str, **changes: Any) -> DistillConfig:
     part = changes.pop("part", {})
     return DistillConfig(
         slices=(SliceConfig(dataset_id=dataset_id, **part),),
-        student=StudentConfig(keep_layers=int(os.environ.get("KD_BENCH_LAYERS", "10"))),
-        epochs=float(os.environ.get("KD_BENCH_EPOCHS", "2")),
+        student=changes.pop("student", StudentConfig(keep_layers=int(os.environ.get("KD_BENCH_LAYERS", "10")))),
+        epochs=changes.pop("epochs", float(os.environ.get("KD_BENCH_EPOCHS", "2"))),
         batch_size=8,
         shown_answers=24,
         shown_tokens=48,
@@ -85,11 +85,12 @@ def main() -> None:
         losses = _listed("KD_BENCH_LOSSES", ",".join(token_losses))
         started = time.perf_counter()
         runs = sweeps.start(app, project, recipe(dataset), losses, rows, seeds)
-        if os.environ.get("KD_BENCH_LIVE"):
+        sweeps.wait(app, runs)
+        again = [int(seed) for seed in _listed("KD_BENCH_LIVE", "")]
+        for share in (0.0, 1.0) if again else ():
+            further = {"student": StudentConfig(init="model", model=runs[0]), "epochs": 1.0, "learning_rate": 1e-4}
             live = {"loss": "reverse_kl", "targets": "live"}
-            for share in (0.0, 1.0):
-                base = recipe(dataset, part=live, on_policy=share)
-                runs += sweeps.start(app, project, base, ["reverse_kl", "generalized_jsd"], rows, seeds)
+            runs += sweeps.start(app, project, recipe(dataset, part=live, on_policy=share, **further), seeds=again)
         sweeps.wait(app, runs)
         failed = [run for run in runs if app.status(run).state != "done"]
         assert not failed, f"{failed}: {app.status(failed[0]).message}"
