@@ -6,8 +6,8 @@ import importlib.util
 import platform
 import shutil
 import sys
-from pathlib import Path
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import psutil
