@@ -139,8 +139,11 @@ class DistillConfig(Config):
     rollout_tokens: int = Field(
         default=64, ge=1, le=2048, description="Longest answer of the student's own, in tokens"
     )
+    general_rows: int = Field(
+        default=24, ge=0, le=24, description="General questions whose loss tells what is forgotten; 0 asks none"
+    )
     shown_answers: int = Field(
-        default=2, ge=0, le=512, description="Held-out questions that the student answers at each evaluation"
+        default=4, ge=0, le=512, description="Held-out questions that the student answers at each evaluation"
     )
     shown_tokens: int = Field(default=48, ge=1, le=1024, description="Longest of these answers, in tokens")
     sweep: str = ""

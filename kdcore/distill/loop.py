@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,6 +65,7 @@ class Job:
     teacher: Any = None
     eos_id: int | None = None
     answers: Callable[[Any, int], None] = lambda student, step: None
+    general: list[Row] = field(default_factory=list[Row])  # of no subject: their loss tells what is forgotten
 
 
 def planned_steps(config: DistillConfig, rows: int) -> int:
@@ -113,6 +114,7 @@ def train(job: Job, pen: Pen) -> None:
     with accelerator.autocast():  # as it is measured and trained
         remember_reference(job, pen, accelerator.device)
     probe = Probe(job.heldout, len(config.slices), teaching.ranks, config.batch_size, job.pad_id)
+    general = Probe(job.general, 1, (False,), config.batch_size, job.pad_id)
 
     # ---- where to begin -----------------------------------------------------------------------------
     step = 0
@@ -140,9 +142,11 @@ def train(job: Job, pen: Pen) -> None:
 
     def measure(at: int) -> None:
         with accelerator.autocast():
-            values = probe.measure(student, config.chunk_tokens)
-        if values:
-            pen.metric(at, "heldout", values)
+            found = {"heldout": probe, "general": general}
+            measured = {split: each.measure(student, config.chunk_tokens) for split, each in found.items()}
+        for split, values in measured.items():
+            if values:
+                pen.metric(at, split, values)
         job.answers(student, at)
 
     # ---- the loop -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from kdcore.filters.agreement import CONSISTENCY, GOLD
 from kdcore.filters.base import Filter
+from kdcore.filters.citations import CITATIONS
 from kdcore.filters.contamination import CONTAMINATION, CONTAMINATION_BY_MEANING
 from kdcore.filters.instruction_difficulty import DIFFICULTY
 from kdcore.filters.language import LANGUAGE, READABILITY
@@ -18,6 +19,7 @@ FILTERS: dict[str, Filter] = {
     "truncation": TRUNCATION,
     "language": LANGUAGE,
     "readability": READABILITY,
+    "citations": CITATIONS,
     "exact_duplicates": EXACT_DUPLICATES,
     "near_duplicates": NEAR_DUPLICATES,
     "same_meaning": SAME_MEANING,

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError
 from kdcore.evaluate.metrics import rouge_l
+from kdcore.filters import FILTERS
+from kdcore.filters.citations import unsupported
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
 from kdcore.services import models, stored_topk
 from kdcore.services.app import App
 from kdcore.services.training_input import Part, refuse_leaks, write_input
 from kdcore.store import datasets, runs, training
+
+GENERAL = Path(__file__).parents[2] / "data" / "general.jsonl"
 
 
 def teacher_of(app: App, dataset_id: str) -> str:
@@ -68,6 +74,8 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     run = app.create_run(kind, config)
     parts = [Part(part.dataset_id, part.selection, part.rows, config.seed) for part in config.slices]
     write_input(app, run.path / "input.parquet", parts, teacher_of(app, ids[0]))
+    if kind == "distill" and config.general_rows:
+        run.write_lines("general.jsonl", [json.loads(line) for line in GENERAL.read_text("utf-8").splitlines()])
     return run
 
 
@@ -122,6 +130,38 @@ def answers(app: App, run_id: str, *, last: bool = False) -> list[dict[str, Any]
     versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
     found = training.answers(app.store, run_id, versions, last=last)
     return [{**row, "rouge_l": rouge_l(row["completion"], row["reference"] or "")} for row in found]
+
+
+def trust(app: App, run_id: str) -> list[dict[str, Any]]:
+    """For each evaluation the share of the shown answers that can't be trusted, in order of steps.
+
+    ``[{step, answers, refuses, repeats, cites}]``, shares from 0 to 1; ``cites`` counts answers that name a provision
+    which question, passage and frozen answer do not.
+    """
+    by_step: dict[int, list[dict[str, Any]]] = {}
+    for row in answers(app, run_id):
+        by_step.setdefault(row["step"], []).append(row)
+    found: list[dict[str, Any]] = []
+    for step, rows in sorted(by_step.items()):
+        said = [{"question": row["question"] or "", "answer": row["completion"]} for row in rows]
+        fails = {
+            name: [not v.passed for v in FILTERS[name].judge(said, FILTERS[name].config())]
+            for name in ("refusal", "repetition")
+        }
+        cites = [
+            bool(unsupported(row["completion"], row["question"] or "", row["source"] or "", row["reference"] or ""))
+            for row in rows
+        ]
+        found.append(
+            {
+                "step": step,
+                "answers": len(rows),
+                "refuses": mean(fails["refusal"]),
+                "repeats": mean(fails["repetition"]),
+                "cites": mean(cites),
+            }
+        )
+    return found
 
 
 def last_heldout(app: App, run_id: str) -> dict[str, float]:

@@ -138,7 +138,7 @@ def write_pairs(store: Store, project_id: str, selection: Selection, path: Path)
     where, values = _where(project_id, selection)
     store.write(
         "SELECT s.sample_id, coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, "
-        "s.seed_id, s.entropy, json_extract_string(nullif(d.fields, ''), '$.gold') AS gold, v.known "
+        "s.source, s.seed_id, s.entropy, json_extract_string(nullif(d.fields, ''), '$.gold') AS gold, v.known "
         f"FROM (SELECT s.* {where}) s LEFT JOIN current_reviews r USING (sample_id) "
         "LEFT JOIN seeds d USING (seed_id) LEFT JOIN (SELECT v.sample_id, list(v.filter || ':' || v.basis) AS known "
         "FROM current_verdicts v LEFT JOIN (SELECT sample_id, max(created) AS changed FROM reviews "

@@ -99,7 +99,8 @@ def answers(store: Store, run_id: str, dataset_ids: list[str], *, last: bool = F
         "frozen AS (SELECT sample_id, arg_min(question, list_position(?, dataset_id)) AS question, "
         "arg_min(answer, list_position(?, dataset_id)) AS reference FROM dataset_rows "
         "WHERE dataset_id IN (SELECT unnest(?)) GROUP BY 1) "
-        "SELECT said.*, frozen.question, frozen.reference FROM said LEFT JOIN frozen USING (sample_id) "
+        "SELECT said.*, frozen.question, frozen.reference, s.source FROM said LEFT JOIN frozen USING (sample_id) "
+        "LEFT JOIN samples s USING (sample_id) "
         "WHERE NOT ? OR step = (SELECT max(step) FROM said) ORDER BY sample_id, step",
         [run_id, dataset_ids, dataset_ids, dataset_ids, last],
     )

@@ -34,6 +34,12 @@ GAUGES = {
     "preferred": ("The better answer is likelier", "share of the step's pairs"),
     "loss/similarity": ("Distance of inner states", "weighed"),
 }
+# what of the shown answers can't be trusted → (title, what it means)
+TRUST = {
+    "refuses": ("refuses", "Answers that decline"),
+    "repeats": ("repeats itself", "Answers that say the same words again and again"),
+    "cites": ("cites the unknown", "Answers that name a provision which question, passage and frozen answer do not"),
+}
 CURVES_POLL_S = 3.0  # drawing them takes time from a training on the same machine
 NO_BAR = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 VIEWS = {
@@ -95,9 +101,42 @@ def _curves(app: App, run_ids: list[str]) -> None:
         _latest(held, run_ids[0])
     else:
         right.info("No held-out curve: this version has no held-out rows, or the first evaluation is still to come.")
+    _trust(app, points, run_ids[0])
     _terms(app, points, run_ids[0], weight)
     if st.toggle("Rate, speed, gradient and memory", key="distill.gauges"):
         _gauges(points, run_ids)
+
+
+def _trust(app: App, points: list[dict[str, Any]], run_id: str) -> None:
+    """What a student may lose while it learns: general skill, and trust in its answers; now and since the start."""
+    general = [
+        p["value"]
+        for p in points
+        if p["run_id"] == run_id and p["split"] == "general" and p["name"] == "sequence_level_kd"
+    ]
+    said = distillation.trust(app, run_id)
+    if not general and not said:
+        return
+    st.markdown("**Forgetting and trust**")
+    with st.container(horizontal=True):
+        if general:
+            _change(
+                "general questions",
+                general,
+                "{:.2f}",
+                "nats a token on 24 questions of no subject: more is forgetting",
+            )
+        for name, (title, tip) in TRUST.items():
+            if said:
+                count = said[-1]["answers"]
+                _change(title, [row[name] for row in said], "{:.0%}", f"{tip}, of {count} held-out questions")
+
+
+def _change(title: str, values: list[float], form: str, tip: str) -> None:
+    """The last value with its distance from the first; more is worse."""
+    grown = values[-1] - values[0]
+    delta = form.format(grown) if len(values) > 1 and round(grown, 3) else None
+    st.metric(title, form.format(values[-1]), delta=delta, delta_color="inverse", border=True, help=tip)
 
 
 def _loss(points: list[dict[str, Any]], run_ids: list[str], weight: float, log_scale: bool) -> None:

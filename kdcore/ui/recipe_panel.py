@@ -23,6 +23,7 @@ MORE = [
     "precision",
     "eval_every",
     "save_every",
+    "general_rows",
     "shown_answers",
     "shown_tokens",
     "chunk_tokens",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +80,22 @@ def open_teacher(config: DistillConfig, dtype: torch.dtype) -> Any:
     return load_causal_lm(config.teacher_path, dtype) if config.needs_teacher else None
 
 
+def general_rows(run: RunDir, config: DistillConfig, tokenizer: Any) -> list[Row]:
+    """Questions of no subject with good answers; none where the run folder brings none."""
+    texts = run.read_lines("general.jsonl")[: config.general_rows]
+    rows = [
+        {
+            "sample_id": f"general-{number}",
+            "slice": 0,
+            "messages": json.dumps([{"role": "user", "content": text["question"]}]),
+            "completion": text["answer"],
+            "token_ids": None,
+        }
+        for number, text in enumerate(texts)
+    ]
+    return encode(rows, tokenizer, config.max_length)
+
+
 def shown_answers(
     config: DistillConfig, tokenizer: Any, heldout: list[Row], reporter: Reporter
 ) -> Callable[[Any, int], None]:
@@ -135,6 +152,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
             teacher=open_teacher(config, getattr(torch, precision)),
             eos_id=tokenizer.eos_token_id,
             answers=shown_answers(config, tokenizer, heldout, reporter),
+            general=general_rows(run, config, tokenizer),
         )
         try:
             train(job, reporter)

@@ -77,7 +77,7 @@ def test_what_a_worker_reads_is_written_in_order(mapped: App, tmp_path: Path):
     samples.write_pairs(mapped.store, PROJECT, few, tmp_path / "p.parquet")
     assert pq.read_table(tmp_path / "p.parquet").to_pylist()[1] == {
         **{"sample_id": "s00001", "question": "q1", "answer": "a1"},
-        **dict.fromkeys(("seed_id", "entropy", "gold", "known")),
+        **dict.fromkeys(("source", "seed_id", "entropy", "gold", "known")),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
 from kdcore.configs.selection import IsOneOf
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError, JobError
@@ -223,3 +223,33 @@ def test_training_rows_can_be_narrowed_by_what_they_carry(app: App, version: dic
     assert found["teachers"] == ["scripted"]
     assert found["picks"] == []
     assert set(found["topics"]) <= {f"topic {i}" for i in range(5)}
+
+
+def test_what_can_not_be_trusted_is_counted_at_each_evaluation(app: App, version: dict):
+    held = [row["sample_id"] for row in datasets.rows_of(app, version["dataset_id"], "heldout")][:2]
+    said = {
+        0: ["As an AI I can't help.", "It is so under Section 12 of the Act."],
+        5: ["A plain answer.", "the same four words " * 12],
+    }
+
+    def body(reporter: Reporter) -> None:
+        for step, texts in said.items():
+            for sample, text in zip(held, texts, strict=True):
+                answer = {"kind": "train_answer", "attempt": 1, "step": step, "sample_id": sample}
+                reporter.append(answer | {"completion": text})
+
+    run = told(app, version, "trust", 1, body)
+    assert distillation.trust(app, run.run_id) == [
+        {"step": 0, "answers": 2, "refuses": 0.5, "repeats": 0.0, "cites": 0.5},
+        {"step": 5, "answers": 2, "refuses": 0.0, "repeats": 0.5, "cites": 0.0},
+    ]
+
+
+def test_the_student_of_a_run_can_be_trained_further(app: App, version: dict):
+    further = recipe(version, student=StudentConfig(init="model", model="distill-first"))
+    run = RunDir.create(app.folders.runs, "distill-first", recipe(version).model_dump(mode="json"))
+    with pytest.raises(ConfigError, match="no finished student yet"):
+        distillation.resolve_paths(app, further)
+    (run.path / "student").mkdir()
+    (run.path / "student" / "config.json").write_text("{}")
+    assert distillation.resolve_paths(app, further).student_path == str(run.path / "student")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kdcore.filters import FILTERS
 from kdcore.filters.agreement import word_f1
+from kdcore.filters.citations import citations
 from kdcore.filters.language import reading_grade
 from kdcore.filters.near_duplicates import NearDuplicatesConfig, jaccard, pairs, shingles
 
@@ -177,3 +178,33 @@ def test_same_meaning_in_buckets_agrees_with_all_pairs(monkeypatch):
     parts = [v.related for v in check.judge(rows_of(vectors), check.config(threshold=0.999))]
     assert parts == whole
     assert whole[150:] == [str(i) for i in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (
+            "Under Article 12 and Art. 12, see also Sections 4(1) and § 9a.",
+            ["article 12", "section 4(1)", "section 9a"],
+        ),
+        ("Rule 26(b)(1) applies; para. 7 does not.", ["rule 26(b)(1)", "paragraph 7"]),
+        ("The article has 12 pages and a section on law.", []),
+        ("", []),
+    ],
+)
+def test_provisions_that_a_text_names(answer, found):
+    assert citations(answer) == found
+
+
+def test_a_provision_that_no_passage_names_fails():
+    check = FILTERS["citations"]
+
+    def judged(answer, source, **options):
+        [verdict] = check.judge([{"question": "q", "answer": answer, "source": source}], check.config(**options))
+        return verdict
+
+    assert judged("Under Section 12(2) notice is due.", "Section 12 says that notice is due.").passed
+    wrong = judged("Under Section 13 notice is due.", "Section 12 says that notice is due.")
+    assert not wrong.passed and "section 13" in wrong.reason
+    assert judged("Under Section 13 notice is due.", "").passed
+    assert not judged("Under Section 13 notice is due.", "", without_passage=True).passed
