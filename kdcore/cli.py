@@ -132,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     distill.add_argument("--losses", default="", help="several, parted by commas: a sweep, one training each")
     distill.add_argument("--seeds", default="", help="several, parted by commas")
     distill.add_argument("--rows", default="", help="training rows, several parted by commas; 0 is all")
+    distill.add_argument("--draws", default="", help="with --rows: picks that draw them, parted by commas; or chance")
     distill.add_argument("--resume", metavar="RUN")
     evaluate = add("evaluate", commands.evaluate, "compare a run's student with base and teacher")
     evaluate.add_argument("run")

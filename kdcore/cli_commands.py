@@ -193,7 +193,7 @@ def distill(arguments: Arguments) -> dict[str, Any]:
                 },
             )
             config = config.model_copy(update={"name": arguments.name})
-            if arguments.losses or arguments.seeds or arguments.rows:
+            if arguments.losses or arguments.seeds or arguments.rows or arguments.draws:
                 return _sweep(app, project, config, arguments)
             run = distillation.start_run(app, project, config)
         result = finish(app, run.run_id)
@@ -204,8 +204,9 @@ def distill(arguments: Arguments) -> dict[str, Any]:
 def _sweep(app: App, project: str, config: DistillConfig, arguments: Arguments) -> dict[str, Any]:
     """``kd distill`` over several losses, seeds or budgets, parted by commas."""
     losses = [name for name in arguments.losses.split(",") if name]
-    numbers = {name: sweeps.whole_numbers(f"--{name}", getattr(arguments, name)) for name in ("rows", "seeds")}
-    made = sweeps.start(app, project, config, losses, **numbers)
+    rows, seeds = (sweeps.whole_numbers(f"--{name}", getattr(arguments, name)) for name in ("rows", "seeds"))
+    draws = ["" if name.strip() == "chance" else name.strip() for name in arguments.draws.split(",") if name.strip()]
+    made = sweeps.start(app, project, config, losses, rows, seeds, draws)
     sweeps.wait(app, made)
     states = {run_id: app.status(run_id).state for run_id in made}
     if failed := [run_id for run_id, state in states.items() if state != "done"]:

@@ -61,6 +61,7 @@ class SliceConfig(Config):
         description="Share of each answer's words that learn: those of most doubt, by the stored top-k",
     )
     rows: int = Field(default=0, ge=0, description="At most this many training rows, drawn by the seed; 0 takes all")
+    drawn: str = Field(default="", description="Pick whose first rows are taken instead; empty draws by the seed")
 
     @model_validator(mode="after")
     def _temperature_needs_all_words(self) -> SliceConfig:
@@ -185,6 +186,7 @@ class DistillConfig(Config):
         words = [part.loss + (" live" if part.asks_teacher else "") for part in self.slices]
         words += [self.similarity.loss] if self.similarity.loss != "none" else []
         words += [f"{self.on_policy:.0%} own answers"] if self.on_policy else []
+        words += [part.drawn.removeprefix("pick: ").partition(" (")[0] for part in self.slices if part.drawn]
         return " + ".join(dict.fromkeys(words)).replace("_", " ")
 
 

@@ -72,7 +72,7 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     ids = [part.dataset_id for part in config.slices]
     refuse_leaks([datasets.rows_of(app.store, dataset_id) for dataset_id in ids])
     run = app.create_run(kind, config)
-    parts = [Part(part.dataset_id, part.selection, part.rows, config.seed) for part in config.slices]
+    parts = [Part(part.dataset_id, part.selection, part.rows, config.seed, part.drawn) for part in config.slices]
     write_input(app, run.path / "input.parquet", parts, teacher_of(app, ids[0]))
     if kind == "distill" and config.general_rows:
         run.write_lines("general.jsonl", [json.loads(line) for line in GENERAL.read_text("utf-8").splitlines()])

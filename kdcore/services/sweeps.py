@@ -32,23 +32,32 @@ _lock = threading.RLock()  # pages and the background both change the queue and 
 
 
 def plan(
-    base: DistillConfig, losses: Sequence[str], rows: Sequence[int], seeds: Sequence[int], sweep: str
+    base: DistillConfig,
+    losses: Sequence[str],
+    rows: Sequence[int],
+    seeds: Sequence[int],
+    sweep: str,
+    draws: Sequence[str] = (),
 ) -> list[DistillConfig]:
     """The runs of a sweep, seeds first; an empty list keeps what the recipe says.
 
-    Losses and rows are those of the first slice; the others stay as they are.
+    Losses, rows and ``draws`` (picks, "" for chance) are those of the first slice; the others stay as they are.
     Raises ConfigError for a combination that can't be, or for more than MOST_RUNS runs.
     """
     first, *others = base.model_dump()["slices"]
     losses = list(dict.fromkeys(losses)) or [first["loss"]]
     rows = list(dict.fromkeys(rows)) or [first["rows"]]
     seeds = list(dict.fromkeys(seeds)) or [base.seed]
-    count = len(losses) * len(rows) * len(seeds)
+    draws = list(dict.fromkeys(draws)) or [first["drawn"]]
+    count = len(losses) * len(rows) * len(seeds) * len(draws)
     if count > MOST_RUNS:
         raise ConfigError(f"that makes {count} runs; at most {MOST_RUNS} are started at once, name fewer.")
     configs: list[DistillConfig] = []
-    for seed, loss, limit in product(seeds, losses, rows):
-        changed = {"seed": seed, "sweep": sweep, "slices": [first | {"loss": loss, "rows": limit}, *others]}
+    for seed, loss, limit, drawn in product(seeds, losses, rows, draws):
+        if drawn and not limit and "" in draws:
+            continue  # all rows are all rows, whoever draws them
+        part = first | {"loss": loss, "rows": limit, "drawn": drawn}
+        changed = {"seed": seed, "sweep": sweep, "slices": [part, *others]}
         configs.append(load_config(DistillConfig, base.model_dump() | changed))
     return configs
 
@@ -68,11 +77,12 @@ def start(
     losses: Sequence[str] = (),
     rows: Sequence[int] = (),
     seeds: Sequence[int] = (),
+    draws: Sequence[str] = (),
 ) -> list[str]:
     """Make the runs of a sweep and queue them; returns their ids. Each starts when the one before has ended."""
     sweep = ids.new_run_id("sweep")
     made: list[str] = []
-    for config in plan(base, losses, rows, seeds, sweep):
+    for config in plan(base, losses, rows, seeds, sweep, draws):
         run = distillation.make_run(app, "distill", project_id, config)
         made.append(run.run_id)
         with _lock:

@@ -38,12 +38,16 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all), by ``seed``."""
+    """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all).
+
+    They are the first of the pick ``drawn``, or drawn by ``seed`` where that is empty.
+    """
 
     dataset_id: str
     selection: Selection = EVERYTHING
     rows: int = 0
     seed: int = 0
+    drawn: str = ""
 
 
 def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split: str | None = None) -> pa.Table:
@@ -55,7 +59,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     the answer or when they scored it; rows without carry text only. Raises ConfigError where one version trains on
     what another holds out, or a selection leaves nothing to train on.
     """
-    slices = [texts(app, _drawn(_selected(app, part, split), part)) for part in parts]
+    slices = [texts(app, _drawn(app, _selected(app, part, split), part)) for part in parts]
     refuse_leaks(slices)
     written_by = {row["teacher"] for frozen in slices for row in frozen}
     alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
@@ -113,12 +117,25 @@ def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:
     return kept
 
 
-def _drawn(rows: list[dict[str, Any]], part: Part) -> list[dict[str, Any]]:
-    """At most ``part.rows`` training rows. With one seed a smaller draw lies wholly in a larger one."""
+def _drawn(app: App, rows: list[dict[str, Any]], part: Part) -> list[dict[str, Any]]:
+    """At most ``part.rows`` training rows; a smaller draw of one seed or pick lies wholly in a larger one.
+
+    Raises ConfigError where the pick holds fewer rows than are asked for.
+    """
     train = [row["sample_id"] for row in rows if row["split"] == "train"]
-    if not part.rows or len(train) <= part.rows:
+    if not part.rows or (len(train) <= part.rows and not part.drawn):
         return rows
-    drawn = set(sorted(train, key=lambda name: ids.stable_hash(part.seed, name))[: part.rows])
+    if part.drawn:
+        places = datasets.places_in_pick(app.store, part.drawn)
+        order = sorted((name for name in train if name in places), key=places.__getitem__)
+        if len(order) < part.rows:
+            raise ConfigError(
+                f'"{part.drawn}" holds {len(order)} training rows of version {part.dataset_id}, '
+                f"{part.rows} are asked for; pick more of them on the Explore page, or ask for fewer."
+            )
+    else:
+        order = sorted(train, key=lambda name: ids.stable_hash(part.seed, name))
+    drawn = set(order[: part.rows])
     return [row for row in rows if row["split"] != "train" or row["sample_id"] in drawn]
 
 

@@ -136,6 +136,12 @@ def labels(store: Store, dataset_id: str) -> dict[str, list[str]]:
     return {name: list(values or []) for name, values in (one or {}).items()}
 
 
+def places_in_pick(store: Store, pick: str) -> dict[str, int]:
+    """Sample → its place in a pick, the first chosen 0."""
+    found = store.rows("SELECT sample_id, score FROM current_verdicts WHERE filter = ?", [pick])
+    return {row["sample_id"]: round(-row["score"]) for row in found}
+
+
 def provenance(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
     """Teacher, terms, prompt version and method of some samples, with their number, most first."""
     return store.rows(

@@ -169,8 +169,20 @@ def _sweep(app: App, project_id: str, config: DistillConfig) -> None:
     )
     seeds = st.text_input("Seeds", "0, 1, 2", key="sweep.seeds", help="Three or more give an interval")
     budgets = st.text_input("Training rows", "0", key="sweep.rows", help="Such as 50, 100, 0; 0 takes all")
+    picks = datasets.labels(app, config.slices[0].dataset_id)["picks"]
+    draws: list[str] = []
+    if picks:
+        draws = st.multiselect(
+            "Rows are drawn",
+            ["", *picks],
+            placeholder="by chance",
+            format_func=lambda pick: pick.removeprefix("pick: ") or "by chance",
+            key="sweep.draws",
+            help="With fewer training rows: by the seed, or the first of a pick; both to compare them",
+        )
     with frame.guard():
-        plan = {
+        plan: dict[str, Any] = {
+            "draws": draws,
             "losses": losses,
             "seeds": sweeps.whole_numbers("Seeds", seeds),
             "rows": sweeps.whole_numbers("Training rows", budgets),

@@ -17,7 +17,7 @@ from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.services import datasets, distillation, exploration, generation, marks, projects, sweeps
 from kdcore.services.app import App, rebuild
-from kdcore.services.training_input import same_tokens
+from kdcore.services.training_input import Part, same_tokens, write_input
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 
@@ -253,3 +253,32 @@ def test_the_student_of_a_run_can_be_trained_further(app: App, version: dict):
     (run.path / "student").mkdir()
     (run.path / "student" / "config.json").write_text("{}")
     assert distillation.resolve_paths(app, further).student_path == str(run.path / "student")
+
+
+def test_a_budget_is_drawn_by_chance_or_by_a_pick(app: App, version: dict, tmp_path: Path):
+    train = [row["sample_id"] for row in datasets.rows_of(app, version["dataset_id"], "train")]
+    pick, chosen = "pick: k-centre 3 (abc123)", [train[4], train[1], train[6]]
+
+    def body(reporter: Reporter) -> None:
+        for place, sample in enumerate(chosen):
+            verdict = {"kind": "verdict", "sample_id": sample, "filter": pick, "passed": True, "reason": ""}
+            reporter.append(verdict | {"score": -float(place), "time": time.time()})
+
+    told(app, version, "pick", 1, body)
+
+    def drawn(rows: int, by: str) -> set[str]:
+        part = Part(version["dataset_id"], rows=rows, drawn=by)
+        found = write_input(app, tmp_path / "input.parquet", [part], "scripted").to_pylist()
+        return {row["sample_id"] for row in found if row["split"] == "train"}
+
+    assert drawn(2, pick) == set(chosen[:2])
+    assert len(drawn(2, "")) == 2 and drawn(2, "") < drawn(5, "")
+    assert drawn(0, pick) == set(train)
+    with pytest.raises(ConfigError, match="holds 3 training rows of version"):
+        drawn(4, pick)
+    plan = sweeps.plan(recipe(version), [], [2, 0], [0], "s", ["", pick])
+    assert [(c.slices[0].rows, c.slices[0].drawn, c.arm) for c in plan] == [
+        (2, "", "forward kl"),
+        (2, pick, "forward kl + k-centre 3"),
+        (0, "", "forward kl"),
+    ]
