@@ -4,11 +4,11 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 python="${VENV:-.venv}/bin/python"
 
-"$python" -m pytest tests/e2e
+"$python" -m pytest tests/e2e --durations=5
 browser=$?
 OMP_NUM_THREADS=1 "$python" -m pytest tests --ignore=tests/e2e -m "not models" >quick-tests.log 2>&1 &
 quick=$!
-"$python" -m pytest tests --ignore=tests/e2e -m models
+"$python" -m pytest tests --ignore=tests/e2e -m models --durations=12
 models=$?
 wait "$quick"
 others=$?
