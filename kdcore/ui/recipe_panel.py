@@ -28,6 +28,7 @@ MORE = [
     "shown_tokens",
     "chunk_tokens",
 ]
+BEGINNINGS = {"teacher_layers": "a thinner teacher", "model": "a model", "earlier": "an earlier student"}
 OWN_FIELDS = {
     "generalized_jsd": ["beta"],
     "skew_kl": ["alpha"],
@@ -39,7 +40,7 @@ OWN_FIELDS = {
 
 def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
     """Data and loss for each slice, the student, the training; check, then start."""
-    config = _config(app, versions)
+    config = _config(app, project_id, versions)
     with st.container(horizontal=True):
         if st.button("Check the recipe", icon=":material/rule:", key="distill.check"):
             st.session_state["distill.preflight"] = distillation.start_preflight(app, project_id, config).run_id
@@ -53,7 +54,7 @@ def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
         _preflight_panel(app, st.session_state["distill.preflight"])
 
 
-def _config(app: App, versions: list[dict[str, Any]]) -> DistillConfig:
+def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> DistillConfig:
     data, student_column, training = st.columns(3)
     with data:
         st.markdown("**Data and loss**")
@@ -66,15 +67,8 @@ def _config(app: App, versions: list[dict[str, Any]]) -> DistillConfig:
     with student_column:
         st.markdown("**Student**")
         name = st.text_input("Name", value="Student", key="distill.name")
-        init = st.segmented_control(
-            "Starts as",
-            ["teacher_layers", "model"],
-            format_func={"teacher_layers": "a thinner teacher", "model": "a model"}.__getitem__,
-            default="teacher_layers",
-            required=True,
-        )
-        fields = ["keep_layers"] if init == "teacher_layers" else ["model"]
-        student = forms.draw(StudentConfig, "student", [*fields, "adapter"])
+        student = _begins(app, project_id)
+        student |= forms.draw(StudentConfig, "student", ["adapter"])
         if student["adapter"] == "lora":
             student |= forms.draw(StudentConfig, "student", ["lora_rank", "lora_alpha"])
         with st.expander("Inner states too", icon=":material/layers:"):
@@ -93,8 +87,33 @@ def _config(app: App, versions: list[dict[str, Any]]) -> DistillConfig:
             values |= forms.draw(DistillConfig, "distill", MORE)
     return forms.load(
         DistillConfig,
-        {"name": name, "slices": slices, "student": {"init": init, **student}, "similarity": similarity, **values},
+        {"name": name, "slices": slices, "student": student, "similarity": similarity, **values},
     )
+
+
+def _begins(app: App, project_id: str) -> dict[str, Any]:
+    """What the student is before it learns; an earlier student is trained further."""
+    earlier = {
+        run["run_id"]: distillation.title(run)
+        for run in distillation.list_runs(app, project_id)
+        if distillation.has_student(app, run["run_id"])
+    }
+    ways = {name: words for name, words in BEGINNINGS.items() if name != "earlier" or earlier}
+    init = st.segmented_control(
+        "Starts as",
+        list(ways),
+        format_func=ways.__getitem__,
+        default="teacher_layers",
+        key="student.init",
+        required=True,
+    )
+    if init == "earlier":
+        run_id = st.selectbox(
+            "Earlier student", list(earlier), format_func=earlier.__getitem__, key="student.earlier"
+        )
+        return {"init": "model", "model": run_id}
+    field = "keep_layers" if init == "teacher_layers" else "model"
+    return {"init": init, **forms.draw(StudentConfig, "student", [field])}
 
 
 def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The Distill page: from a training back to its rows, what its student says, sweeps, and the copy to take away."""
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.errors import ConfigError
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.services import datasets
@@ -28,6 +29,8 @@ def trained(root, project_id: str, name: str, value: float, **changes) -> tuple[
             reporter.metric(step, "train", {"loss": 4.0 / step, "learning_rate": 1e-4, "grad_norm": 1.0})
             reporter.learnt(step, [(rows[step], 0, 4.0 / step), (rows[0], 0, 1.0)])
         reporter.metric(2, "heldout", {"forward_kl": value, "preferred": 0.75})
+        for step, nats in ((0, 2.0), (2, 2.5)):
+            reporter.metric(step, "general", {"sequence_level_kd": nats})
         body = {"kind": "train_answer", "attempt": 1, "step": 2, "sample_id": held["sample_id"]}
         reporter.append(body | {"completion": "what the student said"})
     app.tick()
@@ -62,6 +65,29 @@ def test_from_a_step_to_its_rows_and_on_to_the_data(run_page, populated, tmp_pat
     assert any("met 2 times, loss 1.00 → 1.00" in label for label in labels)
 
 
+def test_what_is_forgotten_stands_below_the_curves(run_page, populated, tmp_path):
+    run, _ = trained(tmp_path / "ws", populated, "20260102-000000-aaaa", 3.0)
+    at = run_page(PAGE, project=populated, run=run)
+    assert "Forgetting and trust" in texts(at)
+    shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
+    assert shown["general questions"] == ("2.50", "0.50")
+    assert shown["refuses"] == ("0%", "")
+
+
+def test_an_earlier_student_is_trained_further(run_page, populated, monkeypatch):
+    started = []
+
+    def check(app, project_id, config):
+        started.append(config)
+        raise ConfigError("stop here")
+
+    monkeypatch.setattr("kdcore.services.distillation.start_preflight", check)
+    at = run_page(PAGE, project=populated)
+    at.segmented_control(key="student.init").set_value("earlier").run()
+    at.button(key="distill.check").click().run()
+    assert [(c.student.init, c.student.model) for c in started] == [("model", FAILED)]
+
+
 def test_a_sweep_is_started_with_what_was_chosen_and_compared(run_page, populated, tmp_path, monkeypatch):
     from kdcore.services import sweeps
 
@@ -81,7 +107,7 @@ def test_a_sweep_is_started_with_what_was_chosen_and_compared(run_page, populate
     at.multiselect(key="sweep.losses").set_value(["forward_kl", "reverse_kl"]).run()
     assert "Start 8 trainings" in texts(at)
     at.button(key="sweep.start").click().run()
-    assert asked == [{"losses": ["forward_kl", "reverse_kl"], "seeds": [0, 1], "rows": [5, 0]}]
+    assert asked == [{"draws": [], "losses": ["forward_kl", "reverse_kl"], "seeds": [0, 1], "rows": [5, 0]}]
     assert at.query_params["see"] == "compare"
 
 
