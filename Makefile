@@ -31,8 +31,11 @@ lint: $(VENV)/.installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
-check: lint
-	@$(BIN)/python -m pytest tests/unit tests/store tests/test_architecture.py tests/test_docs.py
+# Lint and types beside the tests: each takes one core for most of a minute.
+check: $(VENV)/.installed
+	@$(MAKE) -s lint >lint.log 2>&1 & lint=$$!; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 tests/unit tests/store tests/test_architecture.py tests/test_docs.py; \
+	tests=$$?; wait $$lint || { cat lint.log; exit 1; }; exit $$tests
 
 fmt: $(VENV)/.installed
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -12,7 +12,6 @@ from kdcore.cli_shared import finish, open_workspace, progress_line, project_id
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.exploration import EmbedConfig
-from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError, JobError
 from kdcore.filters import USUAL
 from kdcore.services import (
@@ -120,9 +119,10 @@ def review(arguments: Arguments) -> dict[str, Any]:
 def score(arguments: Arguments) -> dict[str, Any]:
     """``kd score``."""
     with open_workspace(arguments) as app:
-        given = {"engine": arguments.engine or models.default_engine()[0]}
-        given["model"] = arguments.model or scoring.local_teacher_of(app, arguments.dataset)
-        run = scoring.start(app, arguments.dataset, load_config(TeacherConfig, given), arguments.top)
+        engine = arguments.engine or models.default_engine()[0]
+        model = arguments.model or scoring.local_teacher_of(app, arguments.dataset)
+        reader = scoring.reader(app, arguments.dataset, engine, model)
+        run = scoring.start(app, arguments.dataset, reader, arguments.top)
         return finish(app, run.run_id)
 
 

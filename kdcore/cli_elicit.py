@@ -131,7 +131,7 @@ def _route(app: App, arguments: Arguments) -> dict[str, Any]:
     project = project_id(app, arguments.project)
     found = routing.compare(app, project, arguments.route.split(","), arguments.by, arguments.goes_by)
     chosen = {entry["part"]: entry["best"] for entry in found}
-    started = routing.start(app, project, chosen, arguments.by)
+    started = routing.start(app, project, chosen, arguments.by, _raised(arguments))
     return {"parts": found, "runs": [finish(app, run.run_id) for run in started]}
 
 

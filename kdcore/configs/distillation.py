@@ -79,6 +79,14 @@ class SliceConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_pick_draws_some(self) -> SliceConfig:
+        if self.drawn and not self.rows:
+            raise ValueError(
+                f'"{self.drawn}" draws some of the rows, and all are asked for; ask for fewer, or leave the pick out'
+            )
+        return self
+
     @property
     def asks_teacher(self) -> bool:
         """Whether this term compares with the teacher's own distribution, live."""
@@ -122,6 +130,7 @@ class DistillConfig(Config):
     similarity: SimilarityConfig = SimilarityConfig()
     student: StudentConfig = StudentConfig()
     student_path: str = ""
+    teacher: str = Field(default="", description="Model whose words are learnt, as it was at the start")
     teacher_path: str = ""
     epochs: float = Field(default=3.0, gt=0, le=100, description="Passes over the data")
     max_steps: int = Field(default=0, ge=0, description="Stop after this many steps; 0 follows the passes")
@@ -186,7 +195,9 @@ class DistillConfig(Config):
         words = [part.loss + (" live" if part.asks_teacher else "") for part in self.slices]
         words += [self.similarity.loss] if self.similarity.loss != "none" else []
         words += [f"{self.on_policy:.0%} own answers"] if self.on_policy else []
-        words += [part.drawn.removeprefix("pick: ").partition(" (")[0] for part in self.slices if part.drawn]
+        words += [
+            part.drawn.removeprefix("pick: ") for part in self.slices if part.drawn
+        ]  # with its tag: two may differ
         return " + ".join(dict.fromkeys(words)).replace("_", " ")
 
 

@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.types import Verdict
 
 Rows = Sequence[Mapping[str, Any]]
-Need = Literal["vector", "gold", "seed_id", "entropy", "against", "student", "nearest_item"]
+Need = Literal["vector", "gold", "seed_id", "entropy", "against", "student", "nearest_item", "source"]
 
 
 def no_tick(done: int) -> None:
@@ -23,6 +23,7 @@ class Filter:
 
     ``vector`` is a unit vector of the row's place on the newest map; ``gold`` the answer that the seed came with;
     ``against`` (in the config) the texts of an evaluation set; ``student`` (in the config) a model's folder;
+    ``source`` the passage that a row stands on, "" where it has none;
     ``nearest_item`` the cosine to the nearest of those texts, not the row's own, and its place among them.
     ``by_row`` says that a verdict never depends on the other rows, so that judged rows need no second look. A filter
     that is slow and looks at all rows at once takes a third argument, ``tick``: it is called with the number of rows

@@ -10,18 +10,37 @@ from kdcore.configs.base import Config
 from kdcore.filters.base import Filter, Rows
 from kdcore.types import Verdict
 
+_NUMBER = r"\d+(?:\.\d+)*[a-z]?(?![a-z])(?:\(\w{1,4}\))*"
 _CITED = re.compile(
-    r"(?P<kind>§+|\b(?:articles?|arts?\.|sections?|sect?s?\.|rules?|regulations?|clauses?|paragraphs?|paras?\.))"
-    r"\s*(?P<number>\d+[a-z]?(?:\(\w{1,4}\))*)",
+    r"(?P<kind>§+|(?<![\w.])(?:articles?|arts?\b\.?|sections?|sect?s?\b\.?|ss?\.|rules?|regulations?|regs?\b\.?|clauses?"
+    r"|paragraphs?|paras?\b\.?))"
+    rf"\s*(?P<numbers>{_NUMBER}(?:\s*(?:,|;|-|–|to|and|or|&)\s*{_NUMBER})*)",
     re.IGNORECASE,
 )
-_KINDS = {"§": "section", "art": "article", "sec": "section", "sect": "section", "para": "paragraph"}
+_KINDS = {"§": "section", "art": "article", "sec": "section", "sect": "section", "s": "section", "": "section"}
+_KINDS |= {"para": "paragraph", "reg": "regulation"}
+MOST_IN_RANGE = 50  # numbers that a range such as "12 to 20" may stand for
 
 
 def citations(text: str) -> list[str]:
     """Provisions that a text names, such as ``section 12(1)``, each once, in order."""
-    found = [(match["kind"].lower(), match["number"].lower()) for match in _CITED.finditer(text)]
-    return list(dict.fromkeys(f"{_kind(kind)} {number}" for kind, number in found))
+    found: list[str] = []
+    for match in _CITED.finditer(text):
+        kind = _kind(match["kind"].lower())
+        found += [f"{kind} {number}" for number in _numbers(match["numbers"].lower())]
+    return list(dict.fromkeys(found))
+
+
+def _numbers(listed: str) -> list[str]:
+    """Each number of a list, and those that a range stands for."""
+    parts = re.split(r"\s*(,|;|-|–|to\b|and\b|or\b|&)\s*", listed)
+    numbers = [parts[0]]
+    for between, number in zip(parts[1::2], parts[2::2], strict=True):
+        first, last = numbers[-1], number
+        if between in ("-", "–", "to") and first.isdecimal() and last.isdecimal():
+            numbers += [str(n) for n in range(int(first) + 1, min(int(last), int(first) + MOST_IN_RANGE))]
+        numbers.append(number)
+    return numbers
 
 
 def _kind(word: str) -> str:
@@ -57,5 +76,6 @@ def _citations(rows: Rows, config: CitationsConfig) -> list[Verdict]:
 
 
 CITATIONS = Filter(
-    "citations", "Cites a provision that neither question nor passage names", CitationsConfig, _citations
+    *("citations", "Cites a provision that neither question nor passage names", CitationsConfig, _citations),
+    needs=("source",),
 )

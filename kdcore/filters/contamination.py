@@ -82,7 +82,9 @@ def _by_meaning(rows: Rows, config: MeaningConfig) -> list[Verdict]:
         if cosine < config.threshold:
             return Verdict(True, "", cosine)
         text = " ".join(config.against[item].split())[:120]
-        return Verdict(False, f'asks what evaluation item {item + 1} asks (cosine {cosine:.2f}): "{text}"', cosine)
+        return Verdict(
+            False, f'near to text {item + 1} of the evaluation set (cosine {cosine:.2f}): "{text}"', cosine
+        )
 
     return [one(*row["nearest_item"]) for row in rows]
 

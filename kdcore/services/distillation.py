@@ -35,12 +35,17 @@ def teacher_of(app: App, dataset_id: str) -> str:
     return stored_topk.last_scorer(app, dataset_id) or writer or DEFAULT_TEACHER
 
 
+def taught_by(app: App, config: DistillConfig) -> str:
+    """The teacher of a run; runs of before it was noted are asked for their version's."""
+    return config.teacher or teacher_of(app, config.slices[0].dataset_id)
+
+
 def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
     """Fill in local folders; raises ConfigError for unknown models, versions or too many layers."""
     for part in config.slices:
         if datasets.get(app.store, part.dataset_id) is None:
             raise ConfigError(f'there is no dataset version "{part.dataset_id}" in this workspace.')
-    teacher = teacher_of(app, config.slices[0].dataset_id)
+    teacher = taught_by(app, config)
     thinned = config.student.init == "teacher_layers"
     paths: dict[str, str] = {"teacher_path": local_teacher(app, teacher, required=thinned)}
     if config.needs_teacher and not paths["teacher_path"]:
@@ -61,7 +66,8 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
 
 def local_teacher(app: App, teacher: str, *, required: bool) -> str:
     """The teacher's folder or Hub id; "" for one that is reached by an endpoint, unless it is ``required``."""
-    if not required and not runs.ran_here(app.store, teacher):
+    here = runs.ran_here(app.store, teacher) or teacher in stored_topk.scorers(app)
+    if not required and not here:
         return ""
     return str(resolve(teacher, app.folders.models) or teacher)
 
@@ -70,13 +76,26 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     """A run with everything it needs in its folder, not started yet."""
     config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
     ids = [part.dataset_id for part in config.slices]
-    refuse_leaks([datasets.rows_of(app.store, dataset_id) for dataset_id in ids])
+    config = config.model_copy(update={"teacher": taught_by(app, config)})
+    earlier = learnt_before(app, config.student.model)
+    refuse_leaks([*(datasets.rows_of(app.store, dataset_id) for dataset_id in ids), earlier])
     run = app.create_run(kind, config)
     parts = [Part(part.dataset_id, part.selection, part.rows, config.seed, part.drawn) for part in config.slices]
-    write_input(app, run.path / "input.parquet", parts, teacher_of(app, ids[0]))
+    write_input(app, run.path / "input.parquet", parts, config.teacher)
     if kind == "distill" and config.general_rows:
         run.write_lines("general.jsonl", [json.loads(line) for line in GENERAL.read_text("utf-8").splitlines()])
     return run
+
+
+def learnt_before(app: App, model: str) -> list[dict[str, Any]]:
+    """Training rows of the versions that an earlier student learnt from, and the student before it."""
+    rows: list[dict[str, Any]] = []
+    while model.startswith("distill-"):
+        config = load_config(DistillConfig, app.run_dir(model).config())
+        for part in config.slices:
+            rows += datasets.rows_of(app.store, part.dataset_id, "train")
+        model = config.student.model if config.student.init == "model" else ""
+    return rows
 
 
 def start_preflight(app: App, project_id: str, config: DistillConfig) -> RunDir:
@@ -139,7 +158,8 @@ def trust(app: App, run_id: str) -> list[dict[str, Any]]:
     which question, passage and frozen answer do not.
     """
     by_step: dict[int, list[dict[str, Any]]] = {}
-    for row in answers(app, run_id):
+    versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
+    for row in training.answers(app.store, run_id, versions):
         by_step.setdefault(row["step"], []).append(row)
     found: list[dict[str, Any]] = []
     for step, rows in sorted(by_step.items()):

@@ -47,7 +47,7 @@ def start_run(app: App, train_run_id: str, **limits: Any) -> RunDir:
     if not datasets.rows_of(app.store, config.dataset_id, "heldout"):
         raise ConfigError("this dataset version has no held-out rows; freeze one with a held-out share.")
     run = app.create_run("evaluate", config)
-    teacher = distillation.teacher_of(app, config.dataset_id)
+    teacher = distillation.taught_by(app, DistillConfig.model_validate(app.run_dir(train_run_id).config()))
     write_input(app, run.path / "input.parquet", [Part(config.dataset_id)], teacher, split="heldout")
     return app.launch(run)
 

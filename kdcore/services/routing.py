@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from kdcore.configs.base import load_config
-from kdcore.configs.elicitation import GenerateConfig
+from kdcore.configs.elicitation import BudgetConfig, GenerateConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services import generation, seed_rows
 from kdcore.services.app import App
 from kdcore.store import maps, routing, runs
+from kdcore.types import TERMINAL_STATES
 
 By = Literal["topic", "cluster"]
 
 
 def compare(app: App, project_id: str, run_ids: list[str], by: By, check: str = "") -> list[dict[str, Any]]:
-    """``[{part, rows, shares: {run: number or None}, best}]``, the part with most rows first.
+    """``[{part, rows, shares: {run: number or None}, best}]``, the parts in the order of their names.
 
     A share is usable rows of all rows, 0 to 1; with a ``check`` it is that check's mean score instead. ``best`` is
     the run with the highest; of equals the one named first. A run without a row in a part has None there.
@@ -29,11 +30,13 @@ def compare(app: App, project_id: str, run_ids: list[str], by: By, check: str = 
     for entry in found.values():
         known = {run_id: share for run_id, share in entry["shares"].items() if share is not None}
         entry["best"] = max(known, key=known.__getitem__) if known else run_ids[0]
-    return sorted(found.values(), key=lambda entry: -entry["rows"])
+    return sorted(found.values(), key=lambda entry: entry["part"])
 
 
 def plan(app: App, project_id: str, chosen: dict[str, str], by: By) -> dict[str, list[str]]:
     """``{run: seeds}`` to ask, for ``chosen`` = ``{part: run}``: seeds of its parts that have no usable answer alike.
+
+    What a run that has not ended will ask is left to it.
 
     Answers are alike when prompt version and teacher are the same. A topic has all its seeds; a group on the map
     those that have a row in it.
@@ -49,14 +52,20 @@ def plan(app: App, project_id: str, chosen: dict[str, str], by: By) -> dict[str,
         if by == "cluster":
             inside = routing.seeds_of_parts(app.store, project_id, parts, _map(app, project_id, by))
             seeds = [seed for seed in seeds if seed in inside]
-        done = routing.answered(app.store, _alike(app, project_id, config))
+        alike = _alike(app, project_id, config)
+        done = routing.answered(app.store, alike) | _under_way(app, alike)
         if left := [seed for seed in seeds if seed not in done]:
             wanted[run_id] = left
     return wanted
 
 
-def start(app: App, project_id: str, chosen: dict[str, str], by: By) -> list[RunDir]:
-    """One run for each arm that is chosen, with its prompt version, teacher and sampling; they take turns."""
+def start(
+    app: App, project_id: str, chosen: dict[str, str], by: By, budget: BudgetConfig | None = None
+) -> list[RunDir]:
+    """One run for each arm that is chosen, with its prompt version, teacher and sampling; they take turns.
+
+    Each has the ``budget``, where none is given that of the arm.
+    """
     wanted = plan(app, project_id, chosen, by)
     if not wanted:
         raise ConfigError("every question of these parts has a usable answer of its run; nothing is left to ask.")
@@ -65,10 +74,22 @@ def start(app: App, project_id: str, chosen: dict[str, str], by: By) -> list[Run
         config = _config(app, run_id)
         started.append(
             generation.start_run(
-                app, project_id, config.prompt_version_id, config.teacher, config.sampling, seed_ids=seeds
+                app,
+                project_id,
+                config.prompt_version_id,
+                config.teacher,
+                config.sampling,
+                seed_ids=seeds,
+                budget=budget or config.budget,
             )
         )
     return started
+
+
+def _under_way(app: App, run_ids: list[str]) -> set[str]:
+    """Seeds of runs that have not ended."""
+    active = [run_id for run_id in run_ids if app.status(run_id).state not in TERMINAL_STATES]
+    return {row["seed_id"] for run_id in active for row in app.run_dir(run_id).read_lines("requests.jsonl")}
 
 
 def _map(app: App, project_id: str, by: By) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdcore.configs.base import load_config
 from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
@@ -17,13 +18,23 @@ from kdcore.services.app import App
 from kdcore.services.training_input import same_tokens, texts
 from kdcore.store import datasets, runs
 
+LEAST_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
+
 
 def missing(app: App, dataset_id: str, teacher: str) -> list[dict[str, Any]]:
-    """Rows of a version that have no stored top-k of ``teacher``, with the text that a student would learn."""
+    """Rows of a version without stored top-k that a student of ``teacher`` could learn, with the text to learn.
+
+    The top-k may be of another model with the same tokens, such as the smaller sibling that wrote the row.
+    """
     rows = texts(app, datasets.rows_of(app.store, dataset_id))
     alike = same_tokens(app, teacher, {row["teacher"] for row in rows} | stored_topk.scorers(app))
     stored = stored_topk.of_rows(app, rows, alike)
     return [row for row in rows if row["sample_id"] not in stored]
+
+
+def alike(app: App, teacher: str, others: set[str]) -> set[str]:
+    """``teacher`` and those of some models whose tokens are the same."""
+    return same_tokens(app, teacher, others)
 
 
 def list_runs(app: App, dataset_id: str) -> list[dict[str, Any]]:
@@ -38,6 +49,19 @@ def local_teacher_of(app: App, dataset_id: str) -> str:
     return writer if writer and runs.ran_here(app.store, writer) else DEFAULT_TEACHER
 
 
+def reader(app: App, dataset_id: str, engine: str, model: str) -> TeacherConfig:
+    """A model of this machine that reads texts as long as the runs that wrote the version could."""
+    written_by = {row["run_id"] for row in datasets.rows_of(app.store, dataset_id)}
+    longest = [
+        run["config"]["teacher"]["max_model_len"]
+        for run in runs.list_runs(app.store, kind="generate")
+        if run["run_id"] in written_by
+    ]
+    return load_config(
+        TeacherConfig, {"engine": engine, "model": model, "max_model_len": max([LEAST_LENGTH, *longest])}
+    )
+
+
 def start(app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int = 20) -> RunDir:
     """Score what a version lacks. Raises ConfigError for an endpoint, and where nothing is missing."""
     if teacher.engine == "openai_http":
@@ -49,7 +73,9 @@ def start(app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int =
     path, fingerprint = models.resolve_teacher(app, teacher)
     rows = missing(app, dataset_id, teacher.model)
     if not rows:
-        raise ConfigError(f"every row of this version has the token probabilities of {teacher.model}.")
+        raise ConfigError(
+            f"every row of this version has token probabilities, of {teacher.model} or a model with the same tokens."
+        )
     run = app.create_run(
         "score",
         ScoreConfig(

@@ -51,17 +51,22 @@ def of_rows(app: App, rows: list[dict[str, Any]], alike: set[str]) -> dict[str, 
 def of_sample(app: App, sample: dict[str, Any]) -> tuple[dict[str, Any] | None, RunDir]:
     """One sample's stored row with all its columns, None where nothing is stored, and the run that has it.
 
-    Of a mended answer the newest score comes first, of any other what its own teacher said.
+    What the own teacher said comes first, unless people mended the answer; a score counts for the text it was of.
     """
-    scored = [run["run_id"] for run in _scored(app, sample["project_id"])]
-    own = [sample["run_id"]]
-    for run_id in scored + own if sample.get("edited_answer") else own + scored:
-        run = app.run_dir(run_id)
+    wanted, here = pc.field("sample_id") == sample["sample_id"], app.run_dir(sample["run_id"])
+    answer = sample.get("edited_answer") or sample["answer"]
+    runs = [] if answer != sample["answer"] else [here]
+    for scored in _scored(app, sample["project_id"]):
+        run = app.run_dir(scored["run_id"])
+        texts = pq.read_table(run.path / "input.parquet", columns=["sample_id", "completion"], filters=wanted)
+        if any(answer in text for text in texts["completion"].to_pylist()):
+            runs.append(run)
+    for run in runs:
         for part in signals.parts(run.path):
-            table = pq.read_table(part, filters=pc.field("sample_id") == sample["sample_id"])
+            table = pq.read_table(part, filters=wanted)
             if table.num_rows:
                 return table.slice(0, 1).to_pylist()[0], run
-    return None, app.run_dir(sample["run_id"])
+    return None, here
 
 
 def scorers(app: App) -> set[str]:
@@ -76,8 +81,13 @@ def last_scorer(app: App, dataset_id: str) -> str | None:
 
 
 def _scored(app: App, project_id: str | None = None) -> list[dict[str, Any]]:
-    """Runs that scored answers, newest first."""
-    return runs.list_runs(app.store, project_id, "score")
+    """Runs that have scored answers, newest first; one that is being set up or came to nothing is none."""
+    return [
+        run
+        for run in runs.list_runs(app.store, project_id, "score")
+        if (app.folders.runs / run["run_id"] / "input.parquet").exists()
+        and signals.parts(app.folders.runs / run["run_id"])
+    ]
 
 
 def _read(run: Path, samples: list[str]) -> dict[str, dict[str, Any]]:

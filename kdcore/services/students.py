@@ -40,7 +40,7 @@ def facts(app: App, run_id: str) -> CardFacts:
     return CardFacts(
         name=config.name or "Student",
         run_id=run_id,
-        base=distillation.teacher_of(app, config.slices[0].dataset_id) if thinned else student.model,
+        base=distillation.taught_by(app, config) if thinned else student.model,
         layers=f"{student.keep_layers} evenly kept layers" if thinned else "the weights",
         created=time.strftime("%Y-%m-%d", time.gmtime((run.path / "student" / "config.json").stat().st_mtime)),
         data=[_data(app, part, [row for row in learnt if row["slice"] == n]) for n, part in enumerate(config.slices)],

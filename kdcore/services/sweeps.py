@@ -55,7 +55,7 @@ def plan(
     configs: list[DistillConfig] = []
     for seed, loss, limit, drawn in product(seeds, losses, rows, draws):
         if drawn and not limit and "" in draws:
-            continue  # all rows are all rows, whoever draws them
+            continue  # chance takes all of them already
         part = first | {"loss": loss, "rows": limit, "drawn": drawn}
         changed = {"seed": seed, "sweep": sweep, "slices": [part, *others]}
         configs.append(load_config(DistillConfig, base.model_dump() | changed))

@@ -38,10 +38,10 @@ def get(store: Store, run_id: str) -> dict[str, Any] | None:
 
 
 def ran_here(store: Store, teacher: str) -> bool:
-    """Whether a model has answered or scored on this machine, not by an endpoint."""
+    """Whether a model has answered on this machine, not by an endpoint."""
     return bool(
         store.scalar(
-            "SELECT count(*) FROM runs WHERE kind IN ('generate', 'score') "
+            "SELECT count(*) FROM runs WHERE kind = 'generate' "
             "AND json_extract_string(config, '$.teacher.model') = ? "
             "AND json_extract_string(config, '$.teacher.engine') IN ('vllm', 'transformers')",
             [teacher],

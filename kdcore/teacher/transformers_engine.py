@@ -13,6 +13,7 @@ from kdcore.teacher.base import StopCheck
 from kdcore.types import Reply, TopK
 
 BATCH = 16
+SCORED_AT_ONCE = 4  # answers whose logits over the whole vocabulary are held together
 _END = object()
 
 
@@ -62,7 +63,9 @@ class TransformersTeacher:
             batch = [call for call in waiting if _kind(call) == _kind(waiting[0])]
             waiting = [call for call in waiting if _kind(call) != _kind(waiting[0])]
             if batch and batch[0].answer is not None:
-                yield from self._score(batch)
+                for start in range(0, len(batch), SCORED_AT_ONCE):
+                    check()
+                    yield from self._score(batch[start : start + SCORED_AT_ONCE])
             elif batch:
                 yield from self._batch(batch, batch[0].sampling, check)
 

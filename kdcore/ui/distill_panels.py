@@ -124,7 +124,7 @@ def _trust(app: App, points: list[dict[str, Any]], run_id: str) -> None:
                 "general questions",
                 general,
                 "{:.2f}",
-                "nats a token on 24 questions of no subject: more is forgetting",
+                "nats a token on questions of no subject: more is forgetting",
             )
         for name, (title, tip) in TRUST.items():
             if said:

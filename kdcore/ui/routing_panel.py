@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.ids import stable_hash
 from kdcore.services import exploration, routing
 from kdcore.services.app import App
 from kdcore.ui import state
@@ -43,7 +44,8 @@ def show(app: App, project_id: str, names: dict[str, str]) -> None:
             **{n: st.column_config.NumberColumn(n, format="percent" if whole else "%.3f") for n in names.values()},
             "ask": st.column_config.SelectboxColumn("ask", options=list(names.values()), required=True),
         },
-        key=f"routing-{by}-{measure}-{'-'.join(names.values())}",
+        # an edit stays with its part, also when there are other parts
+        key=f"routing-{stable_hash(by, measure, names, [entry['part'] for entry in found])}",
     )
     back = {name: run_id for run_id, name in names.items()}
     chosen = {entry["part"]: back[row["ask"]] for entry, row in zip(found, table, strict=True)}

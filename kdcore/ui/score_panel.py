@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.teacher import TeacherConfig
-from kdcore.services import models, scoring
+from kdcore.services import distillation, models, scoring
 from kdcore.services.app import App
 from kdcore.ui import frame, live
 from kdcore.ui.words import escape, short
@@ -31,6 +30,14 @@ def show(app: App, version: dict[str, Any]) -> None:
         st.metric("rows without", len(lacking), border=True)
     if made and (live.is_active(made[0]["status"]) or made[0]["status"].state != "done" or made[0]["status"].message):
         frame.run_panel(app, made[0]["run_id"], lambda: None)
+    taught_by = distillation.teacher_of(app, dataset_id)
+    here = distillation.local_teacher(app, taught_by, required=False)
+    if here and taught_by not in scoring.alike(app, model, {taught_by}):
+        st.warning(
+            f"A training on this version learns the words of {escape(taught_by)}, whose tokens are not those of "
+            f"{escape(model)}: what that one says would not be used.",
+            icon=":material/warning:",
+        )
     if not lacking:
         st.info("Every row has them: any loss can be chosen for a training.", icon=":material/check:")
         return
@@ -41,9 +48,7 @@ def show(app: App, version: dict[str, Any]) -> None:
         disabled=bool(made) and live.is_active(made[0]["status"]),
         key="datasets.score",
     ):
-        engine = models.default_engine()[0]
-        teacher = TeacherConfig.model_validate({"engine": engine, "model": model})
-        scoring.start(app, dataset_id, teacher)
+        scoring.start(app, dataset_id, scoring.reader(app, dataset_id, models.default_engine()[0], model))
         st.rerun()
     with st.expander("Answers without", icon=":material/list:"):
         st.dataframe(

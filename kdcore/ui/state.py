@@ -62,15 +62,17 @@ def choose(
     return chosen
 
 
-def choose_many(label: str, options: list[str], name: str, words: Callable[[str], str] = str) -> list[str]:
-    """A choice of several tied to a value of the address bar, parted by commas."""
+def choose_many(
+    label: str, options: list[str], name: str, words: Callable[[str], str] = str, most: int | None = None
+) -> list[str]:
+    """A choice of several, at most ``most``, tied to a value of the address bar, parted by commas."""
     key = f"choose.{name}.{label}"
-    st.session_state[key] = [value for value in param(name).split(",") if value in options]
+    st.session_state[key] = [value for value in param(name).split(",") if value in options][:most]
 
     def changed() -> None:
         set_params(**{name: ",".join(st.session_state[key])})
 
-    return st.multiselect(label, options, format_func=words, key=key, on_change=changed)
+    return st.multiselect(label, options, format_func=words, key=key, on_change=changed, max_selections=most)
 
 
 def tab(names: dict[str, str], name: str) -> str:

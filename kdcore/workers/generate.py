@@ -200,7 +200,7 @@ class Job:
             pool=self._pool,
             memory=memory,
             teacher=config.teacher_fingerprint,
-            may_start=lambda active: active < ACTIVE and self._budget.bears(active, self._finished, self._guess),
+            may_start=lambda active: active < ACTIVE and self._budget.bears(active, self._guess),
             stopped=lambda: bool(self._budget.spent()),
         )
         self._spill = signals.SignalWriter(self._run, self._reporter.epoch)
@@ -259,6 +259,8 @@ class Job:
         self._units_made += 1
         used = {"paid": outcome.paid, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out}
         self._unfinished.subtract(used)
+        if outcome.paid:
+            self._budget.paid_unit(outcome.tokens_in, outcome.tokens_out)
         start = outcome.unit.copy * ROWS_A_COPY
         for place, row in enumerate(outcome.rows):
             if (outcome.unit.request.request_id, start + place) in self._known:

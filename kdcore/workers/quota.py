@@ -133,6 +133,9 @@ class Budget:
     tokens_out: int = 0
     earlier_s: float = 0.0
     started: float = 0.0
+    _units: int = 0
+    _units_in: int = 0
+    _units_out: int = 0
 
     def start(self) -> None:
         """Count seconds from now."""
@@ -148,15 +151,23 @@ class Budget:
         """Money at the teacher's prices."""
         return self.tokens_in / 1e6 * self.teacher.price_in + self.tokens_out / 1e6 * self.teacher.price_out
 
-    def bears(self, active: int, finished: int, guess: tuple[float, float]) -> bool:
+    def paid_unit(self, tokens_in: int, tokens_out: int) -> None:
+        """Take note of what one unit cost; those that kept replies answered cost nothing and tell nothing."""
+        self._units += 1
+        self._units_in += tokens_in
+        self._units_out += tokens_out
+
+    def bears(self, active: int, guess: tuple[float, float]) -> bool:
         """Whether one more unit is likely to fit, next to those under way; one alone always may start.
 
-        A unit is taken to cost the mean of the ``finished`` ones, before any is through ``guess`` = tokens read and
-        written: without this a window of sixty requests would overrun a small budget many times.
+        A unit is taken to cost the mean of the paid ones, before any is through ``guess`` = tokens read and written:
+        without this a window of sixty requests would overrun a small budget many times.
         """
         if not active:
             return True
-        read, written = (self.tokens_in / finished, self.tokens_out / finished) if finished else guess
+        read, written = guess
+        if self._units:
+            read, written = self._units_in / self._units, self._units_out / self._units
         tokens = self.tokens_in + self.tokens_out + (active + 1) * (read + written)
         price = read / 1e6 * self.teacher.price_in + written / 1e6 * self.teacher.price_out
         money = self.money + (active + 1) * price

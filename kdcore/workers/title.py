@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from kdcore.configs.base import load_config
@@ -24,7 +25,9 @@ from kdcore.workers.main import on_accelerator, run_worker
 SAMPLING = SamplingConfig(temperature=0.0, max_tokens=24, top_logprobs=0)
 MOST_WORDS, MOST_LETTERS = 8, 60
 SAID_AGAIN = 0.8
-_ADORNED = re.compile(r"^\W*(?:title\s*:)?\W*|\W+$", re.IGNORECASE)
+LONGEST_TEXT = 200  # letters of a question that are read
+_MARKS = r"\s\"'*_#:.`~“”‘’«»-"  # around a title; not letters, their marks, brackets or signs such as +
+_ADORNED = re.compile(rf"^[{_MARKS}]*(?:title\s*:)?[{_MARKS}]*|[{_MARKS}]+$", re.IGNORECASE)
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
@@ -39,6 +42,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     known = [memory.get(key) if memory is not None else None for key in keys]
     replies: dict[int, str] = {place: found[0].text for place, found in enumerate(known) if found}
     missing = [place for place in range(len(groups)) if place not in replies]
+    failed: list[str] = []
     if missing:
         with on_accelerator(run, reporter):
             reporter.phase(f"loading the teacher {config.teacher.model}")
@@ -47,7 +51,9 @@ def work(run: RunDir, reporter: Reporter) -> None:
             try:
                 reporter.phase("naming the groups")
                 for reply in teacher.generate(_calls(groups, missing), reporter.check_stop):
-                    if not reply.error:
+                    if reply.error:
+                        failed.append(reply.error)
+                    else:
                         replies[int(reply.call_id)] = reply.text
                         if memory is not None:
                             memory.put(keys[int(reply.call_id)], [reply])
@@ -61,14 +67,14 @@ def work(run: RunDir, reporter: Reporter) -> None:
             reporter.append({"kind": "title", "cluster": group["cluster"], "title": title, "time": time.time()})
     without = sum(not title for title in named)
     reporter.progress(len(groups), len(groups), "groups")
-    reporter.conclude(
-        f"{without} of {len(groups)} replies were no title; these groups keep their words" * bool(without)
-    )
+    why = f"; {len(failed)} calls failed: {failed[0]}" if failed else ""
+    if without:
+        reporter.conclude(f"{without} of {len(groups)} groups keep their words, their replies were no title{why}")
 
 
 def messages(group: dict[str, Any]) -> list[Message]:
     """What the teacher is asked about one group."""
-    listed = "\n".join(f"- {text}" for text in group["texts"])
+    listed = "\n".join(f"- {shorten(text, LONGEST_TEXT)}" for text in group["texts"])
     return [
         {"role": "system", "content": "You name groups of questions. Reply with a title of two to five words only."},
         {"role": "user", "content": f"{listed}\n\nA short title for what these questions have in common:"},

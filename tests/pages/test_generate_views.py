@@ -25,7 +25,7 @@ def two_runs(tmp_path, populated) -> list[str]:  # noqa: F811
     [
         ("growth", "stand alone"),
         ("coverage", "an empty cell is a hole"),
-        ("compare", "Choose one or more runs"),
+        ("compare", "Choose up to 4 runs"),
         ("rounds", "its next round"),
     ],
 )

@@ -253,6 +253,10 @@ def test_the_student_of_a_run_can_be_trained_further(app: App, version: dict):
     (run.path / "student").mkdir()
     (run.path / "student" / "config.json").write_text("{}")
     assert distillation.resolve_paths(app, further).student_path == str(run.path / "student")
+    # what the earlier student learnt must not be held out from the one that goes on from it
+    other = datasets.freeze(app, version["project_id"], "Other split", heldout_share=0.4, seed=3)
+    with pytest.raises(ConfigError, match="belong to groups that another slice holds out"):
+        distillation.make_run(app, "preflight", version["project_id"], recipe(other, student=further.student))
 
 
 def test_a_budget_is_drawn_by_chance_or_by_a_pick(app: App, version: dict, tmp_path: Path):
@@ -276,9 +280,11 @@ def test_a_budget_is_drawn_by_chance_or_by_a_pick(app: App, version: dict, tmp_p
     assert drawn(0, pick) == set(train)
     with pytest.raises(ConfigError, match="holds 3 training rows of version"):
         drawn(4, pick)
+    with pytest.raises(ConfigError, match="all are asked for"):
+        sweeps.plan(recipe(version), [], [0], [0], "s", [pick])
     plan = sweeps.plan(recipe(version), [], [2, 0], [0], "s", ["", pick])
     assert [(c.slices[0].rows, c.slices[0].drawn, c.arm) for c in plan] == [
         (2, "", "forward kl"),
-        (2, pick, "forward kl + k-centre 3"),
+        (2, pick, "forward kl + k-centre 3 (abc123)"),
         (0, "", "forward kl"),
     ]

@@ -188,6 +188,12 @@ def test_same_meaning_in_buckets_agrees_with_all_pairs(monkeypatch):
             ["article 12", "section 4(1)", "section 9a"],
         ),
         ("Rule 26(b)(1) applies; para. 7 does not.", ["rule 26(b)(1)", "paragraph 7"]),
+        (
+            "Sections 12 and 13, §§ 4, 5 and Articles 5-7.",
+            ["section 12", "section 13", "section 4", "section 5", "article 5", "article 6", "article 7"],
+        ),
+        ("Rule 1.13 is not Rule 1.6; Art 5, s. 12.", ["rule 1.13", "rule 1.6", "article 5", "section 12"]),
+        ("410 U.S. 113 is a case.", []),
         ("The article has 12 pages and a section on law.", []),
         ("", []),
     ],

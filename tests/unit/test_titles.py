@@ -17,6 +17,9 @@ from kdcore.workers.title import title_of, titles
         ("The questions have in common that they all ask about the law of contracts in general", ""),
         ("x" * 100, ""),
         ("心脏病", "心脏病"),
+        ("हिंदी भाषा", "हिंदी भाषा"),
+        ("Pain (acute)", "Pain (acute)"),
+        ("“C++ and its uses.”", "C++ and its uses"),
     ],
 )
 def test_the_title_in_a_reply(reply, title):

@@ -183,7 +183,7 @@ def test_a_teacher_names_the_groups_and_their_words_stay(app):
     drawn = {p["title"] for p in maps.picture(app, PROJECT, map_run, EVERYTHING).points}
     assert drawn == set(named)
     mute = SCRIPTED.model_copy(update={"script": {"answer": " ".join(["word"] * 30)}, "base_url": "other"})
-    assert "3 of 3 replies were no title" in done(app, maps.start_titles(app, PROJECT, map_run, mute)).message
+    assert "3 of 3 groups keep their words" in done(app, maps.start_titles(app, PROJECT, map_run, mute)).message
     assert {g["title"] for g in maps.groups(app, map_run)} == set(named)
 
 

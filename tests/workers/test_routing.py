@@ -43,7 +43,10 @@ def test_each_topic_is_asked_of_its_best(app: App, arms):
     assert best == {"topic 0": careful, "topic 1": plain, "topic 2": plain, "topic 3": plain, "topic 4": plain}
     wanted = routing.plan(app, project, best, "topic")
     assert {run: len(seeds) for run, seeds in wanted.items()} == {careful: 2, plain: 8}
-    for run in routing.start(app, project, best, "topic"):
+    started = routing.start(app, project, best, "topic")
+    with pytest.raises(ConfigError, match="nothing is left to ask"):
+        routing.start(app, project, best, "topic")  # pressed twice: what is under way is left to it
+    for run in started:
         assert app.wait(run.run_id).state == "done"
     asked = app.store.rows(
         "SELECT topic, count(DISTINCT prompt_version_id) AS prompts, count(*) AS rows FROM samples "

@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import launcher, signals
 from kdcore.models import DEFAULT_TEACHER
-from kdcore.services import datasets, distillation, generation, projects, review, scoring, token_view
+from kdcore.services import datasets, distillation, generation, projects, review, scoring, stored_topk, token_view
 from kdcore.services.app import App
 from kdcore.services.training_input import Part, write_input
+from kdcore.store import samples
 from kdcore.teacher import open_teacher
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 from tests.workers.test_generate import journal_lines, wait_for
@@ -69,6 +71,17 @@ def test_probabilities_belong_to_one_text(app: App, answered: str, tmp_path: Pat
     rows = write_input(app, tmp_path / "two.parquet", [Part(again)], "scripted").to_pylist()
     assert [row["sample_id"] for row in rows if not row["token_ids"]] == [first]
     assert [row["sample_id"] for row in scoring.missing(app, again, "scripted")] == [first]
+    assert stored_topk.of_sample(app, samples.by_ids(app.store, [first])[0])[0] is None
+
+
+def test_a_reading_that_came_to_nothing_changes_nothing(app: App, answered: str, tmp_path: Path):
+    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    config = ScoreConfig(project_id=answered, dataset_id=frozen, teacher=TeacherConfig(model="org/typo"))
+    app.create_run("score", config)  # no input yet, and none to come
+    app.tick()
+    assert distillation.teacher_of(app, frozen) == "scripted"
+    assert len(scoring.missing(app, frozen, "scripted")) == 40
+    assert write_input(app, tmp_path / "input.parquet", [Part(frozen)], "scripted").num_rows == 40
 
 
 def test_an_endpoint_can_not_read(app: App, answered: str):
