@@ -99,14 +99,7 @@ def _begins(app: App, project_id: str) -> dict[str, Any]:
         if distillation.has_student(app, run["run_id"])
     }
     ways = {name: words for name, words in BEGINNINGS.items() if name != "earlier" or earlier}
-    init = st.segmented_control(
-        "Starts as",
-        list(ways),
-        format_func=ways.__getitem__,
-        default="teacher_layers",
-        key="student.init",
-        required=True,
-    )
+    init = st.selectbox("Starts as", list(ways), format_func=ways.__getitem__, key="student.init")
     if init == "earlier":
         run_id = st.selectbox(
             "Earlier student", list(earlier), format_func=earlier.__getitem__, key="student.earlier"

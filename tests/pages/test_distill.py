@@ -83,7 +83,7 @@ def test_an_earlier_student_is_trained_further(run_page, populated, monkeypatch)
 
     monkeypatch.setattr("kdcore.services.distillation.start_preflight", check)
     at = run_page(PAGE, project=populated)
-    at.segmented_control(key="student.init").set_value("earlier").run()
+    at.selectbox(key="student.init").select("an earlier student").run()
     at.button(key="distill.check").click().run()
     assert [(c.student.init, c.student.model) for c in started] == [("model", FAILED)]
 
