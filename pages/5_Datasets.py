@@ -16,13 +16,14 @@ with frame.page("Datasets") as page:
     names = {v["dataset_id"]: f"{v['name']} v{v['version']} · {v['row_count']} rows" for v in versions}
     chosen = state.choose("Version", list(names), "dataset", names.__getitem__)
     version = next(v for v in versions if v["dataset_id"] == chosen)
-    match state.tab(dataset_panels.VIEWS, "see"):
-        case "probabilities":
-            score_panel.show(page.app, version)
-        case "export":
-            dataset_panels.export(page.app, version)
-        case "compare":
-            dataset_panels.compare(page.app, names, chosen)
-        case _:
-            dataset_panels.rows(page.app, version)
+    with frame.guard():
+        match state.tab(dataset_panels.VIEWS, "see"):
+            case "probabilities":
+                score_panel.show(page.app, version)
+            case "export":
+                dataset_panels.export(page.app, version)
+            case "compare":
+                dataset_panels.compare(page.app, names, chosen)
+            case _:
+                dataset_panels.rows(page.app, version)
     frame.link("Distill", "Train a student on this version", dataset=chosen)

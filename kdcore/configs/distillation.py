@@ -195,9 +195,8 @@ class DistillConfig(Config):
         words = [part.loss + (" live" if part.asks_teacher else "") for part in self.slices]
         words += [self.similarity.loss] if self.similarity.loss != "none" else []
         words += [f"{self.on_policy:.0%} own answers"] if self.on_policy else []
-        words += [
-            part.drawn.removeprefix("pick: ") for part in self.slices if part.drawn
-        ]  # with its tag: two may differ
+        # a pick with its tag: two of one kind and size may differ
+        words += [part.drawn.removeprefix("pick: ") for part in self.slices if part.drawn]
         return " + ".join(dict.fromkeys(words)).replace("_", " ")
 
 

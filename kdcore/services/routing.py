@@ -21,7 +21,12 @@ def compare(app: App, project_id: str, run_ids: list[str], by: By, check: str = 
 
     A share is usable rows of all rows, 0 to 1; with a ``check`` it is that check's mean score instead. ``best`` is
     the run with the highest; of equals the one named first. A run without a row in a part has None there.
+    Raises ConfigError for what is no generation run, and for a check that has not run.
     """
+    for run_id in run_ids:
+        _config(app, run_id)  # says so where it is no run of a teacher
+    if check and check not in {row["filter"] for row in runs.verdict_counts(app.store, project_id)}:
+        raise ConfigError(f'no answer of this project has a score of "{check}"; run that check first.')
     found: dict[str, dict[str, Any]] = {}
     for row in routing.by_part(app.store, run_ids, by, _map(app, project_id, by), check):
         entry = found.setdefault(row["part"], {"part": row["part"], "rows": 0, "shares": dict.fromkeys(run_ids)})

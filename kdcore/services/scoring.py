@@ -32,11 +32,6 @@ def missing(app: App, dataset_id: str, teacher: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["sample_id"] not in stored]
 
 
-def alike(app: App, teacher: str, others: set[str]) -> set[str]:
-    """``teacher`` and those of some models whose tokens are the same."""
-    return same_tokens(app, teacher, others)
-
-
 def list_runs(app: App, dataset_id: str) -> list[dict[str, Any]]:
     """Runs that scored a version, with their status, newest first."""
     found = runs.list_runs(app.store, kind="score")
@@ -71,22 +66,23 @@ def start(app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int =
         raise ConfigError(f'there is no dataset version "{dataset_id}" in this workspace.')
     governance.refuse_zone(app, version["project_id"], teacher)
     path, fingerprint = models.resolve_teacher(app, teacher)
+    config = load_config(
+        ScoreConfig,
+        {
+            "project_id": version["project_id"],
+            "dataset_id": dataset_id,
+            "teacher": teacher,
+            "teacher_path": path,
+            "teacher_fingerprint": fingerprint,
+            "top_logprobs": top_logprobs,
+        },
+    )
     rows = missing(app, dataset_id, teacher.model)
     if not rows:
         raise ConfigError(
             f"every row of this version has token probabilities, of {teacher.model} or a model with the same tokens."
         )
-    run = app.create_run(
-        "score",
-        ScoreConfig(
-            project_id=version["project_id"],
-            dataset_id=dataset_id,
-            teacher=teacher,
-            teacher_path=path,
-            teacher_fingerprint=fingerprint,
-            top_logprobs=top_logprobs,
-        ),
-    )
+    run = app.create_run("score", config)
     table = pa.table(
         {
             "sample_id": [row["sample_id"] for row in rows],

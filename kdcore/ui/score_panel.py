@@ -8,6 +8,7 @@ import streamlit as st
 
 from kdcore.services import distillation, models, scoring
 from kdcore.services.app import App
+from kdcore.services.training_input import same_tokens
 from kdcore.ui import frame, live
 from kdcore.ui.words import escape, short
 
@@ -32,14 +33,14 @@ def show(app: App, version: dict[str, Any]) -> None:
         frame.run_panel(app, made[0]["run_id"], lambda: None)
     taught_by = distillation.teacher_of(app, dataset_id)
     here = distillation.local_teacher(app, taught_by, required=False)
-    if here and taught_by not in scoring.alike(app, model, {taught_by}):
+    if here and taught_by not in same_tokens(app, model, {taught_by}):
         st.warning(
             f"A training on this version learns the words of {escape(taught_by)}, whose tokens are not those of "
             f"{escape(model)}: what that one says would not be used.",
             icon=":material/warning:",
         )
     if not lacking:
-        st.info("Every row has them: any loss can be chosen for a training.", icon=":material/check:")
+        st.info("Every row has them: a training can match the teacher's words on all of it.", icon=":material/check:")
         return
     if st.button(
         f"Let it read {len(lacking)} answers",
@@ -53,7 +54,7 @@ def show(app: App, version: dict[str, Any]) -> None:
     with st.expander("Answers without", icon=":material/list:"):
         st.dataframe(
             [
-                {"mended": row["edited"], "written by": row["teacher"], "answer": escape(short(row["completion"]))}
+                {"mended": row["edited"], "written by": row["teacher"], "answer": short(row["completion"], 240)}
                 for row in lacking[:200]
             ],
             hide_index=True,

@@ -7,14 +7,18 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.errors import KdError
 from kdcore.jobs import lease
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir
+from kdcore.teacher import open_teacher
+from kdcore.teacher.base import Teacher
 
 Work = Callable[[RunDir, Reporter], None]
 
@@ -46,6 +50,20 @@ def _ask_to_stop(path: Path) -> Callable[[int, Any], None]:
         RunDir(path).ask("cancel")
 
     return handler
+
+
+@contextmanager
+def teacher_on_accelerator(
+    run: RunDir, reporter: Reporter, config: TeacherConfig, path: str, sampling: SamplingConfig
+) -> Iterator[Teacher]:
+    """An open teacher with the accelerator held while the block runs; ``path`` is its local folder, if any."""
+    with on_accelerator(run, reporter):
+        reporter.phase(f"loading the teacher {config.model}")
+        teacher = open_teacher(config, Path(path) if path else None, sampling)
+        try:
+            yield teacher
+        finally:
+            teacher.close()
 
 
 def on_accelerator(run: RunDir, reporter: Reporter) -> Any:

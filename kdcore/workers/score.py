@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -20,9 +19,8 @@ from kdcore.jobs import signals
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
-from kdcore.teacher import open_teacher
 from kdcore.types import Reply
-from kdcore.workers.main import on_accelerator, run_worker
+from kdcore.workers.main import run_worker, teacher_on_accelerator
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
@@ -47,22 +45,16 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
     done = total - len(rows)
     spill = signals.SignalWriter(run, reporter.epoch)
     try:
-        with on_accelerator(run, reporter):
-            reporter.phase(f"loading the teacher {config.teacher.model}")
-            path = Path(config.teacher_path) if config.teacher_path else None
-            teacher = open_teacher(config.teacher, path, sampling)
-            try:
-                reporter.phase("reading the answers")
-                for count, reply in enumerate(teacher.generate(_calls(rows, sampling), reporter.check_stop), 1):
-                    if reply.error or reply.topk is None:
-                        failed.append(reply.error or "the engine gave no probabilities")
-                        continue
-                    spill.add(reply.call_id, reply.token_ids, reply.topk)
-                    for body in verdicts(reply, config):
-                        reporter.append(body)
-                    reporter.progress(done + count, total, "answers")
-            finally:
-                teacher.close()
+        with teacher_on_accelerator(run, reporter, config.teacher, config.teacher_path, sampling) as teacher:
+            reporter.phase("reading the answers")
+            for count, reply in enumerate(teacher.generate(_calls(rows, sampling), reporter.check_stop), 1):
+                if reply.error or reply.topk is None:
+                    failed.append(reply.error or "the engine gave no probabilities")
+                    continue
+                spill.add(reply.call_id, reply.token_ids, reply.topk)
+                for body in verdicts(reply, config):
+                    reporter.append(body)
+                reporter.progress(done + count, total, "answers")
     finally:
         spill.close()
     return failed

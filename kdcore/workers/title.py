@@ -18,9 +18,8 @@ from kdcore.ids import stable_hash
 from kdcore.jobs.reply_memory import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
-from kdcore.teacher import open_teacher
 from kdcore.types import Message
-from kdcore.workers.main import on_accelerator, run_worker
+from kdcore.workers.main import run_worker, teacher_on_accelerator
 
 SAMPLING = SamplingConfig(temperature=0.0, max_tokens=24, top_logprobs=0)
 MOST_WORDS, MOST_LETTERS = 8, 60
@@ -44,22 +43,16 @@ def work(run: RunDir, reporter: Reporter) -> None:
     missing = [place for place in range(len(groups)) if place not in replies]
     failed: list[str] = []
     if missing:
-        with on_accelerator(run, reporter):
-            reporter.phase(f"loading the teacher {config.teacher.model}")
-            path = Path(config.teacher_path) if config.teacher_path else None
-            teacher = open_teacher(config.teacher, path, SAMPLING)
-            try:
-                reporter.phase("naming the groups")
-                for reply in teacher.generate(_calls(groups, missing), reporter.check_stop):
-                    if reply.error:
-                        failed.append(reply.error)
-                    else:
-                        replies[int(reply.call_id)] = reply.text
-                        if memory is not None:
-                            memory.put(keys[int(reply.call_id)], [reply])
-                    reporter.progress(len(replies), len(groups), "groups")
-            finally:
-                teacher.close()
+        with teacher_on_accelerator(run, reporter, config.teacher, config.teacher_path, SAMPLING) as teacher:
+            reporter.phase("naming the groups")
+            for reply in teacher.generate(_calls(groups, missing), reporter.check_stop):
+                if reply.error:
+                    failed.append(reply.error)
+                else:
+                    replies[int(reply.call_id)] = reply.text
+                    if memory is not None:
+                        memory.put(keys[int(reply.call_id)], [reply])
+                reporter.progress(len(replies), len(groups), "groups")
     found = [title_of(replies.get(place, ""), group["texts"]) for place, group in enumerate(groups)]
     named = titles(found, groups)
     for group, title in zip(groups, named, strict=True):

@@ -5,11 +5,13 @@ import pytest
 from kdcore.services import generation, projects
 from kdcore.services.app import open_app
 from tests.conftest import PLAIN, SCRIPTED
-from tests.pages.test_pages import populated, project, run_page, texts  # noqa: F401 - fixtures
+from tests.pages.test_pages import populated, project, run_page, texts
+
+__all__ = ["populated", "project", "run_page"]
 
 
 @pytest.fixture
-def two_runs(tmp_path, populated) -> list[str]:  # noqa: F811
+def two_runs(tmp_path, populated) -> list[str]:
     """The first prompt's run over 20 questions, and the second prompt's over five of them."""
     app = open_app(tmp_path / "ws")
     version = projects.prompt_versions(app, populated)[0]["prompt_version_id"]
@@ -29,11 +31,11 @@ def two_runs(tmp_path, populated) -> list[str]:  # noqa: F811
         ("rounds", "its next round"),
     ],
 )
-def test_each_view_has_a_link(run_page, two_runs, see, words):  # noqa: F811
+def test_each_view_has_a_link(run_page, two_runs, see, words):
     assert words in texts(run_page("pages/2_Generate.py", run=two_runs[0], see=see))
 
 
-def test_runs_side_by_side_lead_to_asking_what_is_left(run_page, two_runs):  # noqa: F811
+def test_runs_side_by_side_lead_to_asking_what_is_left(run_page, two_runs):
     at = run_page("pages/2_Generate.py", **{"run": two_runs[0], "see": "compare", "with": two_runs[1]})
     seen = texts(at)
     assert "agree to 100%" in seen and "5 common seeds" in seen
@@ -43,7 +45,7 @@ def test_runs_side_by_side_lead_to_asking_what_is_left(run_page, two_runs):  # n
     assert at.query_params["run"][0] not in two_runs
 
 
-def test_rows_without_probabilities_can_be_read(run_page, populated):  # noqa: F811
+def test_rows_without_probabilities_can_be_read(run_page, populated):
     at = run_page("pages/5_Datasets.py", see="probabilities")
     metrics = {metric.label: metric.value for metric in at.metric}
     assert metrics == {"rows with probabilities": "0", "rows without": "20"}

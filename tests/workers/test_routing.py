@@ -58,6 +58,14 @@ def test_each_topic_is_asked_of_its_best(app: App, arms):
         routing.start(app, project, best, "topic")
 
 
+def test_what_can_not_be_compared_is_said(app: App, arms):
+    project, plain, _ = arms
+    with pytest.raises(ConfigError, match='there is no run "generate-none"'):
+        routing.compare(app, project, [plain, "generate-none"], "topic")
+    with pytest.raises(ConfigError, match='has a score of "no check"'):
+        routing.compare(app, project, [plain], "topic", "no check")
+
+
 def test_a_topic_that_is_sent_elsewhere_by_hand_is_asked_there(app: App, arms):
     project, plain, careful = arms
     wanted = routing.plan(app, project, {"topic 0": plain}, "topic")

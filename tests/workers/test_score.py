@@ -89,6 +89,8 @@ def test_an_endpoint_can_not_read(app: App, answered: str):
     there = TeacherConfig(engine="openai_http", model="m", base_url="http://127.0.0.1:1/v1")
     with pytest.raises(ConfigError, match="a model on this machine"):
         scoring.start(app, frozen, there)
+    with pytest.raises(ConfigError, match="top_logprobs"):
+        scoring.start(app, frozen, SCRIPTED, top_logprobs=0)
 
 
 @pytest.mark.models
