@@ -61,7 +61,8 @@ def side_by_side(app: App, run_ids: list[str]) -> dict[str, Any]:
         for seed, score in each.items():
             scores[seed].append(score)
         pairs.append({"a": a, "b": b, "agreement": mean(each.values()) if each else None, "seeds": len(each)})
-    apart = sorted(common, key=lambda seed: mean(scores[seed]))[:20] if len(run_ids) > 1 else []
+    differ = [seed for seed in common if scores[seed] and mean(scores[seed]) < 1]
+    apart = sorted(differ, key=lambda seed: mean(scores[seed]))[:20]
     return {
         "runs": [_line(app, run_id) for run_id in run_ids],
         "pairs": pairs,

@@ -79,6 +79,8 @@ def _compare(app: App, project_id: str, run_id: str) -> None:
                 f"{names[pair['a']]} and {names[pair['b']]} agree to {pair['agreement']:.0%} "
                 f"(ROUGE-L over {pair['seeds']} common seeds)."
             )
+    if found["apart"]:
+        st.caption("Where they differ most:")
     for row in found["apart"]:
         with st.expander(f"{row['agreement']:.0%} · {escape(short(row['question'], 100))}"):
             for answered_by, answer in row["answers"].items():
