@@ -14,6 +14,7 @@ from torch import Tensor
 from kdcore.distill.data import Row
 from kdcore.distill.losses.sparse import PADDING
 from kdcore.distill.objective import TEXT, Targets
+from kdcore.distill.packing import Packing, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,11 @@ class Ranked:
 
 @dataclass(slots=True)
 class Batch:
-    """Padded ids (B, T) and where in them the N supervised positions are."""
+    """Padded ids (B, T), the same ids packed, and where in them the N supervised positions are."""
 
     input_ids: Tensor  # (B, T)
     attention_mask: Tensor  # (B, T)
+    packing: Packing
     positions: Tensor  # (N,) flat index b·T + t of the hidden state that predicts each supervised token
     targets: Targets
     slices: Tensor  # (N,) which slice each token belongs to
@@ -77,7 +79,7 @@ def _moved(holder: Any, device: Any) -> Any:
         value = getattr(holder, part.name)
         if isinstance(value, Tensor):
             changes[part.name] = value.to(device)
-        elif isinstance(value, (Targets, Ranked)):
+        elif isinstance(value, (Targets, Ranked, Packing)):
             changes[part.name] = _moved(value, device)
     return replace(holder, **changes)
 
@@ -110,6 +112,7 @@ def collate(rows: list[Row], pad_id: int, teaching: Teaching) -> Batch:
     return Batch(
         input_ids,
         attention,
+        pack(sequences, width),
         _positions(plain.spans, width),
         plain.targets(per_slice[slices] * share / max(1, len(slices))),
         slices,

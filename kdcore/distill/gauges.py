@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from kdcore.distill.batch import Batch, Teaching, collate
-from kdcore.distill.body import head_of
+from kdcore.distill.body import head_of, tokens_read
 from kdcore.distill.data import Row
 from kdcore.distill.recipe import only
 
@@ -107,7 +107,7 @@ def step_flops(model: Any, batch: Batch) -> float:
     head = head_of(model)
     weights = sum(p.numel() for p in model.parameters()) - head.numel()
     learnt = len(batch.positions) + (len(batch.ranked.positions) if batch.ranked is not None else 0)
-    return 6.0 * (weights * int(batch.attention_mask.sum()) + head.numel() * learnt)
+    return 6.0 * (weights * tokens_read(model, batch) + head.numel() * learnt)
 
 
 class Pace:

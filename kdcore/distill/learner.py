@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kdcore.configs.distillation import SliceConfig
 from kdcore.distill.batch import Batch
-from kdcore.distill.body import flat_states, head_of, outputs_of
+from kdcore.distill.body import Read, head_of, read
 from kdcore.distill.objective import LiveTeacher, head_loss
 from kdcore.distill.preferences import answer_logprobs, margins, ranking_loss
 from kdcore.distill.recipe import teaching_of
@@ -49,34 +49,35 @@ class Learner(torch.nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, dict[str, float]]:
         """The step's loss; the (N,) token losses; the losses of ranked rows; further figures of the step."""
         wanted = self.similarity.wants if self.similarity is not None else {}
-        mine = outputs_of(self.student, batch, **wanted)
+        mine = read(self.student, batch, **wanted)
         theirs = self._ask(batch, wanted)
-        states, head = flat_states(mine), head_of(self.student)
-        live = self._live(theirs, batch)
-        loss, token_losses = head_loss(states[batch.positions], head, batch.targets, self.terms, self.chunk, live)
+        head = head_of(self.student)
+        states, live = mine.states(batch.positions), self._live(theirs, batch)
+        loss, token_losses = head_loss(states, head, batch.targets, self.terms, self.chunk, live)
         ranked_losses = token_losses.new_zeros(0)
         figures: dict[str, float] = {}
         if batch.ranked is not None:
             contests = batch.ranked.contests
-            sums, lengths = answer_logprobs(states, head, batch.ranked, self.chunk)
+            answers = mine.states(batch.ranked.positions)
+            sums, lengths = answer_logprobs(answers, head, batch.ranked, self.chunk)
             ranking, ranked_losses = ranking_loss(sums, lengths, contests, self.slices, len(batch.sample_ids))
             loss = loss + ranking
             figures |= margins(sums.detach(), lengths, contests)
-        if self.similarity is not None and len(batch.positions):
-            near = self.similarity(mine, theirs, batch)
+        if self.similarity is not None and theirs is not None and len(batch.positions):
+            near = self.similarity(mine.outputs, theirs.outputs, batch)
             loss = loss + near
             figures["loss/similarity"] = float(near.detach())
         return loss, token_losses, ranked_losses, figures
 
-    def _ask(self, batch: Batch, wanted: dict[str, bool]) -> Any:
+    def _ask(self, batch: Batch, wanted: dict[str, bool]) -> Read | None:
         [teacher] = self.teacher
         if teacher is None:
             return None
         with torch.no_grad():
-            return outputs_of(teacher, batch, **wanted)
+            return read(teacher, batch, **wanted)
 
-    def _live(self, theirs: Any, batch: Batch) -> LiveTeacher | None:
+    def _live(self, theirs: Read | None, batch: Batch) -> LiveTeacher | None:
         if theirs is None or not any(self.teaching.live):
             return None
-        states = flat_states(theirs)[batch.positions]
+        states = theirs.states(batch.positions)
         return LiveTeacher(states, head_of(self.teacher[0]).to(states.dtype))

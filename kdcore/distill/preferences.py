@@ -64,9 +64,9 @@ def token_logprobs(hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int = 
 def answer_logprobs(states: Tensor, weight: Tensor, ranked: Ranked, chunk: int) -> tuple[Tensor, Tensor]:
     """The sums (S,) of the S answers' token log-probs, and their lengths (S,), at least 1.
 
-    ``states`` are (B·T, H).
+    ``states`` (M, H) are those at ``ranked.positions``.
     """
-    each = token_logprobs(states[ranked.positions], weight, ranked.labels, chunk)
+    each = token_logprobs(states, weight, ranked.labels, chunk)
     answers = sum(contest.count for contest in ranked.contests)
     sums = torch.zeros(answers, device=each.device).index_add(0, ranked.owner, each)
     lengths = torch.bincount(ranked.owner, minlength=answers).clamp(min=1)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from kdcore.distill.batch import Batch, collate
-from kdcore.distill.body import flat_states, head_of, outputs_of
+from kdcore.distill.body import head_of, read
 from kdcore.distill.data import Row
 from kdcore.distill.losses import sparse
 from kdcore.distill.losses.divergences import point
@@ -33,7 +33,7 @@ def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict
     model.eval()
     with torch.inference_mode():
         for batch in batches:
-            states = flat_states(outputs_of(model, batch))[batch.positions]
+            states = read(model, batch).states(batch.positions)
             t = batch.targets
             for start in range(0, len(states), chunk):
                 part = slice(start, start + chunk)
@@ -90,7 +90,7 @@ def preference_measures(model: Any, batches: list[Batch], chunk: int = 512) -> d
     with torch.inference_mode():
         for batch in batches:
             assert batch.ranked is not None
-            states = flat_states(outputs_of(model, batch))
+            states = read(model, batch).states(batch.ranked.positions)
             sums, lengths = answer_logprobs(states, head_of(model), batch.ranked, chunk)
             count = len(batch.ranked.contests)
             contests += count
@@ -112,7 +112,7 @@ def reference_logprobs(model: Any, rows: list[Row], pad_id: int, batch_size: int
         for at in range(0, len(rows), batch_size):
             batch = collate(rows[at : at + batch_size], pad_id, order).to(device)
             assert batch.ranked is not None
-            states = flat_states(outputs_of(model, batch))
+            states = read(model, batch).states(batch.ranked.positions)
             sums, _ = answer_logprobs(states, head_of(model), batch.ranked, chunk)
             found += [sums[c.first : c.first + c.count].tolist() for c in batch.ranked.contests]
     model.train(was_training)

@@ -5,7 +5,8 @@ written by the built-in teacher on vLLM and frozen with a fifth of the topics he
 thinned teacher (30 → 10 layers) as one sweep. ``docs/results.md`` gets the table.
 
 KD_BENCH_LOSSES names the losses, parted by commas; KD_BENCH_ROWS the budgets (training rows, 0 is all);
-KD_BENCH_SEEDS the seeds; KD_BENCH_EPOCHS the passes. KD_BENCH_LIVE names seeds of arms with the live teacher that
+KD_BENCH_SEEDS the seeds; KD_BENCH_EPOCHS the passes; KD_BENCH_LAYERS the layers kept; KD_BENCH_SHOWN the held-out
+questions that are answered. KD_BENCH_LIVE names seeds of arms with the live teacher that
 train the first run's student further, on the teacher's answers and on its own.
 """
 
@@ -66,7 +67,7 @@ def recipe(dataset_id: str, **changes: Any) -> DistillConfig:
         student=changes.pop("student", StudentConfig(keep_layers=int(os.environ.get("KD_BENCH_LAYERS", "10")))),
         epochs=changes.pop("epochs", float(os.environ.get("KD_BENCH_EPOCHS", "2"))),
         batch_size=8,
-        shown_answers=24,
+        shown_answers=int(os.environ.get("KD_BENCH_SHOWN", "24")),
         shown_tokens=48,
         eval_every=10**6,
         save_every=10**6,

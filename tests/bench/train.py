@@ -1,7 +1,8 @@
 """`make bench-train`: our loop against TRL's SFTTrainer, and the cost of the KD loss.
 
 Same thinned model, rows, batch, precision and steps on both sides; TRL at its defaults for a chat data set
-with the loss on the answer only. Rates are supervised tokens a second after one warm-up step.
+with the loss on the answer only and with our schedule. Losses are those of all rows at the end. Rates are supervised tokens a second after one warm-up step. Once the questions
+stand alone, once behind the system message and worked examples of the sample project.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from kdcore.distill.data import Row
 from kdcore.distill.loop import Job, train
 from kdcore.distill.losses.sequence import sequence_level_kd
 from kdcore.distill.objective import TEXT, Targets, head_loss
+from kdcore.distill.signals import Probe
 from kdcore.distill.student import load_causal_lm, thin
 from kdcore.models import DEFAULT_TEACHER
+from kdcore.services.main_job import SAMPLE_TEMPLATE
 from kdcore.settings import workspace
 from tests.bench.report import line, show
 
@@ -30,14 +33,20 @@ ROWS, BATCH, STEPS, LAYERS = 48, 8, 6, 10
 ANSWER = ["the", "heart", "pumps", "blood", "and", "a", "court", "decides", "what", "contract", "means"]
 
 
-def chats() -> list[list[dict[str, str]]]:
-    """Short questions with answers of 20 to 200 words, as teachers write them."""
+def chats(examples: bool = False) -> list[list[dict[str, str]]]:
+    """Short questions with answers of 20 to 200 words, as teachers write them; the answer is the last message."""
     chance = random.Random(0)
     questions = [
         json.loads(t)["question"] for t in (Path(__file__).parents[2] / "data/seeds/medical_questions.jsonl").open()
     ]
+    before: list[dict[str, str]] = []
+    if examples:
+        before = [{"role": "system", "content": SAMPLE_TEMPLATE.system}]
+        for each in SAMPLE_TEMPLATE.examples:
+            before += [{"role": "user", "content": each.user}, {"role": "assistant", "content": each.assistant}]
     return [
         [
+            *before,
             {"role": "user", "content": questions[i % len(questions)]},
             {"role": "assistant", "content": " ".join(chance.choices(ANSWER, k=chance.randint(20, 200)))},
         ]
@@ -45,13 +54,15 @@ def chats() -> list[list[dict[str, str]]]:
     ]
 
 
-def encode(tokenizer: Any, k: int = 0) -> list[Row]:
+def encode(tokenizer: Any, k: int = 0, examples: bool = False) -> list[Row]:
     """Our rows, with random top-k where asked."""
     rows: list[Row] = []
     random_k = np.random.default_rng(0)
-    for number, chat in enumerate(chats()):
-        prompt = tokenizer.apply_chat_template(chat[:1], add_generation_prompt=True, tokenize=True, return_dict=False)
-        answer = tokenizer(chat[1]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    for number, chat in enumerate(chats(examples)):
+        prompt = tokenizer.apply_chat_template(
+            chat[:-1], add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        answer = tokenizer(chat[-1]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
         ids = random_k.integers(0, 49_000, (len(answer), k)) if k else None
         logprobs = np.full((len(answer), k), -np.log(k * 1.2), dtype=np.float32) if k else None
         rows.append(Row(str(number), 0, len(prompt), prompt + answer, False, ids, logprobs))
@@ -59,17 +70,15 @@ def encode(tokenizer: Any, k: int = 0) -> list[Row]:
 
 
 class Timer:
-    """A pen that keeps the time of each step and the losses."""
+    """A pen that keeps the time of each step."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
         self.tokens: list[float] = []
-        self.losses: list[float] = []
 
     def metric(self, step: int, split: str, values: dict[str, float]) -> None:
         if split == "train":
             self.tokens.append(values["tokens_per_s"])
-            self.losses.append(values["loss"])
             self.times.append(time.perf_counter())
 
     def learnt(self, *_: Any) -> None: ...
@@ -81,9 +90,9 @@ class Timer:
     def check_stop(self) -> None: ...
 
 
-def ours(path: Path, tokenizer: Any, k: int) -> tuple[float, float, float]:
-    """(supervised tokens a second, seconds a step, last loss)."""
-    rows = encode(tokenizer, k)
+def ours(path: Path, tokenizer: Any, k: int = 0, examples: bool = False) -> tuple[float, float, float]:
+    """(supervised tokens a second, seconds a step, loss of all rows at the end)."""
+    rows = encode(tokenizer, k, examples)
     loss = "forward_kl" if k else "sequence_level_kd"
     config = DistillConfig(
         slices=(SliceConfig(dataset_id="b", loss=loss),),
@@ -101,11 +110,16 @@ def ours(path: Path, tokenizer: Any, k: int) -> tuple[float, float, float]:
     seconds = timer.times[-1] - timer.times[0]
     weights = np.diff(timer.times)
     tokens = float((np.asarray(timer.tokens[1:]) * weights).sum())
-    return tokens / seconds, seconds / (STEPS - 1), timer.losses[-1]
+    return tokens / seconds, seconds / (STEPS - 1), loss_of(student, rows)
 
 
-def trl(path: Path, tokenizer: Any) -> tuple[float, float]:
-    """(supervised tokens a second, last loss) of SFTTrainer."""
+def loss_of(student: Any, rows: list[Row]) -> float:
+    """Nats a token of all rows."""
+    return Probe(rows, 1, (False,), BATCH, 0).measure(student, 512)["sequence_level_kd"]
+
+
+def trl(path: Path, tokenizer: Any, examples: bool = False) -> tuple[float, float]:
+    """(supervised tokens a second, loss of all rows at the end) of SFTTrainer."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -116,7 +130,7 @@ def trl(path: Path, tokenizer: Any) -> tuple[float, float]:
         def on_step_end(self, *_: Any, **__: Any) -> None:
             stamps.append(time.perf_counter())
 
-    data = Dataset.from_list([{"prompt": chat[:1], "completion": chat[1:]} for chat in chats()])
+    data = Dataset.from_list([{"prompt": chat[:-1], "completion": chat[-1:]} for chat in chats(examples)])
     torch.manual_seed(0)
     student = thin(load_causal_lm(str(path), torch.float32), LAYERS)
     with tempfile.TemporaryDirectory() as folder:
@@ -125,6 +139,8 @@ def trl(path: Path, tokenizer: Any) -> tuple[float, float]:
             per_device_train_batch_size=BATCH,
             max_steps=STEPS,
             learning_rate=1e-4,
+            lr_scheduler_type="cosine",
+            weight_decay=0.01,
             logging_steps=1,
             save_strategy="no",
             report_to=[],
@@ -136,9 +152,9 @@ def trl(path: Path, tokenizer: Any) -> tuple[float, float]:
             model=student, args=arguments, train_dataset=data, processing_class=tokenizer, callbacks=[Clock()]
         )
         trainer.train()
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    supervised = sum(row.supervised for row in encode(tokenizer)) / ROWS * BATCH
-    return supervised * (STEPS - 1) / (stamps[-1] - stamps[0]), losses[-1]
+    rows = encode(tokenizer, examples=examples)
+    supervised = sum(row.supervised for row in rows) / ROWS * BATCH
+    return supervised * (STEPS - 1) / (stamps[-1] - stamps[0]), loss_of(student, rows)
 
 
 def loss_memory() -> tuple[float, float]:
@@ -172,14 +188,19 @@ def main() -> None:
 
     path = workspace().models / DEFAULT_TEACHER
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
-    rate, step, loss = ours(path, tokenizer, 0)
+    rate, step, loss = ours(path, tokenizer)
     peer_rate, peer_loss = trl(path, tokenizer)
+    shown_rate, _, shown_loss = ours(path, tokenizer, examples=True)
+    shown_peer, shown_peer_loss = trl(path, tokenizer, examples=True)
     _, kd_step, _ = ours(path, tokenizer, 20)
     chunked, dense = loss_memory()
-    print(f"last losses: ours {loss:.3f}, TRL {peer_loss:.3f}", flush=True)
+    print(
+        f"losses at the end: ours {loss:.3f}, TRL {peer_loss:.3f}; with examples {shown_loss:.3f}, {shown_peer_loss:.3f}"
+    )
     show(
         [
             line("train/TRL SFTTrainer", rate, peer_rate, "supervised tokens/s", 3.0),
+            line("train/TRL, worked examples", shown_rate, shown_peer, "supervised tokens/s", 3.0),
             line("train/KD step", kd_step, step, "s", 1 / 1.15, lower_is_better=True),
             line("train/loss memory", chunked, dense, "GB", 4.0, lower_is_better=True),
         ]
