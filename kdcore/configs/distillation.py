@@ -19,6 +19,7 @@ LossName = Literal[
     "skew_reverse_kl",
     "adaptive_kl",
     "total_variation",
+    "universal_logit",
     "dpo",
     "rrhf",
     "pro",
@@ -26,6 +27,7 @@ LossName = Literal[
 ]
 TEXT_LOSS: LossName = "sequence_level_kd"
 RANKING_LOSSES: frozenset[str] = frozenset({"dpo", "rrhf", "pro", "kto"})  # over several answers to one question
+BY_RANK: frozenset[str] = frozenset({"universal_logit"})  # compare the likeliest with the likeliest, by no name
 FROM_REFERENCE: frozenset[str] = frozenset({"dpo", "kto"})  # measured from where the student began
 SimilarityName = Literal[
     "none", "hidden_mse", "hidden_l1", "hidden_cosine", "hidden_cross_entropy", "hidden_mmd", "attention_transfer"

@@ -143,9 +143,14 @@ class _Plain:
         self.labels.append(torch.from_numpy(ids[places]))
         self.slices.append(torch.full((count,), row.slice, dtype=torch.long))
         self.owners.append(torch.full((count,), place, dtype=torch.long))
-        self.kinds.append(torch.full((count,), kind if has or live else TEXT, dtype=torch.long))
         ids_k, logprobs_k = (row.topk_ids, row.topk_logprobs) if has else (None, None)
         self.topk.append((count, _at(ids_k, places), _at(logprobs_k, places)))
+        kinds = torch.full((count,), kind if has or live else TEXT, dtype=torch.long)
+        if (
+            has and (stored := self.topk[-1][2]) is not None
+        ):  # a place without any word of the teacher's learns the text
+            kinds[: len(stored)][torch.from_numpy((stored <= PADDING / 2).all(1))] = TEXT
+        self.kinds.append(kinds)
 
     def targets(self, weights: Tensor) -> Targets:
         k = max((ids.shape[1] for _, ids, _ in self.topk if ids is not None), default=0)

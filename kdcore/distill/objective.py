@@ -25,11 +25,15 @@ TEXT = -1  # the kind of a token that learns its label; any other number is a pl
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One divergence of the recipe. ``live`` compares with the teacher's logits, else with its stored top-k."""
+    """One divergence of the recipe. ``live`` compares with the teacher's logits, else with its stored top-k.
+
+    ``by_rank`` compares the student's likeliest words with the teacher's likeliest, whatever they are.
+    """
 
     between: Point
     live: bool = False
     temperature: float = 1.0
+    by_rank: bool = False
 
 
 @dataclass(slots=True)
@@ -163,12 +167,16 @@ def _live(logits: Tensor, theirs: Tensor, term: Term) -> tuple[Tensor, Tensor]:
     """Values (n,) and gradient (n, V) against the teacher's logits; T² on the value, 1/T from the softmax."""
     t = term.temperature
     log_q = (logits / t).log_softmax(-1)
+    if term.by_rank:
+        theirs = torch.empty_like(theirs).scatter_(1, logits.argsort(-1, descending=True), theirs.sort(-1, True)[0])
     values, g = _gradient(term.between, (theirs / t).log_softmax(-1), log_q)
     return values * t**2, g.sub_(log_q.exp_().mul_(g.sum(-1, keepdim=True))).mul_(t)
 
 
 def _stored(logits: Tensor, log_z: Tensor, ids: Tensor, log_p: Tensor, term: Term) -> Tensor:
     """Values (n,) against stored top-k; the logits (n, V) become the gradient in place."""
+    if term.by_rank:
+        ids = logits.topk(ids.shape[1]).indices
     real = log_p > PADDING / 2  # (n, K)
     log_q = student_categories(logits.gather(1, ids) - log_z.unsqueeze(1), log_p)
     values, g = _gradient(term.between, teacher_categories(log_p), log_q)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kdcore.configs.distillation import RANKING_LOSSES, SliceConfig
+from kdcore.configs.distillation import BY_RANK, RANKING_LOSSES, SliceConfig
 from kdcore.distill.batch import Teaching
 from kdcore.distill.losses import LOSSES
 from kdcore.distill.losses.divergences import point
@@ -22,7 +22,8 @@ def teaching_of(slices: Sequence[SliceConfig]) -> tuple[tuple[Term, ...], Teachi
             continue
         kinds.append(len(terms))
         between = point(part.loss, beta=part.beta, alpha=part.alpha)
-        terms.append(Term(between, live=part.targets == "live", temperature=part.temperature))
+        by_rank = part.loss in BY_RANK
+        terms.append(Term(between, part.targets == "live", part.temperature, by_rank))
     return tuple(terms), Teaching(
         weights=tuple(part.weight for part in slices),
         kinds=tuple(kinds),

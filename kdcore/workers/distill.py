@@ -10,7 +10,8 @@ import torch
 from transformers import AutoTokenizer
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig
+from kdcore.configs.distillation import BY_RANK, RANKING_LOSSES, DistillConfig
+from kdcore.distill.alignment import Translator
 from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.loop import Job, train
 from kdcore.distill.preflight import Report, check_cost, check_rows, refuse, show_first_batch
@@ -31,10 +32,7 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
     splits = {split: read_rows(run.path / "input.parquet", split) for split in ("train", "heldout")}
     report = Report()
     if config.student.init == "model" and not _teaches_by_ids(config, tokenizer):
-        splits = {split: without_token_ids(found) for split, found in splits.items()}
-        report.warnings.append(
-            "the student's tokenizer is not the teacher's: it learns from the text, the stored top-k can't be used"
-        )
+        splits = _in_its_tokens(config, splits, tokenizer, report)
         if config.needs_teacher:
             report.blocks.append(
                 "the live teacher has another tokenizer than the student, so their words can't be compared; "
@@ -66,6 +64,28 @@ def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list
                 "and are left out"
             )
     return kept
+
+
+def _in_its_tokens(
+    config: DistillConfig, splits: dict[str, list[dict[str, Any]]], tokenizer: Any, report: Report
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows for a student of other tokens: what both can say of the same text, else the text."""
+    said = "the student's tokens are not the teacher's: "
+    try:
+        if not config.teacher_path:
+            raise ValueError("the teacher is not on this machine")
+        translator = Translator(AutoTokenizer.from_pretrained(config.teacher_path), tokenizer)
+    except ValueError as exc:
+        report.warnings.append(f"{said}it learns from the text, the stored top-k can't be used ({exc})")
+        return {split: without_token_ids(found) for split, found in splits.items()}
+    ranked = [part.loss in BY_RANK for part in config.slices]
+    found = {
+        "train": [translator.translate(row, by_rank=ranked[row["slice"]]) for row in splits["train"]],
+        "heldout": [translator.translate(row) for row in splits["heldout"]],
+    }
+    if translator.share.tokens:
+        report.warnings.append(f"{said}{translator.share.words()}; elsewhere it learns from the text")
+    return found
 
 
 def _teaches_by_ids(config: DistillConfig, tokenizer: Any) -> bool:

@@ -1,10 +1,12 @@
 """Losses against slow float64 references written here, and the properties they must have."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from kdcore.configs.distillation import BY_RANK
 from kdcore.distill.losses import LOSSES, sparse
 from kdcore.distill.losses import divergences as dense
 from kdcore.distill.losses.sequence import sequence_level_kd
@@ -81,6 +83,11 @@ REFERENCES = {
         lambda p, q: 0.5 * sum(abs(x - y) for x, y in zip(p, q, strict=True)),
         {},
     ),
+    "universal_logit": (
+        dense.universal_logit,
+        lambda p, q: sum(abs(x - y) for x, y in zip(sorted(p), sorted(q), strict=True)),
+        {},
+    ),
 }
 
 
@@ -153,6 +160,17 @@ def test_bad_arguments_are_named():
         dense.generalized_jsd(logits(0), logits(1), MASK, beta=2)
     with pytest.raises(ConfigError, match="alpha"):
         dense.skew_kl(logits(0), logits(1), MASK, alpha=1.0)
+    with pytest.raises(ShapeError, match="different places"):
+        dense.universal_logit(logits(0), logits(1)[:, :2], MASK)
+    with pytest.raises(ConfigError, match="temperature is 0"):
+        dense.universal_logit(logits(0), logits(1), MASK, temperature=0)
+
+
+def test_ranks_are_compared_whatever_the_words_and_their_number():
+    teacher = logits(1)
+    mixed = teacher[..., torch.randperm(V, generator=torch.Generator().manual_seed(3))]
+    wider = torch.cat([mixed, torch.full((B, T, 3), -1e9)], -1)
+    assert float(dense.universal_logit(teacher, wider, MASK)) == pytest.approx(0.0, abs=1e-9)
 
 
 def topk(teacher, k):
@@ -225,8 +243,8 @@ DIVERGENCES = [name for name, loss in LOSSES.items() if loss.kind == "divergence
 
 def _terms():
     """One of each divergence, stored and live, and text: what a batch of many slices holds."""
-    stored = [Term(dense.point(name)) for name in DIVERGENCES]
-    return [*stored, *(Term(dense.point(name), live=True, temperature=2.0) for name in DIVERGENCES)]
+    stored = [Term(dense.point(name), by_rank=name in BY_RANK) for name in DIVERGENCES]
+    return [*stored, *(replace(term, live=True, temperature=2.0) for term in stored)]
 
 
 @pytest.mark.parametrize("chunk", [3, 64])
@@ -257,8 +275,16 @@ def test_chunked_equals_dense(chunk, place, mixed):
     expected = (1 - share) * sequence_level_kd(full[None], labels[None], text[None])
     if term and term.live:
         t = term.temperature
-        point = term.between((full_teacher / t).log_softmax(-1), (full / t).log_softmax(-1)) * t**2
-        expected = expected + share * point[here].mean()
+        sides = [(x / t).log_softmax(-1) for x in (full_teacher, full)]
+        if term.by_rank:
+            sides = [side.sort(dim=-1, descending=True)[0] for side in sides]
+        expected = expected + share * (term.between(*sides) * t**2)[here].mean()
+    elif term and term.by_rank:
+        mine = full.log_softmax(-1).topk(K, dim=-1)[0]
+        with_tail = [
+            torch.cat([side, (1 - side.exp().sum(-1, keepdim=True)).log()], -1) for side in (best.values, mine)
+        ]
+        expected = expected + share * term.between(*with_tail)[here].mean()
     elif term:
         expected = expected + share * sparse.divergence(
             full[None], best.indices[None], best.values[None], here[None], term.between

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kdcore.configs.distillation import SliceConfig
@@ -95,7 +96,62 @@ def test_another_tokenizer_learns_from_text_and_never_from_the_teachers_ids(app,
     status = app.wait(run.run_id, timeout_s=120)
     assert status.state == state, status.message
     report = json.loads((run.path / "preflight.json").read_bytes())
-    assert any("tokenizer is not the teacher's" in text for text in report["warnings"])
+    assert any("tokens are not the teacher's" in text for text in report["warnings"])
     assert report["with_topk"] == 0
     if state == "failed":
         assert "no row has stored top-k" in status.message
+
+
+@pytest.fixture(scope="module")
+def neighbour(tmp_path_factory) -> Path:
+    """A tiny model that cuts bytes into other tokens than the teacher."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<stop>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    inner.train_from_iterator(["The heart pumps blood."] * 4, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<stop>", pad_token="<stop>")
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}. {% endfor %}"
+    folder = tmp_path_factory.mktemp("neighbour")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("loss", ["forward_kl", "universal_logit"])
+def test_a_student_of_other_tokens_learns_the_teachers_words_where_the_two_meet(app, tiny, neighbour, loss):
+    from transformers import AutoTokenizer
+
+    said = AutoTokenizer.from_pretrained(tiny)("The heart pumps blood.")["input_ids"]
+
+    def words(_, row):
+        row.update(token_ids=said, k=2, topk_ids=[n for each in said for n in (each, 100)])
+        row.update(topk_logprobs=np.log([0.8, 0.1] * len(said)).astype(np.float16).tolist())
+
+    run = start(app, tiny, f"neighbour-{loss.replace('_', '')}", launch=False)
+    rewrite(run, words)
+    config = run.config()
+    config["student"] |= {"init": "model", "model": str(neighbour)}
+    config |= {"student_path": str(neighbour), "max_steps": 6}
+    config["slices"][0]["loss"] = loss
+    (run.path / "config.json").write_text(json.dumps(config))
+    app.launch(run)
+    status = app.wait(run.run_id, timeout_s=120)
+    assert status.state == "done", status.message
+    report = json.loads((run.path / "preflight.json").read_bytes())
+    assert report["with_topk"] == report["rows"]
+    assert any("% of its tokens begin where" in text for text in report["warnings"])
+    found, _ = read_metrics(run.path / "metrics.jsonl")
+    measured = [p["name"] for p in found if p["split"] == "heldout"]
+    assert {"forward_kl", "sequence_level_kd"} <= set(measured)

@@ -65,6 +65,11 @@ _ALL = (
         "Wen et al. 2023, f-distill (arXiv 2307.15190)",
     ),
     Loss(
+        "universal_logit",
+        "How likely the first, second, third … word is, whatever the words: for a student with other tokens",
+        "Boizard et al. 2024, ULD (arXiv 2402.12030), Eq. 5",
+    ),
+    Loss(
         "dpo",
         "Prefer the chosen answer to the rejected one, measured from where the student began",
         "Rafailov et al. 2023 (arXiv 2305.18290), Eq. 7; survey Eq. 14",

@@ -60,6 +60,10 @@ def _variation(log_p: Tensor, log_q: Tensor) -> Tensor:
     return 0.5 * (log_p.exp() - log_q.exp()).abs().sum(-1)
 
 
+def _rank_distance(log_p: Tensor, log_q: Tensor) -> Tensor:
+    return (log_p.exp() - log_q.exp()).abs().sum(-1)
+
+
 def _adaptive(log_p: Tensor, log_q: Tensor) -> Tensor:
     p, q = log_p.exp(), log_q.detach().exp()
     best, order = p.sort(dim=-1, descending=True)
@@ -87,6 +91,7 @@ def point(name: str, *, beta: float = 0.5, alpha: float = 0.1) -> Point:
         "skew_reverse_kl": partial(_skew_reverse, alpha=alpha),
         "adaptive_kl": _adaptive,
         "total_variation": _variation,
+        "universal_logit": _rank_distance,  # of categories in the order of their rank
     }
     if name not in points:
         raise ConfigError(f'unknown divergence "{name}"; known: {", ".join(points)}.')
@@ -154,3 +159,23 @@ def adaptive_kl(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, te
 def total_variation(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
     """½ Σ|p - q|, between 0 and 1 at temperature 1. Wen et al. 2023 (f-distill)."""
     return _dense(student_logits, teacher_logits, mask, temperature, _variation)
+
+
+def universal_logit(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+    """Σ|p_(i) - q_(i)| over ranks i, each side sorted by itself: words need not be the same, nor as many.
+
+    ``student_logits`` (B, T, V), ``teacher_logits`` (B, T, W); the shorter is filled up with zeros. Between 0 and 2
+    at temperature 1. Boizard et al. 2024 (ULD, arXiv 2402.12030), Eq. 5. Raises ShapeError unless (B, T) are equal.
+    """
+    if student_logits.shape[:2] != teacher_logits.shape[:2]:
+        raise ShapeError(
+            f"student logits {tuple(student_logits.shape)} and teacher logits {tuple(teacher_logits.shape)} are of "
+            "different places; align the two texts first."
+        )
+    if temperature <= 0:
+        raise ConfigError(f"the temperature is {temperature}; it must be above 0.")
+    wide = torch.promote_types(student_logits.dtype, torch.float32)
+    sides = [(x.to(wide) / temperature).softmax(-1) for x in (student_logits, teacher_logits.detach())]
+    most = max(side.shape[-1] for side in sides)
+    q, p = (torch.nn.functional.pad(x.sort(dim=-1, descending=True)[0], (0, most - x.shape[-1])) for x in sides)
+    return masked_mean((p - q).abs().sum(-1), mask) * temperature**2
