@@ -151,6 +151,10 @@ class DistillConfig(Config):
     rollout_tokens: int = Field(
         default=64, ge=1, le=2048, description="Longest answer of the student's own, in tokens"
     )
+    replay: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of these steps that meet earlier answers again, which is faster"
+    )
+    replay_rows: int = Field(default=512, ge=1, le=100_000, description="Answers kept for that, the newest")
     general_rows: int = Field(
         default=24, ge=0, le=24, description="General questions whose loss tells what is forgotten; 0 asks none"
     )
@@ -196,7 +200,8 @@ class DistillConfig(Config):
         """The losses in words: what runs of one sweep are told apart by."""
         words = [part.loss + (" live" if part.asks_teacher else "") for part in self.slices]
         words += [self.similarity.loss] if self.similarity.loss != "none" else []
-        words += [f"{self.on_policy:.0%} own answers"] if self.on_policy else []
+        again = f", {self.replay:.0%} met again" if self.replay else ""
+        words += [f"{self.on_policy:.0%} own answers{again}"] if self.on_policy else []
         # a pick with its tag: two of one kind and size may differ
         words += [part.drawn.removeprefix("pick: ") for part in self.slices if part.drawn]
         return " + ".join(dict.fromkeys(words)).replace("_", " ")

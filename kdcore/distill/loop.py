@@ -16,7 +16,7 @@ from kdcore.distill.batch import batches, collate
 from kdcore.distill.data import Row
 from kdcore.distill.gauges import Pace, by_row, by_slice, memory_gb, peak_flops, pulls, step_flops
 from kdcore.distill.learner import Learner
-from kdcore.distill.on_policy import is_on_policy, rollouts
+from kdcore.distill.on_policy import Replay, is_on_policy, rollouts
 from kdcore.distill.runaway import Runaway
 from kdcore.distill.signals import Probe, reference_logprobs
 from kdcore.distill.similarity import Similarity
@@ -118,7 +118,7 @@ def train(job: Job, pen: Pen) -> None:
 
     # ---- where to begin -----------------------------------------------------------------------------
     step = 0
-    guard = Runaway(may_be_zero=any(teaching.ranks))
+    guard, replay = Runaway(may_be_zero=any(teaching.ranks)), Replay(config)
     found = checkpoint.load_newest(job.folder)
     if found is not None:
         step, tensors, state = found
@@ -129,6 +129,7 @@ def train(job: Job, pen: Pen) -> None:
         schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["rng"])
         guard.state = state.get("guard", guard.state)  # absent in checkpoints of earlier versions
+        replay.state = state.get("replay", [])
         pen.phase(f"going on from step {step}")
 
     def save(at: int) -> None:
@@ -137,6 +138,7 @@ def train(job: Job, pen: Pen) -> None:
             "schedule": schedule.state_dict(),
             "rng": torch.get_rng_state(),
             "guard": guard.state,
+            "replay": replay.state,
         }
         checkpoint.save(job.folder, at, trainable, state)
 
@@ -170,10 +172,15 @@ def train(job: Job, pen: Pen) -> None:
                 save(at)
             raise
 
+    def write_anew(group: list[Row]) -> list[Row]:
+        said = rollouts(student, group, config, job.pad_id, job.eos_id)
+        replay.keep(said)
+        return said
+
     for group in _from_step(rows, config, step, total):
         stop_here(step)
         if is_on_policy(config, step):
-            group = rollouts(student, group, config, job.pad_id, job.eos_id)
+            group = replay.draw(step, len(group)) or write_anew(group)
         batch = collate(group, job.pad_id, teaching).to(accelerator.device)
         due = (step + 1) % eval_every == 0 or step + 1 == total
         shares = pulls(learner, accelerator, group, job.pad_id) if due else {}

@@ -1,8 +1,12 @@
-"""Steps on the student's own answers (GKD, Agarwal et al. 2024, Algorithm 1): it learns where it really goes."""
+"""Steps on the student's own answers (GKD, Agarwal et al. 2024, Algorithm 1): it learns where it really goes.
+
+Writing takes most of such a step, so earlier answers may be met again (DistiLLM, Ko et al. 2024, §3.2).
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import deque
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,36 @@ def is_on_policy(config: DistillConfig, step: int) -> bool:
     if not config.on_policy:
         return False
     return float(np.random.default_rng([config.seed, step]).random()) < config.on_policy
+
+
+class Replay:
+    """The newest of the student's answers, to be met again in a share of the steps on own answers."""
+
+    def __init__(self, config: DistillConfig) -> None:
+        self.config = config
+        self._kept: deque[Row] = deque(maxlen=config.replay_rows)
+
+    def draw(self, step: int, count: int) -> list[Row] | None:
+        """``count`` kept answers for this step, the same after a resume; None where new ones are to be written."""
+        chance = np.random.default_rng([self.config.seed, step, 1])
+        if len(self._kept) < count or float(chance.random()) >= self.config.replay:
+            return None
+        return [self._kept[place] for place in chance.choice(len(self._kept), count, replace=False)]
+
+    def keep(self, rows: list[Row]) -> None:
+        """Remember some answers; the oldest go."""
+        if self.config.replay:
+            self._kept.extend(rows)
+
+    @property
+    def state(self) -> list[dict[str, Any]]:
+        """What a checkpoint must hold."""
+        return [asdict(row) for row in self._kept]
+
+    @state.setter
+    def state(self, rows: list[dict[str, Any]]) -> None:
+        self._kept.clear()
+        self._kept.extend(Row(**row) for row in rows)
 
 
 def rollouts(student: Any, rows: list[Row], config: DistillConfig, pad_id: int, eos_id: int | None) -> list[Row]:

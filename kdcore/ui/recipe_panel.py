@@ -82,7 +82,7 @@ def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> Distil
         if all(part.get("targets") == "live" for part in slices):
             values |= forms.draw(DistillConfig, "distill", ["on_policy"])
             if values["on_policy"]:
-                values |= forms.draw(DistillConfig, "distill", ["rollout_tokens"])
+                values |= forms.draw(DistillConfig, "distill", ["rollout_tokens", "replay"])
         with st.expander("More", icon=":material/tune:"):
             values |= forms.draw(DistillConfig, "distill", MORE)
     return forms.load(

@@ -4,8 +4,9 @@ import pytest
 
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.distill.data import Row
 from kdcore.distill.objective import TEXT
-from kdcore.distill.on_policy import _until_end, is_on_policy
+from kdcore.distill.on_policy import Replay, _until_end, is_on_policy
 from kdcore.distill.recipe import teaching_of
 from kdcore.errors import ConfigError
 
@@ -56,3 +57,21 @@ def test_an_own_answer_ends_with_its_end_mark():
     assert _until_end([5, 6, 2, 2, 2], 2) == [5, 6, 2]
     assert _until_end([5, 6], 2) == [5, 6]
     assert _until_end([5, 6], None) == [5, 6]
+
+
+def test_earlier_answers_are_met_again_in_their_share_of_steps_and_survive_a_resume():
+    again = config(on_policy=1.0, replay=0.5, replay_rows=6)
+    replay = Replay(again)
+    answers = [Row(str(number), 0, 1, [1, number], False, None, None) for number in range(8)]
+    assert replay.draw(0, 4) is None  # nothing is kept yet
+    replay.keep(answers)
+    drawn = [replay.draw(step, 4) for step in range(400)]
+    assert 150 < sum(rows is not None for rows in drawn) < 250
+    assert {row.sample_id for rows in drawn for row in rows or []} == {"2", "3", "4", "5", "6", "7"}  # the newest six
+    resumed = Replay(again)
+    resumed.state = replay.state
+    assert [resumed.draw(step, 4) for step in range(400)] == drawn
+    never = Replay(config(on_policy=1.0))
+    never.keep(answers)
+    assert never.state == []
+    assert never.draw(1, 4) is None

@@ -22,7 +22,9 @@ def test_two_losses_and_own_answers_with_a_live_teacher_survive_a_kill(app: App,
     )
     ends = []
     for name, stormy in (("calm", False), ("storm", True)):
-        run = start(app, tiny, f"own-{name}", launch=False, slices=slices, on_policy=0.5, rollout_tokens=6)
+        run = start(
+            app, tiny, f"own-{name}", launch=False, slices=slices, on_policy=0.7, rollout_tokens=6, replay=0.5
+        )
         rewrite(run, lambda place, row: row.update(slice=place % 2))
         run.write_lines("general.jsonl", [{"question": "What is seven times eight?", "answer": "Fifty-six."}] * 3)
         app.launch(run)
