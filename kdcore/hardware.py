@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 
@@ -40,3 +42,20 @@ def bind_vllm_threads() -> None:
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # numbers of glibc's mallopt
+
+
+def keep_freed_memory() -> bool:
+    """Let this process use freed memory again instead of giving it back; whether the C library could be told.
+
+    A training frees and takes the same large buffers at every step, and each new page is cleared by the kernel:
+    a tenth to a fifth of the time (measured). The peak is the same. Nothing to do but on Linux with glibc.
+    """
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "gnu_get_libc_version"):
+        return False
+    return bool(library.mallopt(_M_MMAP_MAX, 0) and library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))

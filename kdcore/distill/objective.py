@@ -94,7 +94,7 @@ class _HeadLoss(torch.autograd.Function):
                 losses[part] = _loss_to_gradient(logits, targets, terms, part, teacher)
                 if grad_hidden is None and grad_weight is None:
                     continue
-                gradient = logits.mul_(targets.weights[part].unsqueeze(1)).to(hidden.dtype)
+                gradient = logits.to(hidden.dtype)
                 if grad_hidden is not None:
                     torch.mm(gradient, head, out=grad_hidden[part])
                 if grad_weight is not None and grad_weight.dtype == hidden.dtype:
@@ -122,36 +122,60 @@ class _HeadLoss(torch.autograd.Function):
 def _loss_to_gradient(
     logits: Tensor, targets: Targets, terms: Sequence[Term], part: slice, teacher: LiveTeacher | None
 ) -> Tensor:
-    """Overwrite (c, V) logits with d(loss)/d(logits); return the (c,) losses."""
-    labels, kinds = targets.labels[part], targets.kinds[part]
-    log_z = logits.logsumexp(-1)
-    losses = log_z - logits.gather(1, labels.unsqueeze(1)).squeeze(1)  # of the text; the terms overwrite theirs
-    for place, term in enumerate(terms):
-        rows = (kinds == place).nonzero().squeeze(1)
-        if not len(rows):
-            continue
-        if term.live:
-            assert teacher is not None
-            theirs = (teacher.hidden[part][rows] @ teacher.head.t()).float()
-            values, gradient = _live(logits[rows], theirs, term)
-            logits[rows] = gradient
-        else:
-            assert targets.topk_ids is not None and targets.topk_logprobs is not None
-            everything = len(rows) == len(kinds)  # then nothing is copied
-            mine = logits if everything else logits[rows]
-            values = _stored(
-                mine, log_z[rows], targets.topk_ids[part][rows], targets.topk_logprobs[part][rows].float(), term
-            )
-            if not everything:
-                logits[rows] = mine
-        losses[rows] = values
+    """Overwrite (c, V) logits with the gradient of Σ weight · loss; return the (c,) losses without their weights.
+
+    Each pass over the logits costs as much as a tenth of the products around it, so all kinds share the softmax's.
+    """
+    labels, kinds, weights = targets.labels[part], targets.kinds[part], targets.weights[part]
+    of_label = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    rows_of = [(kinds == place).nonzero().squeeze(1) for place in range(len(terms))]
+    live = {
+        place: _live(logits[rows], _asked(teacher, part, rows), term)
+        for place, (term, rows) in enumerate(zip(terms, rows_of, strict=True))
+        if term.live and len(rows)
+    }
+    stored = {
+        place: _stored_words(logits, targets, part, rows, term)
+        for place, (term, rows) in enumerate(zip(terms, rows_of, strict=True))
+        if not term.live and len(rows)
+    }
+    top = logits.amax(-1, keepdim=True)
+    total = logits.sub_(top).exp_().sum(-1)  # the logits are exp(z - top) from here on
+    log_z = top.squeeze(1) + total.log()
+    losses = log_z - of_label  # of the text; the terms overwrite theirs
+    scale = weights / total
+    corrections: list[tuple[Tensor, Tensor, Tensor]] = []
+    for place, (ids, raw, log_p) in stored.items():
+        rows = rows_of[place]
+        losses[rows], share, at, values = _stored(raw - log_z[rows].unsqueeze(1), log_p, terms[place])
+        scale[rows] *= share
+        corrections.append((rows[at[0]], ids[at], values * weights[rows[at[0]]]))
+    logits.mul_(scale.unsqueeze(1))
+    for rows, columns, values in corrections:
+        logits[rows, columns] = values
     text = (kinds == TEXT).nonzero().squeeze(1)
-    if len(text) == len(kinds):
-        logits.sub_(log_z.unsqueeze(1)).exp_()
-    elif len(text):
-        logits[text] = (logits[text] - log_z[text].unsqueeze(1)).exp_()
-    logits[text, labels[text]] -= 1.0
+    logits[text, labels[text]] -= weights[text]
+    for place, (values, gradient) in live.items():
+        losses[rows_of[place]] = values
+        logits[rows_of[place]] = gradient.mul_(weights[rows_of[place]].unsqueeze(1))
     return losses
+
+
+def _asked(teacher: LiveTeacher | None, part: slice, rows: Tensor) -> Tensor:
+    """The live teacher's logits (n, V) at some places of a chunk."""
+    assert teacher is not None
+    return (teacher.hidden[part][rows] @ teacher.head.t()).float()
+
+
+def _stored_words(
+    logits: Tensor, targets: Targets, part: slice, rows: Tensor, term: Term
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Ids (n, K) of the words that a term compares, the student's logits of them, the teacher's log-probs."""
+    assert targets.topk_ids is not None and targets.topk_logprobs is not None
+    ids, log_p = targets.topk_ids[part][rows], targets.topk_logprobs[part][rows].float()
+    if term.by_rank:
+        ids = logits[rows].topk(ids.shape[1]).indices
+    return ids, logits[rows.unsqueeze(1), ids], log_p
 
 
 def _gradient(between: Point, log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,8 +188,15 @@ def _gradient(between: Point, log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Ten
 
 
 def _live(logits: Tensor, theirs: Tensor, term: Term) -> tuple[Tensor, Tensor]:
-    """Values (n,) and gradient (n, V) against the teacher's logits; T² on the value, 1/T from the softmax."""
-    t = term.temperature
+    """Values (n,) and gradient (n, V) against the teacher's logits; T² on the value, 1/T from the softmax.
+
+    Models of one family pad their outputs to different widths: what only one of them has is compared with nothing.
+    """
+    t, width = term.temperature, min(logits.shape[1], theirs.shape[1])
+    if logits.shape[1] > width:
+        values, gradient = _live(logits[:, :width], theirs, term)
+        return values, torch.nn.functional.pad(gradient, (0, logits.shape[1] - width))
+    theirs = theirs[:, :width]
     log_q = (logits / t).log_softmax(-1)
     if term.by_rank:
         theirs = torch.empty_like(theirs).scatter_(1, logits.argsort(-1, descending=True), theirs.sort(-1, True)[0])
@@ -173,17 +204,17 @@ def _live(logits: Tensor, theirs: Tensor, term: Term) -> tuple[Tensor, Tensor]:
     return values * t**2, g.sub_(log_q.exp_().mul_(g.sum(-1, keepdim=True))).mul_(t)
 
 
-def _stored(logits: Tensor, log_z: Tensor, ids: Tensor, log_p: Tensor, term: Term) -> Tensor:
-    """Values (n,) against stored top-k; the logits (n, V) become the gradient in place."""
-    if term.by_rank:
-        ids = logits.topk(ids.shape[1]).indices
+def _stored(log_q: Tensor, log_p: Tensor, term: Term) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor], Tensor]:
+    """What stored top-k teaches, from the log-probs (n, K) of both sides.
+
+    Returns the values (n,); the factor (n,) of the student's probability that is the gradient at every other word;
+    and where (row, column of K) which gradient stands at the words themselves.
+    """
     real = log_p > PADDING / 2  # (n, K)
-    log_q = student_categories(logits.gather(1, ids) - log_z.unsqueeze(1), log_p)
+    log_q = student_categories(log_q, log_p)
     values, g = _gradient(term.between, teacher_categories(log_p), log_q)
     total = g.sum(-1, keepdim=True)  # (n, 1)
     q = log_q.exp()
-    share = g[:, -1:] / q[:, -1:] - total
-    logits.sub_(log_z.unsqueeze(1)).exp_().mul_(share)
     row, column = real.nonzero(as_tuple=True)
-    logits[row, ids[row, column]] = (g[:, :-1] - q[:, :-1] * total)[row, column]
-    return values
+    share = (g[:, -1:] / q[:, -1:] - total).squeeze(1)
+    return values, share, (row, column), (g[:, :-1] - q[:, :-1] * total)[row, column]

@@ -3,15 +3,19 @@
 Same thinned model, rows, batch, precision, schedule and steps on both sides; TRL at its defaults for a chat data set
 with the loss on the answer only. Rates are supervised tokens a second after one warm-up step; losses are those of
 all rows at the end, which the order of the rows alone moves by 0.25. Once the questions stand alone, once behind
-the system message and worked examples of the sample project.
+the system message and worked examples of the sample project. Each side runs in a process of its own, as users run
+it; ours before and after the peer, so that a machine that slows down meanwhile favours neither.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ from kdcore.distill.losses.sequence import sequence_level_kd
 from kdcore.distill.objective import TEXT, Targets, head_loss
 from kdcore.distill.signals import Probe
 from kdcore.distill.student import load_causal_lm, thin
+from kdcore.hardware import keep_freed_memory
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services.main_job import SAMPLE_TEMPLATE
 from kdcore.settings import workspace
@@ -183,20 +188,48 @@ def loss_memory() -> tuple[float, float]:
     return chunked, dense
 
 
-def main() -> None:
-    """Ours, TRL, ours with top-k."""
+def side(who: str, *flags: str) -> list[float]:
+    """What one side measures, in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.train", who, *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measured(who: str, flags: Sequence[str]) -> tuple[float, ...]:
+    """The figures of one side, as its process prints them."""
     from transformers import AutoTokenizer
 
     path = workspace().models / DEFAULT_TEACHER
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
-    rate, step, loss = ours(path, tokenizer)
-    peer_rate, peer_loss = trl(path, tokenizer)
-    shown_rate, _, shown_loss = ours(path, tokenizer, examples=True)
-    shown_peer, shown_peer_loss = trl(path, tokenizer, examples=True)
-    _, kd_step, _ = ours(path, tokenizer, 20)
-    chunked, dense = loss_memory()
+    examples = "examples" in flags
+    if who == "trl":
+        return trl(path, tokenizer, examples)
+    if who == "memory":
+        return loss_memory()
+    keep_freed_memory()  # as the worker does
+    return ours(path, tokenizer, 20 if "topk" in flags else 0, examples)
+
+
+def against(*flags: str) -> tuple[float, float, float, float]:
+    """Our rate, the peer's, and both losses at the end; ours is the mean of a run before and one after."""
+    first, peer, second = side("ours", *flags), side("trl", *flags), side("ours", *flags)
+    return (first[0] + second[0]) / 2, peer[0], first[2], peer[1]
+
+
+def main() -> None:
+    """Ours, TRL, ours with top-k."""
+    if len(sys.argv) > 1:
+        print(json.dumps(measured(sys.argv[1], sys.argv[2:])))
+        return
+    rate, peer_rate, loss, peer_loss = against()
+    shown_rate, shown_peer, shown_loss, shown_peer_loss = against("examples")
+    steps = [side("ours")[1], side("ours", "topk")[1], side("ours", "topk")[1], side("ours")[1]]
+    chunked, dense = side("memory")
     print(f"losses at the end: ours {loss:.3f}, TRL {peer_loss:.3f}")
     print(f"behind worked examples: ours {shown_loss:.3f}, TRL {shown_peer_loss:.3f}", flush=True)
+    kd_step, step = (steps[1] + steps[2]) / 2, (steps[0] + steps[3]) / 2
     show(
         [
             line("train/TRL SFTTrainer", rate, peer_rate, "supervised tokens/s", 3.0),
