@@ -13,6 +13,7 @@ from kdcore import cli_commands as commands
 from kdcore import cli_elicit
 from kdcore import cli_tables as tables
 from kdcore.errors import ConfigError, DataError, KdError, StoreError
+from kdcore.models import DEFAULT_TEACHER
 
 Command = Callable[[argparse.Namespace], Any]
 
@@ -109,6 +110,13 @@ def build_parser() -> argparse.ArgumentParser:
     dataset.add_argument("--project", required=True)
     dataset.add_argument("--freeze", metavar="NAME")
     dataset.add_argument("--heldout", type=float, default=0.15, help="share of rows held out, by group")
+    dataset.add_argument("--with-rejected", action="store_true", help="take rejected answers along, for kto")
+    terms = add("terms", commands.terms, "teachers whose terms need a decision before training; record one")
+    terms.add_argument("--project", required=True)
+    terms.add_argument("--dataset", help="dataset version id; all of the project when left out")
+    terms.add_argument("--allow", metavar="TEACHER", help="record that training on its answers is allowed")
+    terms.add_argument("--who", default="", help="who decides it")
+    terms.add_argument("--why", default="", help="why it is allowed")
     export = add("export", commands.export, "write a dataset version, or a student, to a folder")
     export.add_argument("dataset", nargs="?", help="dataset version id")
     export.add_argument("--run", help="a training run, to take its student instead")
@@ -134,6 +142,21 @@ def build_parser() -> argparse.ArgumentParser:
     distill.add_argument("--rows", default="", help="training rows, several parted by commas; 0 is all")
     distill.add_argument("--draws", default="", help="with --rows: picks that draw them, parted by commas; or chance")
     distill.add_argument("--resume", metavar="RUN")
+    rounds = add("rounds", commands.rounds_command, "let a student make its own data and learn from it, in rounds")
+    rounds.add_argument("--project")
+    rounds.add_argument("--prompt", default="", help="prompt version of a self-knowledge method")
+    rounds.add_argument("--student", default=DEFAULT_TEACHER, help="a model, or the run of an earlier student")
+    rounds.add_argument("--rounds", type=int, default=3)
+    rounds.add_argument("--rows", type=int, default=64, help="questions asked in each round")
+    rounds.add_argument("--loss", default="sequence_level_kd", help="dpo for methods that make pairs")
+    rounds.add_argument(
+        "--begin", choices=("last", "start"), default="last", help="train the last student, or the first"
+    )
+    rounds.add_argument("--epochs", type=float, default=1.0)
+    rounds.add_argument("--checks", default="", help="checks that an answer must pass, parted by commas")
+    rounds.add_argument("--engine", choices=("vllm", "transformers"))
+    rounds.add_argument("--name", default="Rounds")
+    rounds.add_argument("--resume", metavar="ROUNDS")
     evaluate = add("evaluate", commands.evaluate, "compare a run's student with base and teacher")
     evaluate.add_argument("run")
     evaluate.add_argument("--items", type=int, default=64)

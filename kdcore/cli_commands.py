@@ -12,6 +12,8 @@ from kdcore.cli_shared import finish, open_workspace, progress_line, project_id
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.exploration import EmbedConfig
+from kdcore.configs.rounds import RoundsConfig
+from kdcore.configs.selection import EVERYTHING
 from kdcore.errors import ConfigError, JobError
 from kdcore.filters import USUAL
 from kdcore.services import (
@@ -23,9 +25,11 @@ from kdcore.services import (
     evaluation,
     exploration,
     file_jobs,
+    governance,
     main_job,
     maps,
     models,
+    rounds,
     scoring,
     students,
     sweeps,
@@ -131,8 +135,27 @@ def dataset(arguments: Arguments) -> dict[str, Any]:
     with open_workspace(arguments) as app:
         project = project_id(app, arguments.project)
         if arguments.freeze:
-            return datasets.freeze(app, project, arguments.freeze, heldout_share=arguments.heldout)
+            bad = EVERYTHING if arguments.with_rejected else None
+            return datasets.freeze(app, project, arguments.freeze, heldout_share=arguments.heldout, rejected=bad)
         return {"datasets": datasets.list_datasets(app, project)}
+
+
+def terms(arguments: Arguments) -> dict[str, Any]:
+    """``kd terms``."""
+    with open_workspace(arguments) as app:
+        project = project_id(app, arguments.project)
+        every = [version["dataset_id"] for version in datasets.list_datasets(app, project)]
+        chosen = [arguments.dataset] if arguments.dataset else every
+        waiting = governance.undecided_terms(app, project, chosen)
+        if arguments.allow:
+            named = [row for row in waiting if row["teacher"] == arguments.allow]
+            if not named:
+                names = ", ".join(row["teacher"] for row in waiting) or "none"
+                raise ConfigError(f'no terms of "{arguments.allow}" wait for a decision; waiting: {names}.')
+            for row in named:
+                governance.decide_terms(app, project, row["teacher"], row["terms"], arguments.who, arguments.why)
+            waiting = governance.undecided_terms(app, project, chosen)
+        return {"undecided": waiting}
 
 
 def export(arguments: Arguments) -> dict[str, Any]:
@@ -212,6 +235,27 @@ def _sweep(app: App, project: str, config: DistillConfig, arguments: Arguments) 
     if failed := [run_id for run_id, state in states.items() if state != "done"]:
         raise JobError(f"{len(failed)} of {len(made)} trainings did not end well, such as {failed[0]}.")
     return {"runs": states, "results": sweeps.results(app, made)}
+
+
+def rounds_command(arguments: Arguments) -> dict[str, Any]:
+    """``kd rounds``."""
+    with open_workspace(arguments) as app:
+        if arguments.resume:
+            rounds.go_on(app, arguments.resume)
+            loop = rounds.load(app, arguments.resume)
+        else:
+            project = project_id(app, arguments.project)
+            values = {name: getattr(arguments, name) for name in ("rounds", "rows", "loss", "begin", "epochs")}
+            values |= {"prompt_version_id": arguments.prompt, "start": arguments.student, "name": arguments.name}
+            values["checks"] = tuple(name for name in arguments.checks.split(",") if name)
+            values["engine"] = arguments.engine or models.default_engine()[0]
+            loop = rounds.start(app, project, load_config(RoundsConfig, values))
+        loop = rounds.wait(app, loop.loop_id)
+        if loop.state == "failed":
+            raise JobError(f"rounds {loop.loop_id} failed: {loop.message}; mend it, then kd rounds --resume it.")
+        return {"rounds_id": loop.loop_id, "state": loop.state, "message": loop.message} | {
+            "rounds": [vars(each) for each in loop.rounds]
+        }
 
 
 def evaluate(arguments: Arguments) -> dict[str, Any]:

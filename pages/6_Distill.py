@@ -1,7 +1,7 @@
 import streamlit as st
 
 from kdcore.services import datasets, distillation
-from kdcore.ui import distill_panels, frame, learnt_panel, recipe_panel, state, sweep_panel, take_panel
+from kdcore.ui import distill_panels, frame, learnt_panel, recipe_panel, rounds_panel, state, sweep_panel, take_panel
 
 with frame.page("Distill") as page:
     versions = datasets.list_datasets(page.app, page.project_id)
@@ -10,6 +10,8 @@ with frame.page("Distill") as page:
     runs = distillation.list_runs(page.app, page.project_id)
     with st.expander("New training run", icon=":material/add:", expanded=not runs), frame.guard():
         recipe_panel.recipe(page.app, page.project_id, versions)
+    with st.expander("Rounds of its own data", icon=":material/autorenew:", expanded=bool(state.param("rounds"))):
+        rounds_panel.rounds_panel(page.app, page.project_id)
     if not runs:
         st.info("No training run yet. Check the recipe above, then start it.", icon=":material/info:")
         st.stop()

@@ -24,11 +24,20 @@ LossName = Literal[
     "rrhf",
     "pro",
     "kto",
+    "reward_model",
+    "grpo",
+    "rloo",
+    "label",
 ]
 TEXT_LOSS: LossName = "sequence_level_kd"
 RANKING_LOSSES: frozenset[str] = frozenset({"dpo", "rrhf", "pro", "kto"})  # over several answers to one question
 BY_RANK: frozenset[str] = frozenset({"universal_logit"})  # compare the likeliest with the likeliest, by no name
+UNARY_LOSSES: frozenset[str] = frozenset({"kto"})  # learn from one answer that is called good or bad
 FROM_REFERENCE: frozenset[str] = frozenset({"dpo", "kto"})  # measured from where the student began
+REWARD_LOSSES: frozenset[str] = frozenset({"reward_model"})  # a model that scores answers
+POLICY_LOSSES: frozenset[str] = frozenset({"grpo", "rloo"})  # the student's own answers, by a reward
+LABEL_LOSSES: frozenset[str] = frozenset({"label"})  # an encoder that chooses among labels
+ALONE: frozenset[str] = REWARD_LOSSES | POLICY_LOSSES | LABEL_LOSSES  # trained whole, beside no other slice
 SimilarityName = Literal[
     "none", "hidden_mse", "hidden_l1", "hidden_cosine", "hidden_cross_entropy", "hidden_mmd", "attention_transfer"
 ]
@@ -67,7 +76,7 @@ class SliceConfig(Config):
 
     @model_validator(mode="after")
     def _temperature_needs_all_words(self) -> SliceConfig:
-        if self.loss in RANKING_LOSSES or self.loss == TEXT_LOSS:
+        if self.loss in RANKING_LOSSES | ALONE or self.loss == TEXT_LOSS:
             return self
         if self.temperature != 1 and self.targets == "stored":
             raise ValueError(
@@ -92,7 +101,7 @@ class SliceConfig(Config):
     @property
     def asks_teacher(self) -> bool:
         """Whether this term compares with the teacher's own distribution, live."""
-        return self.targets == "live" and self.loss != TEXT_LOSS and self.loss not in RANKING_LOSSES
+        return self.targets == "live" and self.loss != TEXT_LOSS and self.loss not in RANKING_LOSSES | ALONE
 
 
 class StudentConfig(Config):
@@ -113,6 +122,19 @@ class StudentConfig(Config):
     lora_alpha: int = Field(default=32, ge=1, description="Scale of the added matrices")
 
 
+class PolicyConfig(Config):
+    """What the student's own answers are rewarded for, for grpo and rloo."""
+
+    reward: Literal["reward_model", "frozen_answer", "teacher"] = Field(
+        default="frozen_answer",
+        description="A reward model's score, likeness to the frozen answer, or how likely the teacher finds it",
+    )
+    reward_run: str = Field(default="", description="Training run of the reward model")
+    reward_path: str = ""
+    answers: int = Field(default=4, ge=2, le=64, description="Answers to each question that are compared")
+    kl: float = Field(default=0.04, ge=0, le=10, description="How strictly the student stays near where it began")
+
+
 class SimilarityConfig(Config):
     """An add-on to the sum: inner states like the teacher's, of which a copy sits beside the student."""
 
@@ -130,6 +152,7 @@ class DistillConfig(Config):
     name: str = ""
     slices: tuple[SliceConfig, ...] = ()
     similarity: SimilarityConfig = SimilarityConfig()
+    policy: PolicyConfig = PolicyConfig()
     student: StudentConfig = StudentConfig()
     student_path: str = ""
     teacher: str = Field(default="", description="Model whose words are learnt, as it was at the start")
@@ -173,6 +196,23 @@ class DistillConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _some_losses_stand_alone(self) -> DistillConfig:
+        alone = [part.loss for part in self.slices if part.loss in ALONE]
+        if alone and len(self.slices) > 1:
+            raise ValueError(f"{alone[0]} trains alone; give it a run of its own, or take the slice out")
+        if alone and self.student.init == "teacher_layers":
+            raise ValueError(
+                f"{alone[0]} begins from a model that is whole, and a thinned teacher says nothing yet; "
+                "start from a model or from an earlier student"
+            )
+        if alone and (self.on_policy or self.similarity.loss != "none"):
+            raise ValueError(f"{alone[0]} takes neither on_policy nor inner states; leave them out")
+        scored = any(loss in POLICY_LOSSES for loss in alone) and self.policy.reward == "reward_model"
+        if scored and not self.policy.reward_run:
+            raise ValueError("the reward model is not named; choose its training run, or another reward")
+        return self
+
+    @model_validator(mode="after")
     def _own_answers_need_the_teacher(self) -> DistillConfig:
         if self.on_policy and not all(part.asks_teacher for part in self.slices):
             raise ValueError(
@@ -193,12 +233,19 @@ class DistillConfig(Config):
     @property
     def needs_teacher(self) -> bool:
         """Whether the teacher itself is in memory while the student trains."""
+        judges = self.slices[0].loss in POLICY_LOSSES and self.policy.reward == "teacher"
+        return judges or self.compares_with_teacher
+
+    @property
+    def compares_with_teacher(self) -> bool:
+        """Whether student and teacher read the same tokens, side by side."""
         return self.similarity.loss != "none" or any(part.asks_teacher for part in self.slices)
 
     @property
     def arm(self) -> str:
         """The losses in words: what runs of one sweep are told apart by."""
         words = [part.loss + (" live" if part.asks_teacher else "") for part in self.slices]
+        words += [self.policy.reward] if self.slices[0].loss in POLICY_LOSSES else []
         words += [self.similarity.loss] if self.similarity.loss != "none" else []
         again = f", {self.replay:.0%} met again" if self.replay else ""
         words += [f"{self.on_policy:.0%} own answers{again}"] if self.on_policy else []

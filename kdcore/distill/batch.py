@@ -41,6 +41,7 @@ class Contest:
     first: int
     count: int
     reference: tuple[float, ...] | None
+    bad: bool = False  # of a single answer
 
 
 @dataclass(slots=True)
@@ -175,7 +176,7 @@ class _Contests:
         self.owners: list[Tensor] = []
 
     def add(self, place: int, row: Row, sequence: int) -> None:
-        self.contests.append(Contest(place, row.slice, len(self.spans), len(row.answers), row.reference))
+        self.contests.append(Contest(place, row.slice, len(self.spans), len(row.answers), row.reference, row.bad))
         for number, ids in enumerate(row.answers):
             count = max(0, len(ids) - row.prompt_length)
             self.owners.append(torch.full((count,), len(self.spans), dtype=torch.long))

@@ -32,31 +32,50 @@ def save(folder: Path, step: int, trainable: dict[str, Any], state: dict[str, An
     )
     torch.save(state, scratch / "state.pt")
     scratch.rename(target)
-    files = {f.name: {"bytes": f.stat().st_size, "sha256": _sha256(f)} for f in sorted(target.iterdir())}
-    write_json(target / MANIFEST, {"step": step, "files": files})
-    fsync_dir(folder)
+    mark_complete(target, step)
     for old in complete(folder)[:-KEEP]:
         shutil.rmtree(old)
     return target
+
+
+def mark_complete(target: Path, step: int) -> None:
+    """Write the manifest of a checkpoint whose files are all there; from then on it counts."""
+    files = {
+        f.name: {"bytes": f.stat().st_size, "sha256": _sha256(f)} for f in sorted(target.iterdir()) if f.is_file()
+    }
+    write_json(target / MANIFEST, {"step": step, "files": files})
+    fsync_dir(target.parent)
 
 
 def complete(folder: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
     if not folder.exists():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and (path / MANIFEST).exists())
+    found = [path for path in folder.iterdir() if path.is_dir() and (path / MANIFEST).exists()]
+    return sorted(found, key=lambda path: int(path.name.rsplit("-", 1)[-1]))
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """The newest checkpoint whose files are as they were written; None before the first.
+
+    Raises JobError where there are some and each is damaged.
+    """
+    for path in reversed(complete(folder)):
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        if all(_matches(path / name, entry) for name, entry in manifest["files"].items()):
+            return path
+    if complete(folder):
+        raise JobError(f"every checkpoint in {folder} is damaged; start a new run.")
+    return None
 
 
 def load_newest(folder: Path) -> tuple[int, dict[str, Any], dict[str, Any]] | None:
     """``(step, tensors, state)`` of the newest checkpoint whose files are as they were written."""
-    for path in reversed(complete(folder)):
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        if all(_matches(path / name, entry) for name, entry in manifest["files"].items()):
-            state = torch.load(path / "state.pt", weights_only=True)
-            return int(manifest["step"]), load_file(path / "weights.safetensors"), state
-    if complete(folder):
-        raise JobError(f"every checkpoint in {folder} is damaged; start a new run.")
-    return None
+    path = newest_whole(folder)
+    if path is None:
+        return None
+    state = torch.load(path / "state.pt", weights_only=True)
+    return int(path.name), load_file(path / "weights.safetensors"), state
 
 
 def save_reference(folder: Path, found: list[dict[str, Any]]) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+PROBE = "Dose: 5 mg/kg, §12(3) — naïve ✓\n  two spaces"  # what tells tokenizers of like vocabularies apart
+
 
 @dataclass(slots=True)
 class Row:
     """One training row: ``ids`` = prompt + completion; only the completion is supervised.
 
     ``rivals`` are other answers to the same question, each as prompt + completion, best first and all worse than
-    the row's own; ``reference`` has the untrained student's log-prob of each answer, in nats, the own one first.
+    the row's own; a ``bad`` row's answer, its only one, is to become less likely. ``reference`` has the untrained
+    student's log-prob of each answer, in nats, the own one first.
     """
 
     sample_id: str
@@ -28,6 +31,7 @@ class Row:
     topk_logprobs: np.ndarray | None
     rivals: list[list[int]] = field(default_factory=list[list[int]])
     reference: tuple[float, ...] | None = None
+    bad: bool = False
 
     @property
     def answers(self) -> list[list[int]]:
@@ -52,8 +56,7 @@ def without_token_ids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def same_tokenizer(one: Any, other: Any) -> bool:
     """Whether two tokenizers give the same ids: equal vocabularies and an equal encoding of a probe."""
-    probe = "Dose: 5 mg/kg, §12(3) — naïve ✓\n  two spaces"
-    return one.get_vocab() == other.get_vocab() and one(probe)["input_ids"] == other(probe)["input_ids"]
+    return one.get_vocab() == other.get_vocab() and one(PROBE)["input_ids"] == other(PROBE)["input_ids"]
 
 
 def encode(rows: list[dict[str, Any]], tokenizer: Any, max_length: int) -> list[Row]:
@@ -83,6 +86,7 @@ def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int) -> Row:
         truncated=len(prompt) + len(completion) > max_length,
         topk_ids=None if topk_ids is None else topk_ids[:kept],
         topk_logprobs=None if topk_logprobs is None else topk_logprobs[:kept],
+        bad=bool(row.get("bad")),
         rivals=[(prompt + _words(text, tokenizer))[:max_length] for text in row.get("rivals") or []],
     )
 

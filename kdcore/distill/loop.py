@@ -226,7 +226,8 @@ def train(job: Job, pen: Pen) -> None:
 def remember_reference(job: Job, pen: Pen, device: Any) -> None:
     """Put the untrained student's log-probs on the rows that need them: made once, kept beside the checkpoints."""
     needs = [part.loss in FROM_REFERENCE for part in job.config.slices]
-    rows = [row for row in [*job.rows, *job.heldout] if needs[row.slice] and row.rivals]
+    ranked = [row for row in job.heldout if row.rivals]  # training rows that can't be ranked are left out before
+    rows = [row for row in [*job.rows, *ranked] if needs[row.slice]]
     if not rows:
         return
     known = checkpoint.load_reference(job.folder)

@@ -1,8 +1,8 @@
 """Ranking slices: the log-prob of whole answers, their order taught by the losses of ``losses.ranking``.
 
 A row carries its answers best first. ``dpo`` learns the first against the last; ``kto`` the same two each by
-itself, with a baseline of 0; ``rrhf`` and ``pro`` the order of all, by the mean log-prob of a token so that length
-does not decide.
+itself, or the one answer of a row that people called good or bad, with a baseline of 0; ``rrhf`` and ``pro`` the
+order of all, by the mean log-prob of a token so that length does not decide.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ def _of_one(sums: Tensor, lengths: Tensor, contest: Contest, part: SliceConfig) 
         known = ends.new_tensor([contest.reference[0], contest.reference[-1]])
         if part.loss == "dpo":
             return ranking.dpo(ends[:1], ends[1:], known[:1], known[1:], part.preference_beta)
-        return ranking.kto(ends, known, torch.tensor([True, False], device=ends.device), beta=part.preference_beta)
+        good = torch.tensor([not contest.bad, False], device=ends.device)
+        if contest.count == 1:
+            ends, known, good = ends[:1], known[:1], good[:1]
+        return ranking.kto(ends, known, good, beta=part.preference_beta)
     means = (sums[here] / lengths[here]).unsqueeze(0)  # (1, N)
     if part.loss == "pro":
         return ranking.pro(means)
@@ -102,17 +105,29 @@ def _of_one(sums: Tensor, lengths: Tensor, contest: Contest, part: SliceConfig) 
 def margins(sums: Tensor, lengths: Tensor, contests: Sequence[Contest]) -> dict[str, float]:
     """``preferred``: share of contests whose best answer is likelier, token for token, than their worst.
 
-    ``margin``: by how many nats more than at the start, where that is known. Empty without contests.
+    ``margin``: by how many nats more than at the start, where that is known. Single answers tell ``gain/good`` and
+    ``gain/bad``: the nats that they gained since the start. Empty without contests.
     """
+    values = _gains(sums, [contest for contest in contests if contest.count == 1])
+    contests = [contest for contest in contests if contest.count > 1]
     if not contests:
-        return {}
+        return values
     means = (sums / lengths).tolist()
     last = [contest.first + contest.count - 1 for contest in contests]
     wins = [means[contest.first] > means[end] for contest, end in zip(contests, last, strict=True)]
-    values = {"preferred": sum(wins) / len(wins)}
+    values["preferred"] = sum(wins) / len(wins)
     gained = [
         float(sums[contest.first] - sums[end]) - (contest.reference[0] - contest.reference[-1])
         for contest, end in zip(contests, last, strict=True)
         if contest.reference is not None
     ]
     return values | ({"margin": sum(gained) / len(gained)} if gained else {})
+
+
+def _gains(sums: Tensor, contests: Sequence[Contest]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for contest in contests:
+        if contest.reference is not None:
+            name = "gain/bad" if contest.bad else "gain/good"
+            found.setdefault(name, []).append(float(sums[contest.first]) - contest.reference[0])
+    return {name: sum(values) / len(values) for name, values in found.items()}

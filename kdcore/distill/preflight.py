@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
 from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig
+from kdcore.distill import checkpoint
 from kdcore.distill.batch import batches, collate
 from kdcore.distill.data import Row
 from kdcore.distill.loop import make_learner, planned_steps
 from kdcore.distill.objective import TEXT
 from kdcore.distill.recipe import teaching_of
+from kdcore.distill.signals import Probe
 from kdcore.errors import DataError
 
 BYTES_FULL = 16  # float32 weight, gradient and two AdamW moments
 BYTES_FROZEN = 4
+BYTES_SAVED = 12  # of a checkpoint: float32 weight and two moments
+PROBED = 32  # held-out rows that the untrained student is measured on
+NOTHING_TO_LEARN = 0.02  # nats a token
 
 
 @dataclass(slots=True)
@@ -37,8 +44,12 @@ class Report:
     trainable: int = 0
     memory_gb: float = 0.0
     free_gb: float = 0.0
+    disk_gb: float = 0.0
+    disk_free_gb: float = 0.0
     step_s: float = 0.0
     forecast_s: float = 0.0
+    baseline: dict[str, float] = field(default_factory=dict[str, float])  # of the untrained student, held-out
+    fits: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     first_batch: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     warnings: list[str] = field(default_factory=list[str])
     blocks: list[str] = field(default_factory=list[str])
@@ -121,6 +132,32 @@ def check_cost(
     return report
 
 
+def check_disk(student: Any, folder: Path, report: Report) -> Report:
+    """Disk by count: the checkpoints that are kept and one that is being written, and the student at the end."""
+    trainable = sum(p.numel() for p in student.parameters() if p.requires_grad)
+    whole = sum(p.numel() for p in student.parameters())
+    report.disk_gb = ((checkpoint.KEEP + 1) * trainable * BYTES_SAVED + whole * BYTES_FROZEN) / 1e9
+    report.disk_free_gb = shutil.disk_usage(folder).free / 1e9
+    if report.disk_gb > report.disk_free_gb:
+        report.blocks.append(
+            f"checkpoints and student take about {report.disk_gb:.1f} GB of disk, "
+            f"{report.disk_free_gb:.1f} GB are free"
+        )
+    return report
+
+
+def headroom(config: DistillConfig, student: Any, heldout: list[Row], pad_id: int, report: Report) -> Report:
+    """What there is to learn: the untrained student's distance to the teacher on some held-out rows."""
+    probe = Probe(heldout[:PROBED], len(config.slices), (False,) * len(config.slices), config.batch_size, pad_id)
+    report.baseline = probe.measure(student, config.chunk_tokens)
+    if report.baseline.get("forward_kl", 1.0) < NOTHING_TO_LEARN:
+        report.warnings.append(
+            f"the student is only {report.baseline['forward_kl']:.3f} nats a token from the teacher already: "
+            "there is little left to learn from these rows"
+        )
+    return report
+
+
 def _read_tokens(config: DistillConfig, rows: list[Row]) -> int:
     ranked = [part.loss in RANKING_LOSSES for part in config.slices]
     return sum(len(ids) for row in rows for ids in (row.answers if ranked[row.slice] else [row.ids]))
@@ -136,6 +173,7 @@ def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, rep
                 "learns": tokenizer.decode(row.ids[row.prompt_length :]),
                 "supervised": row.supervised,
                 "topk": row.topk_ids is not None,
+                "bad": row.bad,
                 "worse": [
                     tokenizer.decode(ids[row.prompt_length :])
                     for ids in (row.rivals if config.slices[row.slice].loss in RANKING_LOSSES else [])

@@ -31,6 +31,7 @@ class CardFacts:
     base: str
     layers: str
     created: str
+    task: str = "text-generation"  # as model hubs name it
     data: Sequence[dict[str, Any]] = ()
     sources: Sequence[dict[str, Any]] = ()
     decisions: dict[str, int] = field(default_factory=dict[str, int])
@@ -58,7 +59,7 @@ def model_card(facts: CardFacts) -> str:
     """A model card in Markdown, with the front matter that model hubs read."""
     entries = entries_of(facts.sources)
     parts = [
-        "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- knowledge-distillation\n---",
+        f"---\nlibrary_name: transformers\npipeline_tag: {facts.task}\ntags:\n- knowledge-distillation\n---",
         f"# {lawful_name(facts.name, entries)}",
         f"Distilled on {facts.created}, from {facts.layers} of {facts.base}. Training run `{facts.run_id}`.",
         _section("Data", _data(facts)),

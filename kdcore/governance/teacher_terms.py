@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
@@ -45,6 +46,9 @@ class Terms:
     stale: bool
 
 
+# from the most permissive to the least: several sources are bound by the strictest of theirs
+STRICTNESS: tuple[Training, ...] = ("allow", "allow_with_conditions", "deny_if_competing", "unknown", "deny")
+
 UNKNOWN = Entry(
     id="unknown",
     route="any",
@@ -75,6 +79,21 @@ def terms_of(teacher: TeacherConfig) -> Terms:
         if by_host or any(fnmatch(teacher.model.lower(), pattern) for pattern in entry.models if pattern != "*"):
             return Terms(entry, version, stale)
     return Terms(UNKNOWN, version, stale)
+
+
+def entry_of(terms: str) -> Entry:
+    """The entry that a sample's ``terms`` name, as ``id@version``; UNKNOWN for one that is no longer there."""
+    return next((entry for entry in registry()[2] if entry.id == terms.split("@")[0]), UNKNOWN)
+
+
+def strictest(entries: Iterable[Entry]) -> Entry:
+    """The entry that binds what was made of several sources; UNKNOWN without any."""
+    return max(entries, key=lambda entry: STRICTNESS.index(entry.train), default=UNKNOWN)
+
+
+def needs_decision(entry: Entry) -> bool:
+    """Whether someone must decide in writing before a model is trained on such answers."""
+    return STRICTNESS.index(entry.train) >= STRICTNESS.index("deny_if_competing")
 
 
 def is_local(teacher: TeacherConfig) -> bool:

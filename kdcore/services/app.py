@@ -201,6 +201,7 @@ APPLY: dict[str, Callable[[App, dict[str, Any]], Any]] = {
     "tags": lambda app, record: marks.add_tags(app.store, record),
     "view": lambda app, record: marks.add_view(app.store, record),
     "data_class": lambda app, record: projects.add_data_class(app.store, record),
+    "terms_override": lambda app, record: projects.add_terms_override(app.store, record),
     "dataset": _apply_dataset,
 }
 

@@ -64,18 +64,31 @@ def freeze(
     heldout_share: float = 0.15,
     seed: int = 0,
     note: str = "",
+    rejected: Selection | None = None,
+    held: set[str] | None = None,
 ) -> dict[str, Any]:
-    """Freeze what is selected now; returns the version's record. Raises ConfigError for an empty selection."""
+    """Freeze what is selected now; returns the version's record. Raises ConfigError for an empty selection.
+
+    ``rejected`` selects, of what people rejected, the bad answers that come along for ``kto``: those of held-out
+    groups stay out. They have a split of their own, so nothing else learns or exports them. ``held`` names the
+    groups to hold out instead of a share of them, as an earlier version did.
+    """
     name = name.strip()
     if not name:
         raise ConfigError("the dataset version needs a name.")
     found = datasets.candidates(app.store, project_id, selection)
     if not found:
         raise ConfigError("no parsed, unrejected sample is selected; widen the filter and freeze again.")
-    splits = split_by_group([row["group_key"] for row in found], heldout_share, seed)
+    groups = [row["group_key"] for row in found]
+    if held is None:
+        splits = split_by_group(groups, heldout_share, seed)
+    else:
+        splits = ["heldout" if held & set(ids.groups_of(group)) else "train" for group in groups]
     rows = [
         {**row, "split": split, "rationale": row["rationale"] or ""} for row, split in zip(found, splits, strict=True)
     ]
+    if rejected is not None:
+        rows += _bad_ones(datasets.candidates(app.store, project_id, rejected, rejected=True), rows)
     digest = ids.stable_hash([[row[c] for c in COLUMNS] for row in rows], length=64)
     earlier = [d for d in datasets.list_datasets(app.store, project_id) if d["name"] == name]
     version = 1 + max((d["version"] for d in earlier), default=0)
@@ -95,14 +108,35 @@ def freeze(
     return record
 
 
+def _bad_ones(found: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rejected answers as rows of a version, without those that belong to one of its held-out groups."""
+    held_out = {group for row in rows if row["split"] == "heldout" for group in ids.groups_of(row["group_key"])}
+    return [
+        {**row, "split": "rejected", "rationale": row["rationale"] or ""}
+        for row in found
+        if not held_out & set(ids.groups_of(row["group_key"]))
+    ]
+
+
+def held_groups(app: App, dataset_id: str) -> set[str]:
+    """The groups that a version holds out."""
+    rows = datasets.rows_of(app.store, dataset_id, "heldout")
+    return {group for row in rows for group in ids.groups_of(row["group_key"])}
+
+
+def rejected_count(app: App, project_id: str, selection: Selection) -> int:
+    """How many of the selected answers people rejected."""
+    return datasets.count_candidates(app.store, project_id, selection, rejected=True)
+
+
 def list_datasets(app: App, project_id: str) -> list[dict[str, Any]]:
     """Versions, newest first."""
     return datasets.list_datasets(app.store, project_id)
 
 
-def rows_of(app: App, dataset_id: str, split: str | None = None) -> list[dict[str, Any]]:
-    """Rows of a version."""
-    return datasets.rows_of(app.store, dataset_id, split)
+def rows_of(app: App, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[dict[str, Any]]:
+    """Rows of a version; ``rejected`` brings the bad answers too."""
+    return datasets.rows_of(app.store, dataset_id, split, rejected=rejected)
 
 
 def labels(app: App, dataset_id: str) -> dict[str, list[str]]:

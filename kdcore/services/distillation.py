@@ -8,18 +8,19 @@ from statistics import mean
 from typing import Any
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import DistillConfig
+from kdcore.configs.distillation import POLICY_LOSSES, UNARY_LOSSES, DistillConfig
 from kdcore.errors import ConfigError
 from kdcore.evaluate.metrics import rouge_l
 from kdcore.filters import FILTERS
 from kdcore.filters.citations import unsupported
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
-from kdcore.services import models, stored_topk
+from kdcore.services import governance, models, stored_topk
 from kdcore.services.app import App
 from kdcore.services.training_input import Part, refuse_leaks, write_input
 from kdcore.store import datasets, runs, training
 
+LEFT = ("student", "reward_model", "classifier")
 GENERAL = Path(__file__).parents[2] / "data" / "general.jsonl"
 
 
@@ -47,13 +48,13 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
             raise ConfigError(f'there is no dataset version "{part.dataset_id}" in this workspace.')
     teacher = taught_by(app, config)
     thinned = config.student.init == "teacher_layers"
-    paths: dict[str, str] = {"teacher_path": local_teacher(app, teacher, required=thinned)}
+    paths: dict[str, Any] = {"teacher_path": local_teacher(app, teacher, required=thinned)}
     if config.needs_teacher and not paths["teacher_path"]:
         raise ConfigError(
             f'"{teacher}" is reached by an endpoint, so it can\'t sit beside the student; '
             "compare with its stored top-k, or choose sequence_level_kd."
         )
-    if not thinned and config.student.model.startswith("distill-"):  # trained further
+    if not thinned and models.is_student(config.student.model):  # trained further
         paths["student_path"] = str(models.student_of(app, config.student.model))
     elif not thinned:
         paths["student_path"] = str(resolve(config.student.model, app.folders.models) or config.student.model)
@@ -61,6 +62,13 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
         total = layer_count(resolve(teacher, app.folders.models))
         if total is not None and config.student.keep_layers > total:
             raise ConfigError(f"the teacher has {total} layers; {config.student.keep_layers} can't be kept.")
+    if config.slices[0].loss in POLICY_LOSSES and config.policy.reward == "reward_model":
+        folder = app.run_dir(config.policy.reward_run).path / "reward_model"
+        if not _is_there(folder):
+            raise ConfigError(
+                f"the run {config.policy.reward_run} has no finished reward model; choose one that has."
+            )
+        paths["policy"] = config.policy.model_copy(update={"reward_path": str(folder)})
     return config.model_copy(update=paths)
 
 
@@ -78,9 +86,13 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     ids = [part.dataset_id for part in config.slices]
     config = config.model_copy(update={"teacher": taught_by(app, config)})
     earlier = learnt_before(app, config.student.model)
+    governance.refuse_terms(app, project_id, ids)
     refuse_leaks([*(datasets.rows_of(app.store, dataset_id) for dataset_id in ids), earlier])
     run = app.create_run(kind, config)
-    parts = [Part(part.dataset_id, part.selection, part.rows, config.seed, part.drawn) for part in config.slices]
+    parts = [
+        Part(part.dataset_id, part.selection, part.rows, config.seed, part.drawn, bad_too=part.loss in UNARY_LOSSES)
+        for part in config.slices
+    ]
     write_input(app, run.path / "input.parquet", parts, config.teacher)
     if kind == "distill" and config.general_rows:
         run.write_lines("general.jsonl", [json.loads(line) for line in GENERAL.read_text("utf-8").splitlines()])
@@ -90,10 +102,11 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
 def learnt_before(app: App, model: str) -> list[dict[str, Any]]:
     """Training rows of the versions that an earlier student learnt from, and the student before it."""
     rows: list[dict[str, Any]] = []
-    while model.startswith("distill-"):
+    while models.is_student(model):
         config = load_config(DistillConfig, app.run_dir(model).config())
         for part in config.slices:
-            rows += datasets.rows_of(app.store, part.dataset_id, "train")
+            every = datasets.rows_of(app.store, part.dataset_id, rejected=part.loss in UNARY_LOSSES)
+            rows += [row for row in every if row["split"] != "heldout"]
         model = config.student.model if config.student.init == "model" else ""
     return rows
 
@@ -201,5 +214,21 @@ def smooth(values: list[float], weight: float = 0.6) -> list[float]:
 
 
 def has_student(app: App, run_id: str) -> bool:
-    """Whether a run left a student that can be loaded."""
-    return (app.run_dir(run_id).path / "student" / "config.json").exists()
+    """Whether a run left a student that can be loaded and asked."""
+    return _is_there(app.run_dir(run_id).path / "student")
+
+
+def model_folder(app: App, run_id: str) -> Path | None:
+    """What a run left: a student, a reward model or a classifier; None before."""
+    path = app.run_dir(run_id).path
+    return next((path / name for name in LEFT if _is_there(path / name)), None)
+
+
+def reward_models(app: App, project_id: str) -> dict[str, str]:
+    """Runs of a project that left a reward model, with their titles, newest first."""
+    found = runs.list_runs(app.store, project_id, "distill")
+    return {r["run_id"]: title(r) for r in found if _is_there(app.run_dir(r["run_id"]).path / "reward_model")}
+
+
+def _is_there(folder: Path) -> bool:
+    return (folder / "config.json").exists()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, Literal, get_args
+
+import pyarrow.parquet as pq
 
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
-from kdcore.governance.teacher_terms import Terms, is_local, terms_of
+from kdcore.governance.cards import ALLOWED
+from kdcore.governance.teacher_terms import Terms, entry_of, is_local, needs_decision, strictest, terms_of
 from kdcore.services.app import App
-from kdcore.store import projects
+from kdcore.services.models import is_student
+from kdcore.store import datasets, projects
 
 DataClass = Literal["public", "internal", "phi", "privileged"]
 DATA_CLASSES: tuple[DataClass, ...] = get_args(DataClass)
@@ -43,4 +48,55 @@ def refuse_zone(app: App, project_id: str, teacher: TeacherConfig) -> Terms:
             f"this project holds {WORDS[held['data_class']]}, which may only meet a teacher on this machine; choose "
             "vLLM here, or record the agreement with the endpoint in the project's settings on the Elicit page."
         )
-    return terms_of(teacher)
+    return _inherited(app, teacher) if is_student(teacher.model) else terms_of(teacher)
+
+
+def _inherited(app: App, student: TeacherConfig) -> Terms:
+    """A student is bound by the strictest terms of what it learnt from, and of the model that it was before."""
+    own = terms_of(student)
+    path = app.run_dir(student.model).path / "input.parquet"
+    learnt = pq.read_table(path, columns=["sample_id"])["sample_id"].to_pylist() if path.exists() else []
+    entries = [entry_of(str(row["terms"] or "")) for row in datasets.provenance(app.store, sorted(set(learnt)))]
+    begun = app.run_dir(student.model).config().get("student", {})
+    if begun.get("init") == "model":
+        earlier = student.model_copy(update={"model": begun["model"]})
+        entries.append((_inherited(app, earlier) if is_student(begun["model"]) else terms_of(earlier)).entry)
+    return replace(own, entry=strictest(entries))
+
+
+def undecided_terms(app: App, project_id: str, dataset_ids: list[str]) -> list[dict[str, Any]]:
+    """Teachers of some versions whose terms need a written decision that nobody has made yet.
+
+    ``[{teacher, terms (the entry's id), title, says, conditions, rows}]``, most rows first.
+    """
+    decided = {(row["teacher"], row["terms"]) for row in projects.terms_overrides(app.store, project_id)}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for source in datasets.sources(app.store, dataset_ids):
+        entry = entry_of(str(source["terms"] or ""))
+        key = (source["teacher"] or "", entry.id)
+        if not needs_decision(entry) or key in decided:
+            continue
+        says = f"training on its answers is {ALLOWED[entry.train]}"
+        new = {"teacher": key[0], "terms": entry.id, "title": entry.terms, "says": says, "rows": 0}
+        found.setdefault(key, new | {"conditions": list(entry.conditions)})["rows"] += source["rows"]
+    return sorted(found.values(), key=lambda row: -row["rows"])
+
+
+def refuse_terms(app: App, project_id: str, dataset_ids: list[str]) -> None:
+    """Raise ConfigError where a teacher's terms need a decision before a student may learn from it."""
+    waiting = undecided_terms(app, project_id, dataset_ids)
+    if waiting:
+        first = waiting[0]
+        raise ConfigError(
+            f'{first["rows"]} rows were written by "{first["teacher"]}" ({first["title"]}): {first["says"]}. '
+            "Leave them out, or have someone who may decide it write down why it is allowed: on the Distill page, "
+            "or with kd terms."
+        )
+
+
+def decide_terms(app: App, project_id: str, teacher: str, terms: str, who: str, why: str) -> None:
+    """Record who allowed training on a teacher's answers, and why; raises ConfigError where either is empty."""
+    if not who.strip() or len(why.strip()) < 10:
+        raise ConfigError("a decision about terms needs a name and the reason in a sentence, such as a contract's.")
+    record = {"project_id": project_id, "teacher": teacher, "terms": terms, "who": who.strip(), "why": why.strip()}
+    app.decide("terms_override", record | {"created": time.time()})

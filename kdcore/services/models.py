@@ -47,6 +47,11 @@ def refuse_engine(method: Method, teacher: TeacherConfig) -> None:
         )
 
 
+def is_student(model: str) -> bool:
+    """Whether a model is named by the run that trained it."""
+    return model.startswith("distill-")
+
+
 def student_of(app: App, run_id: str) -> Path:
     """The folder of a training run's student; raises ConfigError where there is none yet."""
     student = app.run_dir(run_id).path / "student"
@@ -62,7 +67,7 @@ def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
     """
     if teacher.engine in ("openai_http", "scripted"):
         return "", fingerprint(f"{teacher.base_url}|{teacher.model}", None)
-    if teacher.model.startswith("distill-"):
+    if is_student(teacher.model):
         student = student_of(app, teacher.model)
         return str(student), fingerprint(teacher.model, student)
     path = resolve(teacher.model, app.folders.models)

@@ -111,9 +111,9 @@ def rounds(app: App, project_id: str, run_id: str) -> list[dict[str, Any]]:
     ]
     result: list[dict[str, Any]] = []
     for number, found in enumerate(same[: same.index(run_id) + 1] if run_id in same else [], 1):
-        result.append({"round": number, "run": found, **_monitor(app, found)})
+        result.append({"round": number, "run": found, **monitor(app, found)})
     for row in result[1:]:
-        row["alarm"] = _alarm(result[0], row)
+        row["alarm"] = alarm(result[0], row)
     return result
 
 
@@ -121,7 +121,8 @@ def _versions(app: App, project_id: str) -> list[dict[str, Any]]:
     return projects.list_prompt_versions(app.store, project_id)
 
 
-def _monitor(app: App, run_id: str) -> dict[str, Any]:
+def monitor(app: App, run_id: str) -> dict[str, Any]:
+    """What tells a collapse of one run's answers; see ``rounds``."""
     texts = samples.usable_texts(app.store, run_id, MONITORED_ANSWERS)
     pool, nearest = Pool(), []
     for text in texts[:100]:
@@ -136,7 +137,8 @@ def _monitor(app: App, run_id: str) -> dict[str, Any]:
     }
 
 
-def _alarm(first: dict[str, Any], now: dict[str, Any]) -> str:
+def alarm(first: dict[str, Any], now: dict[str, Any]) -> str:
+    """In words what fell by more than a fifth since the first round; "" where nothing did."""
     fallen = [
         name
         for name in ("distinct", "spread", "words")

@@ -12,7 +12,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig, ExportStudentConfig, SliceConfig
+from kdcore.configs.distillation import (
+    RANKING_LOSSES,
+    UNARY_LOSSES,
+    DistillConfig,
+    ExportStudentConfig,
+    SliceConfig,
+)
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import CardFacts, entries_of, lawful_name, model_card
 from kdcore.jobs.run_dir import RunDir, write_atomic
@@ -29,7 +35,8 @@ FORMATS = {
 
 def facts(app: App, run_id: str) -> CardFacts:
     """What is known of a student; raises ConfigError while a run has none."""
-    if not distillation.has_student(app, run_id):
+    folder = distillation.model_folder(app, run_id)
+    if folder is None:
         raise ConfigError(f"run {run_id} has no student yet; wait until it ends, or stop and keep it.")
     run = app.run_dir(run_id)
     config = load_config(DistillConfig, run.config())
@@ -42,7 +49,8 @@ def facts(app: App, run_id: str) -> CardFacts:
         run_id=run_id,
         base=distillation.taught_by(app, config) if thinned else student.model,
         layers=f"{student.keep_layers} evenly kept layers" if thinned else "the weights",
-        created=time.strftime("%Y-%m-%d", time.gmtime((run.path / "student" / "config.json").stat().st_mtime)),
+        created=time.strftime("%Y-%m-%d", time.gmtime((folder / "config.json").stat().st_mtime)),
+        task="text-generation" if folder.name == "student" else "text-classification",
         data=[_data(app, part, [row for row in learnt if row["slice"] == n]) for n, part in enumerate(config.slices)],
         sources=datasets.provenance(app.store, trained),
         decisions=datasets.decided(app.store, trained),
@@ -53,16 +61,17 @@ def facts(app: App, run_id: str) -> CardFacts:
 
 
 def _learnt(run: RunDir) -> list[dict[str, Any]]:
-    """The rows as they were written for the worker; runs from before there were rivals have none."""
+    """The rows as they were written for the worker; runs from before there were rivals or bad rows have none."""
     path = run.path / "input.parquet"
-    there = [name for name in ("sample_id", "slice", "split", "rivals") if name in pq.read_schema(path).names]
-    return [{"rivals": None, **row} for row in pq.read_table(path, columns=there).to_pylist()]
+    there = [name for name in ("sample_id", "slice", "split", "rivals", "bad") if name in pq.read_schema(path).names]
+    return [{"rivals": None, "bad": False, **row} for row in pq.read_table(path, columns=there).to_pylist()]
 
 
 def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What one slice really taught: its rows as they were written for the worker."""
     version = datasets.get(app.store, part.dataset_id) or {"name": part.dataset_id, "version": "?", "sha256": ""}
-    train = [row for row in rows if row["split"] == "train" and (row["rivals"] or part.loss not in RANKING_LOSSES)]
+    alone = part.loss not in RANKING_LOSSES or (part.loss in UNARY_LOSSES and any(row["bad"] for row in rows))
+    train = [row for row in rows if row["split"] == "train" and (row["rivals"] or alone)]
     return {
         **{name: version[name] for name in ("name", "version", "sha256")},
         "train": len(train),
@@ -100,12 +109,14 @@ def start_export(app: App, run_id: str, form: str) -> RunDir:
     """Make a copy to take away, with its card; raises ConfigError for an unknown format."""
     if form not in FORMATS:
         raise ConfigError(f'unknown format "{form}"; known: {", ".join(FORMATS)}.')
-    found = facts(app, run_id)
+    found, folder = facts(app, run_id), distillation.model_folder(app, run_id)
+    if form == "gguf" and found.task != "text-generation":
+        raise ConfigError("gguf is for students that write; take this model as safetensors.")
     entries = entries_of(found.sources)
     config = ExportStudentConfig(
         project_id=app.run_dir(run_id).config().get("project_id", ""),
         train_run_id=run_id,
-        student_path=str(app.run_dir(run_id).path / "student"),
+        student_path=str(folder),
         name=lawful_name(found.name, entries),
         description=f"Student of {found.base}, training run {run_id}",
         licence=entries[0].terms if len(entries) == 1 else "",

@@ -32,6 +32,9 @@ SCHEMA = pa.schema(
         ("topk_ids", pa.list_(pa.int32())),
         ("topk_logprobs", pa.list_(pa.float16())),
         ("rivals", pa.list_(pa.string())),
+        ("bad", pa.bool_()),
+        ("text", pa.string()),  # question and passage, as an encoder reads them
+        ("answer", pa.string()),  # without the reasoning
     ]
 )
 
@@ -40,7 +43,8 @@ SCHEMA = pa.schema(
 class Part:
     """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all).
 
-    They are the first of the pick ``drawn``, or drawn by ``seed`` where that is empty.
+    They are the first of the pick ``drawn``, or drawn by ``seed`` where that is empty. With ``bad_too`` the answers
+    that people rejected come along, marked as bad.
     """
 
     dataset_id: str
@@ -48,6 +52,7 @@ class Part:
     rows: int = 0
     seed: int = 0
     drawn: str = ""
+    bad_too: bool = False
 
 
 def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split: str | None = None) -> pa.Table:
@@ -72,14 +77,17 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                 {
                     "sample_id": row["sample_id"],
                     "slice": number,
-                    "split": row["split"],
+                    "split": "train" if row["split"] == "rejected" else row["split"],
                     "messages": row["messages"],
                     "completion": row["completion"],
                     "token_ids": signal.get("token_ids"),
                     "k": signal.get("k"),
                     "topk_ids": signal.get("topk_ids"),
                     "topk_logprobs": signal.get("topk_logprobs"),
-                    "rivals": row["rivals"],
+                    "rivals": [] if row["split"] == "rejected" else row["rivals"],
+                    "bad": row["split"] == "rejected",
+                    "text": "\n\n".join(part for part in (row["question"], row["source"]) if part),
+                    "answer": row["answer"],
                 }
             )
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -107,11 +115,11 @@ def _tokens(app: App, teacher: str) -> str | None:
 
 
 def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:
-    rows = datasets.rows_of(app.store, part.dataset_id, split)
+    rows = datasets.rows_of(app.store, part.dataset_id, split, rejected=part.bad_too)
     if part.selection == EVERYTHING:
         return rows
     chosen = datasets.selected_ids(app.store, part.dataset_id, part.selection)
-    kept = [row for row in rows if row["split"] != "train" or row["sample_id"] in chosen]
+    kept = [row for row in rows if row["split"] == "heldout" or row["sample_id"] in chosen]
     if not any(row["split"] == "train" for row in kept):
         raise ConfigError(f"the filter of a slice selects no training row of version {part.dataset_id}; widen it.")
     return kept
@@ -205,7 +213,7 @@ def refuse_leaks(slices: list[list[dict[str, Any]]]) -> None:
     """Raise ConfigError if any slice trains on a group that any slice holds out."""
     every = [row for rows in slices for row in rows]
     held = {group for row in every if row["split"] == "heldout" for group in ids.groups_of(row["group_key"])}
-    leaked = [row for row in every if row["split"] == "train" and held & set(ids.groups_of(row["group_key"]))]
+    leaked = [row for row in every if row["split"] != "heldout" and held & set(ids.groups_of(row["group_key"]))]
     if leaked:
         raise ConfigError(
             f"{len(leaked)} training rows belong to groups that another slice holds out "

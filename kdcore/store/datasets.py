@@ -24,31 +24,33 @@ ROWS = pa.schema(
 )
 
 
-def _eligible(project_id: str, selection: Selection) -> tuple[str, list[Any]]:
-    """Selected, parsed, not rejected; judgements of other rows only where the selection asks for them by role."""
+def _eligible(project_id: str, selection: Selection, *, rejected: bool = False) -> tuple[str, list[Any]]:
+    """Selected, parsed, not rejected, or only what is; judgements only where the selection asks for them by role."""
     sql, values = compile_selection(selection)
     if '"column":"role"' not in to_json(selection):
         sql += " AND coalesce(s.role, 'answer') = 'answer'"
     return (
         "FROM samples s LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? "
-        f"AND s.status = 'parsed' AND coalesce(r.action, '') <> 'reject' AND {sql}",
-        [project_id, *values],
+        f"AND s.status = 'parsed' AND (coalesce(r.action, '') = 'reject') = ? AND {sql}",
+        [project_id, rejected, *values],
     )
 
 
-def count_candidates(store: Store, project_id: str, selection: Selection) -> int:
-    """Number of samples that may enter a version."""
-    where, values = _eligible(project_id, selection)
+def count_candidates(store: Store, project_id: str, selection: Selection, *, rejected: bool = False) -> int:
+    """Number of samples that may enter a version, or of those that people rejected."""
+    where, values = _eligible(project_id, selection, rejected=rejected)
     return int(store.scalar(f"SELECT count(*) {where}", values))
 
 
-def candidates(store: Store, project_id: str, selection: Selection) -> list[dict[str, Any]]:
-    """Samples that may enter a version, with the text people settled on.
+def candidates(
+    store: Store, project_id: str, selection: Selection, *, rejected: bool = False
+) -> list[dict[str, Any]]:
+    """Samples that may enter a version, or those that people rejected, with the text people settled on.
 
     The last edit holds until it is undone, also when a later accept confirms it; ``edited`` tells whether the text
     is another than the teacher's.
     """
-    where, values = _eligible(project_id, selection)
+    where, values = _eligible(project_id, selection, rejected=rejected)
     return store.rows(
         "SELECT s.sample_id, coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, "
         "s.rationale, s.group_key, (coalesce(r.answer, s.answer) <> s.answer "
@@ -86,6 +88,7 @@ def list_datasets(store: Store, project_id: str) -> list[dict[str, Any]]:
     """Versions of a project, newest first, with the rows of each split."""
     rows = store.rows(
         "SELECT d.*, count(*) FILTER (r.split = 'train') AS train, count(*) FILTER (r.split = 'heldout') AS heldout, "
+        "count(*) FILTER (r.split = 'rejected') AS rejected, "
         "count(*) FILTER (r.edited) AS edited FROM datasets d LEFT JOIN dataset_rows r USING (dataset_id) "
         "WHERE d.project_id = ? GROUP BY ALL ORDER BY d.created DESC, d.version DESC",
         [project_id],
@@ -99,8 +102,10 @@ def get(store: Store, dataset_id: str) -> dict[str, Any] | None:
     return {**row, "config": json.loads(row["config"])} if row else None
 
 
-def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dict[str, Any]]:
-    """Rows of a version with where each came from."""
+def rows_of(
+    store: Store, dataset_id: str, split: str | None = None, *, rejected: bool = False
+) -> list[dict[str, Any]]:
+    """Rows of a version with where each came from; ``rejected`` brings the bad answers too, if it holds any."""
     sql = (
         "SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id, "
         "s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra "
@@ -109,6 +114,8 @@ def rows_of(store: Store, dataset_id: str, split: str | None = None) -> list[dic
     values: list[Any] = [dataset_id]
     if split is not None:
         sql, values = sql + " AND r.split = ?", [*values, split]
+    elif not rejected:
+        sql += " AND r.split <> 'rejected'"
     return store.rows(sql + " ORDER BY r.split, r.sample_id", values)
 
 
@@ -118,6 +125,15 @@ def main_teacher(store: Store, dataset_id: str) -> str | None:
         "SELECT s.teacher FROM dataset_rows d JOIN samples s USING (sample_id) WHERE d.dataset_id = ? "
         "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
         [dataset_id],
+    )
+
+
+def sources(store: Store, dataset_ids: list[str]) -> list[dict[str, Any]]:
+    """Teacher and terms of what some versions teach, with the number of rows."""
+    return store.rows(
+        "SELECT s.teacher, s.terms, count(*) AS rows FROM dataset_rows r JOIN samples s USING (sample_id) "
+        "WHERE r.dataset_id IN (SELECT unnest(?)) AND r.split <> 'rejected' GROUP BY ALL ORDER BY rows DESC, 1, 2",
+        [dataset_ids],
     )
 
 

@@ -116,7 +116,15 @@ def _fifth(tx: Cursor) -> None:
     )
 
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth]
+def _sixth(tx: Cursor) -> None:
+    """Written decisions to train on a teacher's answers although its terms do not plainly allow it."""
+    tx.execute(
+        "CREATE TABLE terms_overrides (project_id VARCHAR, teacher VARCHAR, terms VARCHAR, who VARCHAR, "
+        "why VARCHAR, created DOUBLE)"
+    )
+
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth, _sixth]
 
 
 def migrate(tx: Cursor) -> None:

@@ -42,6 +42,22 @@ def data_class(store: Store, project_id: str) -> dict[str, Any]:
     return row or {"data_class": "internal", "contract": ""}
 
 
+def add_terms_override(store: Store, record: dict[str, Any]) -> None:
+    """Add a written decision about a teacher's terms; one that is there already is left alone."""
+    values = [record[name] for name in ("project_id", "teacher", "terms", "who", "why", "created")]
+    with store.transaction() as tx:
+        tx.execute(
+            "INSERT INTO terms_overrides SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS "
+            "(SELECT 1 FROM terms_overrides WHERE project_id = ? AND created = ?)",
+            [*values, values[0], values[-1]],
+        )
+
+
+def terms_overrides(store: Store, project_id: str) -> list[dict[str, Any]]:
+    """The written decisions of a project, oldest first: teacher, terms (an entry's id), who, why, created."""
+    return store.rows("SELECT * FROM terms_overrides WHERE project_id = ? ORDER BY created", [project_id])
+
+
 def add_prompt_version(store: Store, version: dict[str, Any]) -> None:
     """Insert an immutable prompt version; an id that is there already is left alone."""
     columns = ("prompt_version_id", "project_id", "name", "version", "method", "content", "note", "created")

@@ -28,9 +28,15 @@ def freeze(app: App, project_id: str, selection: Selection) -> None:
     st.caption(
         "Filter: "
         + (" · ".join(filter_bar.describe(p) for p in parts) or "every usable answer")
-        + ". Rejected answers stay out."
+        + ". Rejected answers are never learnt as text."
     )
     only = st.toggle("Only what people accepted or edited", value=False, key="datasets.only")
+    bad = datasets.rejected_count(app, project_id, selection)
+    with_bad = bad and st.toggle(
+        f"Take {bad} rejected answers along",
+        key="datasets.rejected",
+        help="The loss kto learns to avoid them. Those of held-out groups stay out, and no export holds them.",
+    )
     wanted = All(parts=(selection, ONLY_ACCEPTED)) if only else selection
     count = exploration.candidates_count(app, project_id, wanted)
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
@@ -41,7 +47,8 @@ def freeze(app: App, project_id: str, selection: Selection) -> None:
     if right.button(
         f"Freeze {count} rows", type="primary", icon=":material/ac_unit:", disabled=not count, key="datasets.freeze"
     ):
-        record = datasets.freeze(app, project_id, name, wanted, heldout_share=share)
+        rejected = selection if with_bad else None
+        record = datasets.freeze(app, project_id, name, wanted, heldout_share=share, rejected=rejected)
         state.set_params(dataset=record["dataset_id"])
         st.rerun()
 
@@ -52,11 +59,14 @@ def rows(app: App, version: dict[str, Any]) -> None:
         st.metric("train", version["train"], border=True)
         st.metric("held out", version["heldout"], border=True)
         st.metric("edited by people", version["edited"], border=True)
-    share, wanted = version["heldout"] / max(1, version["row_count"]), version["config"]["heldout_share"]
+        if version["rejected"]:
+            st.metric("rejected, for kto", version["rejected"], border=True)
+    usable, wanted = version["train"] + version["heldout"], version["config"]["heldout_share"]
+    share = version["heldout"] / max(1, usable)
     if abs(share - wanted) > wanted / 2:
         st.warning(f"{share:.0%} are held out where {wanted:.0%} was asked: the groups are too few or too uneven.")
     st.caption(f"Content hash: `{version['sha256'][:16]}…`")
-    found = datasets.rows_of(app, version["dataset_id"])
+    found = datasets.rows_of(app, version["dataset_id"], rejected=True)
     event: Any = st.dataframe(
         [
             {

@@ -20,6 +20,11 @@ MEASURES = {
     "sequence_level_kd": ("loss on the teacher's text", "nats a token", "{:.3f}", False),
     "top1": ("same next word", "share of words", "{:.0%}", True),
     "top5": ("the teacher's word among the first five", "share of words", "{:.0%}", True),
+    "accuracy": ("right labels", "share of texts", "{:.0%}", True),
+    "macro_f1": ("right labels, each label alike (macro F1)", "F1", "{:.3f}", True),
+    "majority": ("what the commonest label alone would get", "share of texts", "{:.0%}", True),
+    "label_loss": ("distance to the teacher's votes", "nats a text", "{:.3f}", False),
+    "reward_loss": ("loss on the pairs", "nats a pair", "{:.3f}", False),
     "preferred": ("the better answer is likelier", "share of pairs", "{:.0%}", True),
     "margin": ("margin gained for the better answer", "nats", "{:.2f}", True),
 }
@@ -32,6 +37,13 @@ GAUGES = {
     "memory_gb": ("Memory", "GB"),
     "margin": ("Margin of the better answer", "nats"),
     "preferred": ("The better answer is likelier", "share of the step's pairs"),
+    "gain/good": ("Accepted answers became likelier by", "nats"),
+    "gain/bad": ("Rejected answers became likelier by", "nats"),
+    "reward": ("Reward of the answers", "mean of the step"),
+    "reward_std": ("How far the answers' rewards lie apart", "standard deviation"),
+    "kl": ("Distance from where it began", "nats a token"),
+    "entropy": ("Doubt at each word", "nats"),
+    "answer_tokens": ("Length of its own answers", "tokens"),
     "loss/similarity": ("Distance of inner states", "weighed"),
 }
 # what of the shown answers can't be trusted → (title, what it means)

@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from kdcore.errors import ConfigError, KdError
-from kdcore.services import main_job, projects, sweeps
+from kdcore.services import main_job, projects, rounds, sweeps
 from kdcore.services.app import App
 from kdcore.services.app import open_app as open_workspace
 from kdcore.settings import workspace
@@ -70,7 +70,7 @@ class Page:
 def open_app(root: str) -> App:
     """The one open workspace of this server, shared by every session."""
     app = open_workspace(root)
-    app.background += [main_job.advance, sweeps.advance]
+    app.background += [main_job.advance, sweeps.advance, rounds.advance]
     return app.start_background()
 
 

@@ -6,12 +6,19 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.distillation import DistillConfig, SimilarityConfig, SliceConfig, StudentConfig
+from kdcore.configs.distillation import (
+    UNARY_LOSSES,
+    DistillConfig,
+    PolicyConfig,
+    SimilarityConfig,
+    SliceConfig,
+    StudentConfig,
+)
 from kdcore.configs.selection import All, ColumnIs, HasTag, HasVerdict, Selection
 from kdcore.distill.losses import LOSSES
 from kdcore.services import datasets, distillation, sweeps
 from kdcore.services.app import App
-from kdcore.ui import forms, frame, live, state
+from kdcore.ui import forms, frame, live, state, terms_panel
 from kdcore.ui.words import duration
 
 TRAINING = ["epochs", "batch_size", "learning_rate", "max_length", "seed"]
@@ -41,6 +48,7 @@ OWN_FIELDS = {
 def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
     """Data and loss for each slice, the student, the training; check, then start."""
     config = _config(app, project_id, versions)
+    terms_panel.undecided(app, project_id, [part.dataset_id for part in config.slices])
     with st.container(horizontal=True):
         if st.button("Check the recipe", icon=":material/rule:", key="distill.check"):
             st.session_state["distill.preflight"] = distillation.start_preflight(app, project_id, config).run_id
@@ -79,7 +87,11 @@ def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> Distil
     with training:
         st.markdown("**Training**")
         values = forms.draw(DistillConfig, "distill", TRAINING)
-        if all(part.get("targets") == "live" for part in slices):
+        policy: dict[str, Any] = {}
+        if LOSSES[slices[0]["loss"]].kind == "policy":
+            policy = _policy(app, project_id)
+            values |= forms.draw(DistillConfig, "distill", ["rollout_tokens"])
+        elif all(part.get("targets") == "live" for part in slices):
             values |= forms.draw(DistillConfig, "distill", ["on_policy"])
             if values["on_policy"]:
                 values |= forms.draw(DistillConfig, "distill", ["rollout_tokens", "replay"])
@@ -87,8 +99,19 @@ def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> Distil
             values |= forms.draw(DistillConfig, "distill", MORE)
     return forms.load(
         DistillConfig,
-        {"name": name, "slices": slices, "student": student, "similarity": similarity, **values},
+        {"name": name, "slices": slices, "student": student, "similarity": similarity, "policy": policy, **values},
     )
+
+
+def _policy(app: App, project_id: str) -> dict[str, Any]:
+    """What the student's own answers earn."""
+    known = distillation.reward_models(app, project_id)
+    values = forms.draw(PolicyConfig, "policy", ["reward", "answers", "kl"])
+    if values["reward"] == "reward_model":
+        if not known:
+            st.info("There is no reward model yet: train one with the loss reward model.", icon=":material/info:")
+        values["reward_run"] = st.selectbox("Reward model", list(known), format_func=known.__getitem__) or ""
+    return values
 
 
 def _begins(app: App, project_id: str) -> dict[str, Any]:
@@ -136,8 +159,14 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
     )
     st.caption(f"{LOSSES[loss].summary}.")
     values: dict[str, Any] = {"dataset_id": version, "loss": loss}
-    if LOSSES[loss].kind == "ranking":
-        st.caption("It needs rows with two answers: pairs of a feedback method, or answers that people mended.")
+    if LOSSES[loss].kind == "reward":
+        st.caption("It needs rows with two answers, and a model to begin from.")
+    elif LOSSES[loss].kind == "label":
+        st.caption("It needs a version of label_and_explain and an encoder, such as minilm-l6-v2, as the model.")
+    elif LOSSES[loss].kind == "ranking":
+        needs = "It needs rows with two answers: pairs of a feedback method, or answers that people mended."
+        unary = " Or a version that was frozen with its rejected answers." if loss in UNARY_LOSSES else ""
+        st.caption(needs + unary)
     if not alone:
         values["weight"] = st.number_input(f"Weight {number + 1}", 0.01, 100.0, 1.0, key=f"weight-{number}")
     with st.expander("More about this slice", icon=":material/tune:"):
@@ -235,12 +264,30 @@ def report(found: dict[str, Any]) -> None:
         if found.get("memory_gb"):
             st.metric("memory", f"{found['memory_gb']:.1f} of {found['free_gb']:.0f} GB", border=True)
             st.metric("time", duration(found["forecast_s"]), border=True)
+        if found.get("disk_gb"):
+            st.metric("disk", f"{found['disk_gb']:.1f} of {found['disk_free_gb']:.0f} GB", border=True)
+    if base := found.get("baseline"):
+        words = {"forward_kl": "forward KL", "reverse_kl": "reverse KL", "top1": "same next word"}
+        there = [f"{text} {base[name]:.3f}" for name, text in words.items() if name in base]
+        there = there or [f"loss on the text {base['sequence_level_kd']:.3f}"]
+        st.caption(f"Untrained student, held-out: {' · '.join(there)}. This is what there is to learn.")
+    if found.get("fits"):
+        with st.expander("How student and teacher fit", icon=":material/join_inner:"):
+            st.dataframe(
+                [
+                    {"": "✓" if fit["same"] else "≠", **{name: fit[name] for name in ("what", "student", "teacher")}}
+                    | {"what follows": "" if fit["same"] else fit["means"]}
+                    for fit in found["fits"]
+                ],
+                hide_index=True,
+            )
     if found.get("first_batch"):
         with st.expander("The first rows as the student sees them", icon=":material/visibility:"):
             for row in found["first_batch"]:
                 st.caption("Reads (not trained on)")
                 st.code(row["reads"], language=None, wrap_lines=True)
-                st.caption(f"Learns ({row['supervised']} tokens{', with top-k' if row['topk'] else ''})")
+                way = "Learns to avoid" if row.get("bad") else "Learns"
+                st.caption(f"{way} ({row['supervised']} tokens{', with top-k' if row['topk'] else ''})")
                 st.code(row["learns"], language=None, wrap_lines=True)
                 for text in row.get("worse") or []:
                     st.caption("Worse than that")

@@ -13,7 +13,7 @@ from kdcore.ui.words import safe_html
 
 def take_panel(app: App, run_id: str) -> None:
     """The student's card, and copies of it to download."""
-    if not distillation.has_student(app, run_id):
+    if distillation.model_folder(app, run_id) is None:
         st.info("The student is there once the training has ended, or was stopped and kept.", icon=":material/info:")
         return
     made = students.exports(app, run_id)
@@ -26,7 +26,10 @@ def take_panel(app: App, run_id: str) -> None:
 
 
 def _copies(app: App, run_id: str) -> None:
-    for form, words in students.FORMATS.items():
+    forms = (
+        students.FORMATS if distillation.has_student(app, run_id) else {"safetensors": "A folder for transformers"}
+    )
+    for form, words in forms.items():
         made = [run for run in students.exports(app, run_id) if run["config"]["form"] == form]
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{form}**: {words}")

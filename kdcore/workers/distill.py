@@ -7,17 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import BY_RANK, RANKING_LOSSES, DistillConfig
+from kdcore.configs.distillation import ALONE, BY_RANK, RANKING_LOSSES, UNARY_LOSSES, DistillConfig
 from kdcore.distill.alignment import Translator
 from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
+from kdcore.distill.fit import fits, within
 from kdcore.distill.loop import Job, train
-from kdcore.distill.preflight import Report, check_cost, check_rows, refuse, show_first_batch
+from kdcore.distill.preflight import Report, check_cost, check_disk, check_rows, headroom, refuse, show_first_batch
 from kdcore.distill.student import build_student, load_causal_lm, save_merged
 from kdcore.evaluate.answers import answer
-from kdcore.hardware import pick_precision
+from kdcore.hardware import keep_freed_memory, pick_precision
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.workers.main import on_accelerator, run_worker
@@ -31,15 +32,20 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
     splits = {split: read_rows(run.path / "input.parquet", split) for split in ("train", "heldout")}
     report = Report()
-    if config.student.init == "model" and not _teaches_by_ids(config, tokenizer):
+    teacher: Any = AutoTokenizer.from_pretrained(config.teacher_path) if config.teacher_path else None
+    outputs = AutoConfig.from_pretrained(path)
+    if config.student.init == "model" and teacher is not None:
+        report.fits = fits(tokenizer, teacher, outputs, AutoConfig.from_pretrained(config.teacher_path))
+    if config.student.init == "model" and (teacher is None or not same_tokenizer(tokenizer, teacher)):
         splits = _in_its_tokens(config, splits, tokenizer, report)
-        if config.needs_teacher:
+        if config.compares_with_teacher:
             report.blocks.append(
                 "the live teacher has another tokenizer than the student, so their words can't be compared; "
                 "choose a student of the teacher's family, or sequence_level_kd"
             )
     rows = _with_rivals(config, encode(splits["train"], tokenizer, config.max_length), report)
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
+    within([*rows, *heldout], int(outputs.get_text_config().vocab_size))
     check_rows(config, rows, heldout, report)
     if not report.blocks:
         show_first_batch(config, rows, tokenizer, report)
@@ -48,15 +54,23 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
 
 
 def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list[Row]:
-    """The rows without those of a ranking slice that have one answer only; a slice that keeps none blocks."""
-    ranks = [part.loss in RANKING_LOSSES for part in config.slices]
-    kept = [row for row in rows if row.rivals or not ranks[row.slice]]
+    """The rows without those of a ranking slice that have one answer only; a slice that keeps none blocks.
+
+    A loss that learns from single answers keeps them all where some of them are bad.
+    """
+    with_bad = {row.slice for row in rows if row.bad}
+    alone = [
+        part.loss not in RANKING_LOSSES or (part.loss in UNARY_LOSSES and number in with_bad)
+        for number, part in enumerate(config.slices)
+    ]
+    kept = [row for row in rows if row.rivals or alone[row.slice]]
     for number, part in enumerate(config.slices):
         before, after = (sum(row.slice == number for row in found) for found in (rows, kept))
         if before and not after:
             report.blocks.append(
                 f"no training row of slice {number + 1} ({part.loss}) has a second answer to put in order; "
                 "make pairs with a feedback method, or edit answers on the Review page"
+                + (", or freeze the version with its rejected answers" if part.loss in UNARY_LOSSES else "")
             )
         elif after < before:
             report.warnings.append(
@@ -86,13 +100,6 @@ def _in_its_tokens(
     if translator.share.tokens:
         report.warnings.append(f"{said}{translator.share.words()}; elsewhere it learns from the text")
     return found
-
-
-def _teaches_by_ids(config: DistillConfig, tokenizer: Any) -> bool:
-    """Whether the teacher's token ids mean the same to the student."""
-    if not config.teacher_path:
-        return False
-    return same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.teacher_path))
 
 
 def open_teacher(config: DistillConfig, dtype: torch.dtype) -> Any:
@@ -153,10 +160,23 @@ def pad_token(tokenizer: Any) -> int:
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0)
 
 
+def _whole(run: RunDir) -> Any:
+    """The module that trains this recipe where it is none of the loop's; it needs more libraries than this one."""
+    if run.config()["slices"][0]["loss"] not in ALONE:
+        return None
+    from kdcore.workers import whole
+
+    return whole
+
+
 def work(run: RunDir, reporter: Reporter) -> None:
     """Check, build, train, save. A stop keeps the student as it is then."""
+    if (other := _whole(run)) is not None:
+        other.work(run, reporter)
+        return
     config, tokenizer, rows, heldout, report = prepare(run, reporter)
     refuse(report)
+    keep_freed_memory()
     with on_accelerator(run, reporter):
         reporter.phase("building the student")
         precision = pick_precision(config.precision, torch.cuda.is_available())
@@ -186,12 +206,18 @@ def work(run: RunDir, reporter: Reporter) -> None:
 
 def preflight(run: RunDir, reporter: Reporter) -> None:
     """The same checks and one measured pass, without training."""
-    config, tokenizer, rows, _, report = prepare(run, reporter)
+    if (other := _whole(run)) is not None:
+        other.preflight(run, reporter)
+        return
+    config, tokenizer, rows, heldout, report = prepare(run, reporter)
     if not report.blocks:
         with on_accelerator(run, reporter):
             reporter.phase("measuring one step")
             student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
             check_cost(config, student, rows, pad_token(tokenizer), report, open_teacher(config, torch.float32))
+            check_disk(student, run.path, report)
+            reporter.phase("measuring how far the student is from the teacher")
+            headroom(config, student, heldout, pad_token(tokenizer), report)
     write_json(run.path / "preflight.json", report.to_dict())
 
 

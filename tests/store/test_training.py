@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
-from kdcore.configs.selection import IsOneOf
+from kdcore.configs.selection import EVERYTHING, IsOneOf
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError, JobError
+from kdcore.exporters import EXPORTERS
 from kdcore.jobs import launcher
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import datasets, distillation, exploration, generation, marks, projects, sweeps
+from kdcore.services import datasets, distillation, exploration, generation, marks, projects, review, sweeps
 from kdcore.services.app import App, rebuild
 from kdcore.services.training_input import Part, same_tokens, write_input
 from tests.conftest import PLAIN, SCRIPTED, import_questions
@@ -288,3 +289,34 @@ def test_a_budget_is_drawn_by_chance_or_by_a_pick(app: App, version: dict, tmp_p
         (2, pick, "forward kl + k-centre 3 (abc123)"),
         (0, "", "forward kl"),
     ]
+
+
+def test_rejected_answers_reach_only_the_loss_that_learns_to_avoid_them(app: App, version: dict, tmp_path: Path):
+    project = version["project_id"]
+    held = {row["sample_id"] for row in datasets.rows_of(app, version["dataset_id"], "heldout")}
+    train = [row["sample_id"] for row in datasets.rows_of(app, version["dataset_id"], "train")]
+    bad = {train[0], next(iter(held))}
+    for sample in bad:
+        review.decide(app, sample, "reject", "me")
+    assert datasets.rejected_count(app, project, EVERYTHING) == 2
+    with_bad = datasets.freeze(app, project, "D", heldout_share=0.3, rejected=EVERYTHING)["dataset_id"]
+    [listed] = [d for d in datasets.list_datasets(app, project) if d["dataset_id"] == with_bad]
+    assert (listed["rejected"], listed["train"] + listed["heldout"]) == (1, 18), "of held-out groups none comes along"
+    assert bad.isdisjoint(row["sample_id"] for row in datasets.rows_of(app, with_bad))
+    assert bad & {row["sample_id"] for row in datasets.rows_of(app, with_bad, rejected=True)} == {train[0]}
+
+    def written(**changes) -> dict[str, tuple[str, bool]]:
+        found = write_input(app, tmp_path / "input.parquet", [Part(with_bad, **changes)], "scripted").to_pylist()
+        return {row["sample_id"]: (row["split"], row["bad"]) for row in found}
+
+    assert train[0] not in written()
+    assert written(bad_too=True)[train[0]] == ("train", True)
+    assert sum(is_bad for _, is_bad in written(bad_too=True).values()) == 1
+    for name in EXPORTERS:
+        for file in datasets.export(app, with_bad, name, tmp_path / name):
+            assert train[0].encode() not in file.read_bytes(), name
+    app.close()
+    rebuild(app.folders.root)
+    opened = App(app.folders)
+    assert len(datasets.rows_of(opened, with_bad, rejected=True)) == 19
+    opened.close()

@@ -106,6 +106,28 @@ def test_a_ranking_step_equals_the_plain_functions_on_whole_logits(loss):
     assert torch.allclose(got, torch.cat([g.flatten() for g in wanted]), atol=1e-4)
 
 
+def test_a_good_and_a_bad_answer_alone_are_taught_apart():
+    student, rows = model(), pairs(2, rivals=0)
+    rows[1].bad = True
+    for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
+        row.reference = tuple(known)
+    learner = Learner(student, [SliceConfig(dataset_id="d", loss="kto", preference_beta=0.5)], 8)
+    batch = collate(rows, 0, learner.teaching)
+    value, _, each, figures = learner(batch)
+    assert value.item() == pytest.approx(0.5, abs=1e-5)  # 1 - σ(0) of both: nothing is gained yet
+    assert each.tolist() == pytest.approx([0.5, 0.5], abs=1e-5)
+    assert figures == pytest.approx({"gain/good": 0, "gain/bad": 0}, abs=1e-4)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=0.01)
+    for _ in range(30):
+        loss, *_ = learner(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    *_, figures = learner(batch)
+    assert figures["gain/good"] > 1 > -1 > figures["gain/bad"]
+    assert "preferred" not in figures
+
+
 def test_text_and_preference_rows_share_a_step_by_their_rows():
     student = model()
     parts = (

@@ -157,3 +157,28 @@ def test_a_student_of_other_tokens_learns_the_teachers_words_where_the_two_meet(
     found, _ = read_metrics(run.path / "metrics.jsonl")
     measured = [p["name"] for p in found if p["split"] == "heldout"]
     assert {"forward_kl", "sequence_level_kd"} <= set(measured)
+
+
+def test_accepted_and_rejected_answers_are_learnt_apart_and_survive_a_kill(app: App, tiny: Path):
+    ends = []
+    for name, stormy in (("calm", False), ("storm", True)):
+        run = start(app, tiny, f"unary-{name}", launch=False, slices=(SliceConfig(dataset_id="d", loss="kto"),))
+        rewrite(run, lambda place, row: row.update(bad=place % 3 == 1))
+        app.launch(run)
+        if stormy:
+            wait_for_step(run, 8)
+            kill(app, run)
+            app.launch(run)
+        assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
+        found, _ = read_metrics(run.path / "metrics.jsonl")
+        last = {row["name"]: row["value"] for row in found if row["split"] == "train"}
+        assert last["gain/good"] > last["gain/bad"]
+        ends.append(losses(run))
+    assert ends[0][STEPS] == pytest.approx(ends[1][STEPS], abs=1e-5)
+
+
+def test_single_answers_of_which_none_is_bad_are_nothing_to_tell_apart(app: App, tiny: Path):
+    run = start(app, tiny, "alike", slices=(SliceConfig(dataset_id="d", loss="kto"),))
+    status = app.wait(run.run_id, timeout_s=120)
+    assert status.state == "failed"
+    assert "freeze the version with its rejected answers" in status.message

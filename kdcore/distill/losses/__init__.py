@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-LossKind = Literal["text", "divergence", "ranking"]
+LossKind = Literal["text", "divergence", "ranking", "reward", "policy", "label"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class Loss:
     """A loss as the recipe names it.
 
     It learns a ``text``, compares next-token distributions (``divergence``), or puts the answers to one question
-    in order (``ranking``).
+    in order (``ranking``). Three kinds train something whole, beside no other slice: a model that scores answers
+    (``reward``), a student by what its own answers earn (``policy``), an encoder that names labels (``label``).
     """
 
     name: str
@@ -92,6 +93,30 @@ _ALL = (
         "Good answers up, bad ones down, each by itself, measured from where the student began",
         "Ethayarajh et al. 2024 (arXiv 2402.01306), §4",
         kind="ranking",
+    ),
+    Loss(
+        "reward_model",
+        "Not a student but its judge: learn which of two answers is better, for grpo and rloo",
+        "Ouyang et al. 2022 (arXiv 2203.02155), Eq. 1; survey Eq. 12",
+        kind="reward",
+    ),
+    Loss(
+        "grpo",
+        "Answer each question several times; what earns more than the others becomes likelier",
+        "Shao et al. 2024 (arXiv 2402.03300), Eq. 3; survey Eq. 13",
+        kind="policy",
+    ),
+    Loss(
+        "rloo",
+        "The same with the mean of the other answers as the baseline: steadier with few answers",
+        "Ahmadian et al. 2024 (arXiv 2402.14740), Eq. 7; survey Eq. 13",
+        kind="policy",
+    ),
+    Loss(
+        "label",
+        "An encoder learns the teacher's labels by the share of its votes: small and fast",
+        "Hinton et al. 2015 (arXiv 1503.02531), with votes as soft targets; survey §4.4.1",
+        kind="label",
     ),
 )
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in _ALL}

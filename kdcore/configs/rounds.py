@@ -1,0 +1,54 @@
+"""Rounds in which a student makes its own data and learns from it: ReST, Self-Rewarding, SPIN (survey §3.1.6)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from kdcore.configs.base import Config
+from kdcore.configs.distillation import LossName
+from kdcore.configs.teacher import EngineName, SamplingConfig
+
+# method of self-knowledge → the loss that learns from what it makes
+USUAL_LOSS: dict[str, LossName] = {
+    "rejection_sampling": "sequence_level_kd",
+    "majority_vote": "sequence_level_kd",
+    "principles": "sequence_level_kd",
+    "self_rewarding": "dpo",
+    "spin_pairs": "dpo",
+    "contrastive_pair": "dpo",
+}
+
+
+class RoundsConfig(Config):
+    """One loop: ask the student, keep what passes, train it further, ask again."""
+
+    project_id: str = ""
+    name: str = Field(default="Rounds", description="What the loop is called")
+    prompt_version_id: str = Field(
+        description="How the student is asked: a prompt version of a self-knowledge method"
+    )
+    start: str = Field(description="The student of round 1: a model, or the training run of an earlier student")
+    engine: EngineName = Field(default="vllm", description="Program that lets the student answer")
+    rounds: int = Field(default=3, ge=1, le=20, description="Rounds at most")
+    rows: int = Field(default=64, ge=4, le=100_000, description="Questions asked in each round")
+    sampling: SamplingConfig = SamplingConfig(top_logprobs=0)
+    checks: tuple[str, ...] = Field(default=(), description="Checks that an answer must pass to be learnt")
+    loss: LossName = Field(default="sequence_level_kd", description="How the student learns from what it made")
+    begin: Literal["last", "start"] = Field(
+        default="last", description="Each round trains the last student further, or the first one anew (ReST)"
+    )
+    epochs: float = Field(default=1.0, gt=0, le=100, description="Passes over each round's rows")
+    batch_size: int = Field(default=8, ge=1, le=512, description="Rows in one step")
+    learning_rate: float = Field(default=5e-5, gt=0, le=1, description="Size of a step")
+    adapter: Literal["full", "lora"] = Field(
+        default="full", description="Train every weight, or small added matrices"
+    )
+    heldout_share: float = Field(default=0.15, ge=0, lt=1, description="Share of the first round's groups held out")
+    least_rows: int = Field(default=4, ge=1, description="Fewer usable rows than this end the loop")
+    stop_on_collapse: bool = Field(default=True, description="End the loop when answers grow alike or short")
+    most_forgetting: float = Field(
+        default=0.5, gt=0, description="End the loop when general questions cost this many nats a token more"
+    )
+    seed: int = 0

@@ -1,0 +1,60 @@
+"""A distilled reward model (survey Eq. 12): TRL learns which of two answers is better, from pairs that are ranked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kdcore.configs.distillation import DistillConfig
+from kdcore.distill.hf_trainer import PenCallback, common_arguments, run
+from kdcore.distill.loop import planned_steps
+from kdcore.distill.policy import trl
+
+LENGTH_LIMIT = 2048
+HELDOUT = {"eval_loss": "reward_loss", "eval_accuracy": "preferred", "eval_margin": "margin"}
+FIGURES = {"accuracy": "preferred", "margin": "margin", "mean_reward": "reward"}
+
+
+def train_reward(
+    config: DistillConfig,
+    path: str,
+    pairs: list[dict[str, Any]],
+    heldout: list[dict[str, Any]],
+    tokenizer: Any,
+    folder: Path,
+    mixed_precision: str,
+    pen: Any,
+) -> Any:
+    """Train a model of one output from the causal LM at ``path``; returns it.
+
+    Pairs are {chosen, rejected}, both whole chats. -log σ(r_chosen - r_rejected), mean over pairs, which is log 2
+    where the two score alike.
+    """
+    from datasets import Dataset
+
+    lib = trl()
+    total = planned_steps(config, len(pairs))
+    settings = lib.RewardConfig(
+        **common_arguments(config, folder, total, mixed_precision),
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        max_length=min(config.max_length, LENGTH_LIMIT),
+        eval_strategy="no",  # the callback asks for it, at the recipe's steps
+    )
+
+    def measure(model: Any, step: int) -> None:
+        if heldout:
+            found = trainer.evaluate()
+            pen.metric(step, "heldout", {HELDOUT[name]: float(found[name]) for name in HELDOUT if name in found})
+
+    callback = PenCallback(pen, config, total, measure, FIGURES)
+    trainer = lib.RewardTrainer(
+        model=path,
+        args=settings,
+        train_dataset=Dataset.from_list(pairs),
+        eval_dataset=Dataset.from_list(heldout) if heldout else None,
+        processing_class=tokenizer,
+        callbacks=[callback],
+    )
+    run(trainer, callback, folder)
+    return trainer.model
