@@ -14,7 +14,7 @@ from kdcore.evaluate.metrics import rouge_l
 from kdcore.filters import FILTERS
 from kdcore.filters.citations import unsupported
 from kdcore.jobs.run_dir import RunDir
-from kdcore.models import DEFAULT_TEACHER, layer_count, resolve
+from kdcore.models import DEFAULT_TEACHER, layer_count
 from kdcore.services import governance, models, stored_topk
 from kdcore.services.app import App
 from kdcore.services.training_input import Part, refuse_leaks, write_input
@@ -54,12 +54,10 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
             f'"{teacher}" is reached by an endpoint, so it can\'t sit beside the student; '
             "compare with its stored top-k, or choose sequence_level_kd."
         )
-    if not thinned and models.is_student(config.student.model):  # trained further
-        paths["student_path"] = str(models.student_of(app, config.student.model))
-    elif not thinned:
-        paths["student_path"] = str(resolve(config.student.model, app.folders.models) or config.student.model)
+    if not thinned:
+        paths["student_path"] = str(models.folder_of(app, config.student.model) or config.student.model)
     else:
-        total = layer_count(resolve(teacher, app.folders.models))
+        total = layer_count(models.folder_of(app, teacher))
         if total is not None and config.student.keep_layers > total:
             raise ConfigError(f"the teacher has {total} layers; {config.student.keep_layers} can't be kept.")
     if config.slices[0].loss in POLICY_LOSSES and config.policy.reward == "reward_model":
@@ -77,7 +75,7 @@ def local_teacher(app: App, teacher: str, *, required: bool) -> str:
     here = runs.ran_here(app.store, teacher) or teacher in stored_topk.scorers(app)
     if not required and not here:
         return ""
-    return str(resolve(teacher, app.folders.models) or teacher)
+    return str(models.folder_of(app, teacher) or teacher)
 
 
 def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDir:

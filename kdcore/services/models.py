@@ -60,6 +60,14 @@ def student_of(app: App, run_id: str) -> Path:
     return student
 
 
+def folder_of(app: App, model: str) -> Path | None:
+    """The local folder of a model, a run's student among them; None for one that is on the Hub.
+
+    Raises ConfigError for a name that can't be a model's, and for a run without a student.
+    """
+    return student_of(app, model) if is_student(model) else resolve(model, app.folders.models)
+
+
 def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
     """``(local path or "", fingerprint)`` of a teacher; raises ConfigError for an unknown model.
 
@@ -67,10 +75,7 @@ def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:
     """
     if teacher.engine in ("openai_http", "scripted"):
         return "", fingerprint(f"{teacher.base_url}|{teacher.model}", None)
-    if is_student(teacher.model):
-        student = student_of(app, teacher.model)
-        return str(student), fingerprint(teacher.model, student)
-    path = resolve(teacher.model, app.folders.models)
+    path = folder_of(app, teacher.model)
     return str(path or ""), fingerprint(teacher.model, path)
 
 

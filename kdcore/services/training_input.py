@@ -15,9 +15,9 @@ from kdcore import ids
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
-from kdcore.models import resolve
 from kdcore.services import stored_topk
 from kdcore.services.app import App
+from kdcore.services.models import folder_of
 from kdcore.store import datasets, projects
 
 SCHEMA = pa.schema(
@@ -104,7 +104,7 @@ def same_tokens(app: App, teacher: str, others: set[str]) -> set[str]:
 def _tokens(app: App, teacher: str) -> str | None:
     """A hash of a local model's whole vocabulary; None for a model that is not here."""
     try:
-        folder = resolve(teacher, app.folders.models)
+        folder = folder_of(app, teacher)
         data = json.loads(((folder or Path()) / "tokenizer.json").read_bytes()) if folder else None
     except (ConfigError, OSError, ValueError):
         return None
