@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.hf_trainer import PenCallback, common_arguments, run
@@ -82,6 +83,42 @@ def scores(predicted: np.ndarray, shares: np.ndarray) -> dict[str, float]:
     }
 
 
+class _Reader:
+    """Texts as the encoder reads them, and what it says of some."""
+
+    def __init__(self, path: str, most: int) -> None:
+        from transformers import AutoTokenizer
+
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(path)
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.most = most
+
+    def batch(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """Tokens and vote shares of {text, shares} rows."""
+        texts = [row["text"] for row in rows]
+        read = self.tokenizer(texts, truncation=True, max_length=self.most, padding=True, return_tensors="pt")
+        return {**read, "labels": torch.tensor([row["shares"] for row in rows], dtype=torch.float32)}
+
+    def predict(self, model: Any, rows: list[Voted]) -> np.ndarray:
+        """Log-probs (N, L) of each label."""
+        was_training = model.training
+        model.eval()
+        found: list[np.ndarray] = []
+        with torch.inference_mode():
+            for at in range(0, len(rows), 32):
+                batch = self.batch([{"text": row.text, "shares": row.shares} for row in rows[at : at + 32]])
+                given = {name: value.to(model.device) for name, value in batch.items() if name != "labels"}
+                found.append(model(**given).logits.float().log_softmax(-1).cpu().numpy())
+        model.train(was_training)
+        return np.concatenate(found)
+
+
+def _soft_loss(outputs: Any, shares: Tensor, num_items_in_batch: Any = None) -> Tensor:
+    """Cross-entropy to vote shares (B, L), mean over texts."""
+    return -(shares * outputs.logits.float().log_softmax(-1)).sum(-1).mean()
+
+
 def train_classifier(
     config: DistillConfig,
     path: str,
@@ -97,59 +134,34 @@ def train_classifier(
     Cross-entropy to the vote shares, nats a text: their own entropy is its least value.
     """
     from datasets import Dataset
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments, set_seed
+    from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments, set_seed
 
     set_seed(config.seed)
-    tokenizer: Any = AutoTokenizer.from_pretrained(path)
     names = dict(enumerate(labels))
     model: Any = AutoModelForSequenceClassification.from_pretrained(
         path, num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()}
     )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model.config.pad_token_id = tokenizer.pad_token_id
+    reads = getattr(model.config, "max_position_embeddings", None) or config.max_length
+    reader = _Reader(path, min(config.max_length, reads))
+    model.config.pad_token_id = reader.tokenizer.pad_token_id
     total = planned_steps(config, len(train))
-    longest = min(config.max_length, getattr(model.config, "max_position_embeddings", config.max_length) or 512)
-
-    def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        texts = [row["text"] for row in rows]
-        batch = dict(tokenizer(texts, truncation=True, max_length=longest, padding=True, return_tensors="pt"))
-        return batch | {"labels": torch.tensor([row["shares"] for row in rows], dtype=torch.float32)}
-
-    class SoftTrainer(Trainer):
-        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
-            shares = inputs.pop("labels")
-            logits = model(**inputs).logits.float()
-            loss = -(shares * logits.log_softmax(-1)).sum(-1).mean()
-            return (loss, {"logits": logits}) if return_outputs else loss
-
-    def predict(net: Any) -> np.ndarray:
-        was_training = net.training
-        net.eval()
-        found: list[np.ndarray] = []
-        with torch.inference_mode():
-            for at in range(0, len(heldout), 32):
-                group = [{"text": row.text, "shares": row.shares} for row in heldout[at : at + 32]]
-                batch = {name: value.to(net.device) for name, value in collate(group).items() if name != "labels"}
-                found.append(net(**batch).logits.float().log_softmax(-1).cpu().numpy())
-        net.train(was_training)
-        return np.concatenate(found)
 
     def measure(net: Any, step: int) -> None:
         if heldout:
-            pen.metric(step, "heldout", scores(predict(net), np.array([row.shares for row in heldout])))
+            shares = np.array([row.shares for row in heldout])
+            pen.metric(step, "heldout", scores(reader.predict(net, heldout), shares))
 
     callback = PenCallback(pen, config, total, measure)
     arguments = common_arguments(config, folder, total, mixed_precision)
-    trainer = SoftTrainer(
+    arguments |= {"per_device_train_batch_size": config.batch_size, "remove_unused_columns": False}
+    trainer = Trainer(
         model=model,
-        args=TrainingArguments(
-            **arguments, per_device_train_batch_size=config.batch_size, remove_unused_columns=False
-        ),
-        train_dataset=Dataset.from_list([{"text": row.text, "shares": list(row.shares)} for row in train]),
-        data_collator=collate,
+        args=TrainingArguments(**arguments),
+        train_dataset=Dataset.from_list([{"text": row.text, "shares": list(row.shares)} for row in train]),  # pyright: ignore[reportArgumentType]
+        data_collator=reader.batch,
+        compute_loss_func=_soft_loss,
         callbacks=[callback],
     )
     run(trainer, callback, folder)
-    said = [labels[i] for i in predict(model).argmax(1)] if heldout else []
-    return model, tokenizer, said
+    said = [labels[i] for i in reader.predict(model, heldout).argmax(1)] if heldout else []
+    return model, reader.tokenizer, said

@@ -80,11 +80,11 @@ def local_teacher(app: App, teacher: str, *, required: bool) -> str:
 
 def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDir:
     """A run with everything it needs in its folder, not started yet."""
-    config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
     ids = [part.dataset_id for part in config.slices]
+    governance.refuse_terms(app, project_id, ids)
+    config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
     config = config.model_copy(update={"teacher": taught_by(app, config)})
     earlier = learnt_before(app, config.student.model)
-    governance.refuse_terms(app, project_id, ids)
     refuse_leaks([*(datasets.rows_of(app.store, dataset_id) for dataset_id in ids), earlier])
     run = app.create_run(kind, config)
     parts = [

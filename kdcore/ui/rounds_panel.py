@@ -8,6 +8,7 @@ import streamlit as st
 
 from kdcore.configs.rounds import USUAL_LOSS, RoundsConfig
 from kdcore.filters import USUAL
+from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import distillation, projects, rounds
 from kdcore.services.app import App
 from kdcore.services.models import default_engine
@@ -45,20 +46,20 @@ def _new(app: App, project_id: str) -> None:
     versions = [v for v in projects.prompt_versions(app, project_id) if v["method"] in USUAL_LOSS]
     if not versions:
         st.info("Rounds need a prompt version of a self-knowledge method.", icon=":material/info:")
-        frame.link("Elicit", "Save one", method="rejection_sampling")
+        frame.link("Elicit", "Save one")
         return
     names = {
         v["prompt_version_id"]: f"{v['name']} v{v['version']} · {v['method'].replace('_', ' ')}" for v in versions
     }
-    prompt: str = st.selectbox("How it is asked", list(names), format_func=names.__getitem__, key="rounds.prompt")
+    prompt = st.selectbox("How it is asked", list(names), format_func=names.__getitem__, key="rounds.prompt")
     method = next(v["method"] for v in versions if v["prompt_version_id"] == prompt)
     students = {
         run["run_id"]: distillation.title(run)
         for run in distillation.list_runs(app, project_id)
         if distillation.has_student(app, run["run_id"])
     }
-    known = {**students, "smollm2-135m-instruct": "the built-in model"}
-    begin: str = st.selectbox("Student of round 1", list(known), format_func=known.__getitem__, key="rounds.start")
+    known = {**students, DEFAULT_TEACHER: "the built-in model"}
+    begin = st.selectbox("Student of round 1", list(known), format_func=known.__getitem__, key="rounds.start")
     values = forms.draw(RoundsConfig, "rounds", ["name", "rounds", "rows", "epochs", "learning_rate", "begin"])
     checks = st.multiselect("Checks that an answer must pass", list(USUAL), default=list(USUAL), key="rounds.checks")
     loss = USUAL_LOSS[method]

@@ -143,3 +143,62 @@ def test_the_card_of_a_student_is_shown(run_page, populated):
     at = run_page(PAGE, project=populated, run=FAILED, see="take")
     assert any("accept: 1 rows" in e.proto.body or "Nobody has read" in e.proto.body for e in at.get("html"))
     assert "One file for llama.cpp" in texts(at)
+
+
+def test_a_policy_is_set_up_from_the_same_form(run_page, populated, monkeypatch):
+    started = []
+
+    def check(app, project_id, config):
+        started.append(config)
+        raise ConfigError("stop here")
+
+    monkeypatch.setattr("kdcore.services.distillation.start_preflight", check)
+    at = run_page(PAGE, project=populated)
+    at.selectbox(key="loss-0").select("grpo").run()
+    assert "start from a model or from an earlier student" in texts(at)
+    at.selectbox(key="student.init").select("a model").run()
+    at.number_input(key="policy.answers").set_value(3)
+    at.button(key="distill.check").click().run()
+    [config] = started
+    assert (config.slices[0].loss, config.policy.reward, config.policy.answers) == ("grpo", "frozen_answer", 3)
+    at.selectbox(key="policy.reward").select("reward_model").run()
+    assert "There is no reward model yet" in texts(at)
+
+
+def test_terms_wait_for_a_written_decision(run_page, populated, monkeypatch):
+    from kdcore.governance.teacher_terms import UNKNOWN
+    from kdcore.services import governance
+
+    monkeypatch.setattr(governance, "entry_of", lambda terms: UNKNOWN)
+    at = run_page(PAGE, project=populated)
+    assert "no entry in the registry" in texts(at)
+    at.button(key="distill.start").click().run()
+    assert "have someone who may decide it write down why" in texts(at)
+    [record] = [b for b in at.button if b.label == "Record the decision"]
+    record.click().run()
+    assert "needs a name and the reason" in texts(at)
+    at.text_input(key="terms-who-0").set_value("R. Counsel")
+    at.text_area(key="terms-why-0").set_value("Agreement 12 of 2026, all internal use")
+    [record] = [b for b in at.button if b.label == "Record the decision"]
+    record.click().run()
+    assert "no entry in the registry" not in texts(at)
+
+
+def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
+    from kdcore.configs.rounds import RoundsConfig
+    from kdcore.elicitation import METHODS
+    from kdcore.services import projects, rounds
+
+    assert "Rounds need a prompt version of a self-knowledge method" in texts(run_page(PAGE, project=populated))
+    app = open_app(tmp_path / "ws")
+    prompt = projects.save_prompt_version(app, populated, "Again", METHODS["rejection_sampling"].template)
+    config = RoundsConfig(project_id=populated, name="ReST", prompt_version_id=prompt, start="m")
+    figures = {"usable": 40, "distinct": 0.5, "spread": 0.7, "words": 30, "alarm": "spread fell"}
+    first = rounds.Round(1, "m", generate="generate-x", dataset="d", train="distill-x", figures=figures)
+    rounds._write(app, rounds.Loop("rounds-1", config, [first], "done", "ended in round 1"))
+    app.close()
+    at = run_page(PAGE, project=populated, rounds="rounds-1")
+    assert "ended in round 1" in texts(at)
+    assert "Spread fell." in texts(at)
+    assert any(list(frame.value.get("usable rows", [])) == ["40"] for frame in at.dataframe)
+    assert at.selectbox(key="rounds.prompt").options == ["Again v1 · rejection sampling"]

@@ -13,10 +13,21 @@ from kdcore.configs.selection import EVERYTHING, IsOneOf
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError, JobError
 from kdcore.exporters import EXPORTERS
+from kdcore.governance import teacher_terms
 from kdcore.jobs import launcher
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import datasets, distillation, exploration, generation, marks, projects, review, sweeps
+from kdcore.services import (
+    datasets,
+    distillation,
+    exploration,
+    generation,
+    governance,
+    marks,
+    projects,
+    review,
+    sweeps,
+)
 from kdcore.services.app import App, rebuild
 from kdcore.services.training_input import Part, same_tokens, write_input
 from tests.conftest import PLAIN, SCRIPTED, import_questions
@@ -320,3 +331,33 @@ def test_rejected_answers_reach_only_the_loss_that_learns_to_avoid_them(app: App
     opened = App(app.folders)
     assert len(datasets.rows_of(opened, with_bad, rejected=True)) == 19
     opened.close()
+
+
+def test_a_students_rows_are_bound_by_what_it_learnt_from(app: App, version: dict, tmp_path: Path, monkeypatch):
+    run = RunDir.create(app.folders.runs, "distill-first", recipe(version).model_dump(mode="json"))
+    write_input(app, run.path / "input.parquet", [Part(version["dataset_id"])], "scripted")
+    student = SCRIPTED.model_copy(update={"engine": "transformers", "model": run.run_id})
+    assert governance.refuse_zone(app, version["project_id"], student).entry.id == "scripted"
+    assert governance.undecided_terms(app, version["project_id"], [version["dataset_id"]]) == []
+    denied = teacher_terms.UNKNOWN.model_copy(update={"id": "strict", "train": "deny"})
+    monkeypatch.setattr(governance, "entry_of", lambda terms: denied)
+    assert governance.refuse_zone(app, version["project_id"], student).entry.id == "strict"
+    with pytest.raises(ConfigError, match="or have someone who may decide it write down why"):
+        distillation.make_run(app, "preflight", version["project_id"], recipe(version))
+    with pytest.raises(ConfigError, match="needs a name and the reason"):
+        governance.decide_terms(app, version["project_id"], "scripted", "strict", "me", "fine")
+    governance.decide_terms(app, version["project_id"], "scripted", "strict", "R. Counsel", "Agreement 12 of 2026")
+    assert governance.undecided_terms(app, version["project_id"], [version["dataset_id"]]) == []
+    app.close()
+    rebuild(app.folders.root)
+    opened = App(app.folders)
+    assert governance.undecided_terms(opened, version["project_id"], [version["dataset_id"]]) == []
+    opened.close()
+
+
+def test_the_strictest_terms_bind():
+    order = [teacher_terms.UNKNOWN.model_copy(update={"id": t, "train": t}) for t in teacher_terms.STRICTNESS]
+    assert teacher_terms.strictest(order).id == "deny"
+    assert teacher_terms.strictest(order[:2]).id == "allow_with_conditions"
+    assert teacher_terms.strictest([]) == teacher_terms.UNKNOWN
+    assert [teacher_terms.needs_decision(entry) for entry in order] == [False, False, True, True, True]
