@@ -133,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     distill.add_argument("--on-policy", type=float, default=0.0, help="share of steps on the student's own answers")
     distill.add_argument("--student", help="model; left out: a thinned copy of the teacher")
     distill.add_argument("--keep-layers", type=int, default=10)
-    distill.add_argument("--adapter", choices=("full", "lora"), default="full")
+    distill.add_argument("--adapter", choices=("full", "lora", "qlora"), default="full")
     distill.add_argument("--epochs", type=float, default=3.0)
     distill.add_argument("--seed", type=int, default=0)
     distill.add_argument("--name", default="", help="what the run is called")

@@ -115,8 +115,8 @@ class StudentConfig(Config):
         description="Built-in name, Hub id, a local folder, or the id of a training run to train its student further",
     )
     keep_layers: int = Field(default=10, ge=1, description="Layers kept from the teacher, evenly spread")
-    adapter: Literal["full", "lora"] = Field(
-        default="full", description="Train every weight, or small added matrices"
+    adapter: Literal["full", "lora", "qlora"] = Field(
+        default="full", description="Train every weight, small added matrices, or these on a base in 4 bits"
     )
     lora_rank: int = Field(default=16, ge=1, le=512, description="Rank of the added matrices")
     lora_alpha: int = Field(default=32, ge=1, description="Scale of the added matrices")
@@ -204,6 +204,10 @@ class DistillConfig(Config):
             raise ValueError(
                 f"{alone[0]} begins from a model that is whole, and a thinned teacher says nothing yet; "
                 "start from a model or from an earlier student"
+            )
+        if self.student.adapter == "qlora" and (alone or self.student.init == "teacher_layers"):
+            raise ValueError(
+                "a base in 4 bits (qlora) is a whole model, distilled token by token; choose lora instead"
             )
         if alone and (self.on_policy or self.similarity.loss != "none"):
             raise ValueError(f"{alone[0]} takes neither on_policy nor inner states; leave them out")

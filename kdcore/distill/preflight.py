@@ -102,10 +102,10 @@ def check_cost(
     """Memory by count, time by one real forward and backward pass on the first batch."""
     report.parameters = sum(p.numel() for p in student.parameters())
     report.trainable = sum(p.numel() for p in student.parameters() if p.requires_grad)
-    frozen = report.parameters - report.trainable
+    frozen = sum(p.numel() * p.element_size() for p in student.parameters() if not p.requires_grad)
     if teacher is not None:
-        frozen += sum(p.numel() for p in teacher.parameters())
-    report.memory_gb = (report.trainable * BYTES_FULL + frozen * BYTES_FROZEN) / 1e9
+        frozen += sum(p.numel() * p.element_size() for p in teacher.parameters())
+    report.memory_gb = (report.trainable * BYTES_FULL + frozen) / 1e9
     device = "cuda" if torch.cuda.is_available() else "cpu"
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
     report.free_gb = free / 1e9

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from kdcore.configs.distillation import StudentConfig
-from kdcore.errors import ConfigError
+from kdcore.errors import ConfigError, MissingDependency
 
 LORA_TARGETS = "all-linear"
 
@@ -30,6 +30,28 @@ def load_causal_lm(path: str, dtype: torch.dtype) -> Any:
         return AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
     except (OSError, ValueError) as exc:
         raise ConfigError(f"the model {path} can't be loaded: {exc}") from exc
+
+
+def load_in_four_bits(path: str) -> Any:
+    """A causal LM whose linear layers are frozen NF4 with double quantisation (QLoRA, arXiv 2305.14314, §3)."""
+    try:
+        import bitsandbytes  # noqa: F401  # pyright: ignore[reportMissingImports]
+    except ImportError as exc:
+        raise MissingDependency('a base in 4 bits needs bitsandbytes: pip install "bitsandbytes>=0.48".') from exc
+    from peft import prepare_model_for_kbit_training
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    has_gpu = torch.cuda.is_available()
+    bits = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16 if has_gpu else torch.float32,
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        path, quantization_config=bits, dtype=torch.float32, device_map={"": 0} if has_gpu else None
+    )
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
 def thin(model: Any, keep: int) -> Any:
@@ -53,12 +75,14 @@ def build_student(config: StudentConfig, student_path: str, teacher_path: str, d
     """The student before its first step. Raises ConfigError for a head that the chunked loss can't follow."""
     if config.init == "teacher_layers":
         model = thin(load_causal_lm(teacher_path, dtype), config.keep_layers)
+    elif config.adapter == "qlora":
+        model = load_in_four_bits(student_path)
     else:
         model = load_causal_lm(student_path, dtype)
     for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
         if getattr(model.config, name, None) not in (None, 1, 1.0):
             raise ConfigError(f"this student changes its logits ({name}); training it is not supported yet.")
-    if config.adapter == "lora":
+    if config.adapter != "full":
         from peft import LoraConfig, get_peft_model
 
         model = get_peft_model(
@@ -85,8 +109,22 @@ def save_merged(model: Any, tokenizer: Any, folder: Path) -> None:
     """
     scratch = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)
-    merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    if getattr(hf_model(model), "is_loaded_in_4bit", False):
+        merged = _merged_in_full(model, folder.with_name(".adapter.tmp"))
+    else:
+        merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
     merged.save_pretrained(scratch)
     tokenizer.save_pretrained(scratch)
     shutil.rmtree(folder, ignore_errors=True)
     scratch.rename(folder)
+
+
+def _merged_in_full(model: Any, scratch: Path) -> Any:
+    """The adapter of a 4-bit base merged into the base as it was before: nothing more is lost by rounding."""
+    from peft import PeftModel
+
+    model.save_pretrained(scratch)
+    base = load_causal_lm(model.peft_config["default"].base_model_name_or_path, torch.float32)
+    merged = PeftModel.from_pretrained(base, str(scratch)).merge_and_unload()  # pyright: ignore[reportCallIssue]
+    shutil.rmtree(scratch)
+    return merged

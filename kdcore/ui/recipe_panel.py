@@ -77,7 +77,7 @@ def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> Distil
         name = st.text_input("Name", value="Student", key="distill.name")
         student = _begins(app, project_id)
         student |= forms.draw(StudentConfig, "student", ["adapter"])
-        if student["adapter"] == "lora":
+        if student["adapter"] != "full":
             student |= forms.draw(StudentConfig, "student", ["lora_rank", "lora_alpha"])
         with st.expander("Inner states too", icon=":material/layers:"):
             similarity = forms.draw(SimilarityConfig, "similarity", ["loss"])

@@ -182,3 +182,29 @@ def test_single_answers_of_which_none_is_bad_are_nothing_to_tell_apart(app: App,
     status = app.wait(run.run_id, timeout_s=120)
     assert status.state == "failed"
     assert "freeze the version with its rejected answers" in status.message
+
+
+def test_small_matrices_on_a_base_in_four_bits_leave_a_whole_student(app: App, tiny: Path):
+    from transformers import AutoModelForCausalLM
+
+    run = start(app, tiny, "bits", launch=False)
+    config = run.config()
+    config["student"] |= {"init": "model", "model": str(tiny), "adapter": "qlora", "lora_rank": 4}
+    config |= {"student_path": str(tiny), "max_steps": 6}
+    (run.path / "config.json").write_text(json.dumps(config))
+    app.launch(run)
+    wait_for_step(run, 4)
+    kill(app, run)
+    app.launch(run)
+    status = app.wait(run.run_id, timeout_s=180)
+    assert status.state == "done", status.message
+    student = AutoModelForCausalLM.from_pretrained(run.path / "student")
+    before = AutoModelForCausalLM.from_pretrained(tiny)
+    changed = [
+        name
+        for (name, now), then in zip(student.named_parameters(), before.parameters(), strict=True)
+        if not np.allclose(now.detach().numpy(), then.detach().numpy())
+    ]
+    assert changed and all("proj" in name for name in changed), (
+        "whole weights, and only those that were adapted moved"
+    )
