@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ from kdcore.hardware import keep_freed_memory, pick_precision
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.workers.main import on_accelerator, run_worker
+
+MIXED = {"bfloat16": "bf16", "float16": "fp16"}  # precision → accelerate's word for it
 
 
 def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[Row], list[Row], Report]:
@@ -160,6 +163,19 @@ def pad_token(tokenizer: Any) -> int:
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0)
 
 
+@contextmanager
+def kept(student: Any, tokenizer: Any, run: RunDir, reporter: Reporter) -> Iterator[None]:
+    """Save the student once the block has trained it, or where it was stopped to be kept as it is then."""
+    try:
+        yield
+    except Stopped as stop:
+        if stop.state == "cancelled":  # stop and keep
+            save_merged(student, tokenizer, run.path / "student")
+        raise
+    reporter.phase("saving the student")
+    save_merged(student, tokenizer, run.path / "student")
+
+
 def _whole(run: RunDir) -> Any:
     """The module that trains this recipe where it is none of the loop's; it needs more libraries than this one."""
     if run.config()["slices"][0]["loss"] not in ALONE:
@@ -188,20 +204,14 @@ def work(run: RunDir, reporter: Reporter) -> None:
             heldout=heldout,
             pad_id=pad_token(tokenizer),
             folder=run.path / "checkpoints",
-            mixed_precision={"bfloat16": "bf16", "float16": "fp16"}.get(precision, "no"),
+            mixed_precision=MIXED.get(precision, "no"),
             teacher=open_teacher(config, getattr(torch, precision)),
             eos_id=tokenizer.eos_token_id,
             answers=shown_answers(config, tokenizer, heldout, reporter),
             general=general_rows(run, config, tokenizer),
         )
-        try:
+        with kept(student, tokenizer, run, reporter):
             train(job, reporter)
-        except Stopped as stop:
-            if stop.state == "cancelled":  # stop and keep
-                save_merged(student, tokenizer, run.path / "student")
-            raise
-        reporter.phase("saving the student")
-        save_merged(student, tokenizer, run.path / "student")
 
 
 def preflight(run: RunDir, reporter: Reporter) -> None:

@@ -22,13 +22,11 @@ from kdcore.distill.reward_model import train_reward
 from kdcore.distill.student import build_student, save_merged
 from kdcore.errors import DataError
 from kdcore.hardware import keep_freed_memory, pick_precision
-from kdcore.jobs.reporter import Reporter, Stopped
+from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.workers import distill
 from kdcore.workers.main import on_accelerator
 from kdcore.workers.rewards import reward_of
-
-MIXED = {"bfloat16": "bf16", "float16": "fp16"}
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
@@ -69,19 +67,13 @@ def _policy(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
             heldout=heldout,
             pad_id=distill.pad_token(tokenizer),
             folder=run.path / "checkpoints",
-            mixed_precision=MIXED.get(precision, "no"),
+            mixed_precision=distill.MIXED.get(precision, "no"),
             answers=distill.shown_answers(config, tokenizer, heldout, reporter),
             general=distill.general_rows(run, config, tokenizer),
         )
         questions = [{"sample_id": row["sample_id"], "prompt": json.loads(row["messages"])} for row in asked]
-        try:
+        with distill.kept(student, tokenizer, run, reporter):
             train_policy(job, questions, reward_of(config, train, device), tokenizer, reporter)
-        except Stopped as stop:
-            if stop.state == "cancelled":  # stop and keep
-                save_merged(student, tokenizer, run.path / "student")
-            raise
-        reporter.phase("saving the student")
-        save_merged(student, tokenizer, run.path / "student")
 
 
 def _reward(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
@@ -92,7 +84,7 @@ def _reward(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
     with on_accelerator(run, reporter):
         reporter.phase("building the reward model")
         tokenizer: Any = AutoTokenizer.from_pretrained(config.student_path)
-        mixed = MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
+        mixed = distill.MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
         folder = run.path / "checkpoints"
         model = train_reward(config, config.student_path, pairs, heldout, tokenizer, folder, mixed, reporter)
         reporter.phase("saving the reward model")
@@ -130,7 +122,7 @@ def _labels(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
     refuse(report)
     with on_accelerator(run, reporter):
         reporter.phase("building the encoder")
-        mixed = MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
+        mixed = distill.MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
         folder = run.path / "checkpoints"
         model, tokenizer, said = train_classifier(
             config, config.student_path, labels, train, heldout, folder, mixed, reporter
