@@ -105,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--model", help="a model on this machine; left out: the version's own teacher")
     score.add_argument("--engine", choices=("vllm", "transformers"))
     score.add_argument("--top", type=int, default=20, metavar="K", help="likeliest words kept at each position")
+    score.add_argument("--second", action="store_true", help="read what another teacher has read already, too")
 
     dataset = add("dataset", commands.dataset, "freeze or list dataset versions")
     dataset.add_argument("--project", required=True)
@@ -134,6 +135,11 @@ def build_parser() -> argparse.ArgumentParser:
     distill.add_argument("--student", help="model; left out: a thinned copy of the teacher")
     distill.add_argument("--keep-layers", type=int, default=10)
     distill.add_argument("--adapter", choices=("full", "lora", "qlora"), default="full")
+    distill.add_argument(
+        "--reward", choices=("frozen_answer", "teacher"), default="frozen_answer", help="of grpo and rloo"
+    )
+    distill.add_argument("--reward-run", default="", help="instead: the run of a reward model")
+    distill.add_argument("--answers", type=int, default=4, help="answers to each question, for grpo and rloo")
     distill.add_argument("--epochs", type=float, default=3.0)
     distill.add_argument("--seed", type=int, default=0)
     distill.add_argument("--name", default="", help="what the run is called")

@@ -126,7 +126,7 @@ def score(arguments: Arguments) -> dict[str, Any]:
         engine = arguments.engine or models.default_engine()[0]
         model = arguments.model or scoring.local_teacher_of(app, arguments.dataset)
         reader = scoring.reader(app, arguments.dataset, engine, model)
-        run = scoring.start(app, arguments.dataset, reader, arguments.top)
+        run = scoring.start(app, arguments.dataset, reader, arguments.top, second=arguments.second)
         return finish(app, run.run_id)
 
 
@@ -210,6 +210,11 @@ def distill(arguments: Arguments) -> dict[str, Any]:
                         }
                     ],
                     "on_policy": arguments.on_policy,
+                    "policy": {
+                        "reward": "reward_model" if arguments.reward_run else arguments.reward,
+                        "reward_run": arguments.reward_run,
+                        "answers": arguments.answers,
+                    },
                     "student": student | {"keep_layers": arguments.keep_layers, "adapter": arguments.adapter},
                     "epochs": arguments.epochs,
                     "seed": arguments.seed,

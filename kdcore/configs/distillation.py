@@ -71,6 +71,10 @@ class SliceConfig(Config):
         le=1,
         description="Share of each answer's words that learn: those of most doubt, by the stored top-k",
     )
+    teachers: Literal["one", "mean", "surest"] = Field(
+        default="one",
+        description="Where several teachers read an answer: the one that wrote it, their mean, or the surest",
+    )
     rows: int = Field(default=0, ge=0, description="At most this many training rows, drawn by the seed; 0 takes all")
     drawn: str = Field(default="", description="Pick whose first rows are taken instead; empty draws by the seed")
 

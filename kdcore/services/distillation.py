@@ -88,7 +88,11 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     refuse_leaks([*(datasets.rows_of(app.store, dataset_id) for dataset_id in ids), earlier])
     run = app.create_run(kind, config)
     parts = [
-        Part(part.dataset_id, part.selection, part.rows, config.seed, part.drawn, bad_too=part.loss in UNARY_LOSSES)
+        Part(
+            *(part.dataset_id, part.selection, part.rows, config.seed, part.drawn),
+            bad_too=part.loss in UNARY_LOSSES,
+            teachers=part.teachers,
+        )
         for part in config.slices
     ]
     write_input(app, run.path / "input.parquet", parts, config.teacher)

@@ -21,14 +21,15 @@ from kdcore.store import datasets, runs
 LEAST_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
 
 
-def missing(app: App, dataset_id: str, teacher: str) -> list[dict[str, Any]]:
+def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False) -> list[dict[str, Any]]:
     """Rows of a version without stored top-k that a student of ``teacher`` could learn, with the text to learn.
 
-    The top-k may be of another model with the same tokens, such as the smaller sibling that wrote the row.
+    The top-k may be of another model with the same tokens, such as the smaller sibling that wrote the row; as a
+    ``second`` teacher this model reads every row that it has not read itself.
     """
     rows = texts(app, datasets.rows_of(app.store, dataset_id))
     alike = same_tokens(app, teacher, {row["teacher"] for row in rows} | stored_topk.scorers(app))
-    stored = stored_topk.of_rows(app, rows, alike)
+    stored = stored_topk.of_rows(app, rows, {teacher} if second else alike)
     return [row for row in rows if row["sample_id"] not in stored]
 
 
@@ -57,8 +58,13 @@ def reader(app: App, dataset_id: str, engine: str, model: str) -> TeacherConfig:
     )
 
 
-def start(app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int = 20) -> RunDir:
-    """Score what a version lacks. Raises ConfigError for an endpoint, and where nothing is missing."""
+def start(
+    app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int = 20, *, second: bool = False
+) -> RunDir:
+    """Score what a version lacks, or as a ``second`` teacher what this one has not read.
+
+    Raises ConfigError for an endpoint, and where nothing is missing.
+    """
     if teacher.engine == "openai_http":
         raise ConfigError("an endpoint can't score answers that are there; choose a model on this machine.")
     version = datasets.get(app.store, dataset_id)
@@ -77,7 +83,7 @@ def start(app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int =
             "top_logprobs": top_logprobs,
         },
     )
-    rows = missing(app, dataset_id, teacher.model)
+    rows = missing(app, dataset_id, teacher.model, second=second)
     if not rows:
         raise ConfigError(
             f"every row of this version has token probabilities, of {teacher.model} or a model with the same tokens."

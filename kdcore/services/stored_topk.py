@@ -13,6 +13,7 @@ from kdcore import ids
 from kdcore.jobs import signals
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services.app import App
+from kdcore.services.several_teachers import Fusing, fuse
 from kdcore.store import runs
 
 COLUMNS = ["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs"]
@@ -23,11 +24,21 @@ def text_key(messages: str, completion: str) -> str:
     return ids.stable_hash(messages, completion)
 
 
-def of_rows(app: App, rows: list[dict[str, Any]], alike: set[str]) -> dict[str, dict[str, Any]]:
+def of_rows(
+    app: App, rows: list[dict[str, Any]], alike: set[str], teachers: Fusing = "one"
+) -> dict[str, dict[str, Any]]:
     """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
 
-    A row as its teacher wrote it has that teacher's own; any other the newest score of just its text.
+    A row as its teacher wrote it has that teacher's own; any other the newest score of just its text. Where
+    ``teachers`` is not "one", every teacher that read the text has its say (``several_teachers.fuse``).
     """
+    if teachers != "one":
+        each = [of_rows(app, rows, {name}) for name in sorted(alike)]
+        first = of_rows(app, rows, alike)
+        return {
+            sample: fuse([row, *(said[sample] for said in each if sample in said and said[sample] != row)], teachers)
+            for sample, row in first.items()
+        }
     own = [row for row in rows if not row["edited"] and row["teacher"] in alike]
     found: dict[str, dict[str, Any]] = {}
     for run_id in sorted({row["run_id"] for row in own if row["run_id"]}):

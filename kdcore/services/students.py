@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import (
     RANKING_LOSSES,
+    REWARD_LOSSES,
     UNARY_LOSSES,
     DistillConfig,
     ExportStudentConfig,
@@ -70,7 +71,9 @@ def _learnt(run: RunDir) -> list[dict[str, Any]]:
 def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What one slice really taught: its rows as they were written for the worker."""
     version = datasets.get(app.store, part.dataset_id) or {"name": part.dataset_id, "version": "?", "sha256": ""}
-    alone = part.loss not in RANKING_LOSSES or (part.loss in UNARY_LOSSES and any(row["bad"] for row in rows))
+    alone = part.loss not in RANKING_LOSSES | REWARD_LOSSES or (
+        part.loss in UNARY_LOSSES and any(row["bad"] for row in rows)
+    )
     train = [row for row in rows if row["split"] == "train" and (row["rivals"] or alone)]
     return {
         **{name: version[name] for name in ("name", "version", "sha256")},

@@ -18,6 +18,7 @@ from kdcore.errors import ConfigError
 from kdcore.services import stored_topk
 from kdcore.services.app import App
 from kdcore.services.models import folder_of
+from kdcore.services.several_teachers import Fusing
 from kdcore.store import datasets, projects
 
 SCHEMA = pa.schema(
@@ -44,7 +45,7 @@ class Part:
     """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all).
 
     They are the first of the pick ``drawn``, or drawn by ``seed`` where that is empty. With ``bad_too`` the answers
-    that people rejected come along, marked as bad.
+    that people rejected come along, marked as bad. ``teachers`` says whose top-k a row has that several of them read.
     """
 
     dataset_id: str
@@ -53,6 +54,7 @@ class Part:
     seed: int = 0
     drawn: str = ""
     bad_too: bool = False
+    teachers: Fusing = "one"
 
 
 def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split: str | None = None) -> pa.Table:
@@ -69,8 +71,8 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     written_by = {row["teacher"] for frozen in slices for row in frozen}
     alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
     rows: list[dict[str, Any]] = []
-    for number, frozen in enumerate(slices):
-        stored = stored_topk.of_rows(app, frozen, alike)
+    for number, (part, frozen) in enumerate(zip(parts, slices, strict=True)):
+        stored = stored_topk.of_rows(app, frozen, alike, part.teachers)
         for row in frozen:
             signal = stored.get(row["sample_id"], {})
             rows.append(

@@ -177,8 +177,8 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
         values |= forms.draw(SliceConfig, f"slice-{number}", ["rows", *OWN_FIELDS.get(loss, [])])
         if LOSSES[loss].kind == "divergence":
             values |= forms.draw(SliceConfig, f"slice-{number}", ["targets"])
-            further = "temperature" if values["targets"] == "live" else "focus"
-            values |= forms.draw(SliceConfig, f"slice-{number}", [further])
+            further = ["temperature"] if values["targets"] == "live" else ["focus", "teachers"]
+            values |= forms.draw(SliceConfig, f"slice-{number}", further)
     return values
 
 

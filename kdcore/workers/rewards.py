@@ -27,18 +27,21 @@ def reward_of(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str
 
 
 def by_frozen_answer(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str = "cpu") -> Reward:
-    """1 for the same final answer as one of those frozen for the question, else the best ROUGE-L F1 to them."""
-    frozen: dict[str, list[str]] = {}
+    """1 for the same final answer as one of those frozen for the question, else the best ROUGE-L F1 to them.
+
+    An answer with its reasoning is compared as it was learnt, too.
+    """
+    frozen: dict[str, set[str]] = {}
     for row in rows:
-        frozen.setdefault(row["messages"], []).append(row["answer"] or row["completion"])
-    known = {row["sample_id"]: frozen[row["messages"]] for row in rows}
+        frozen.setdefault(row["messages"], set()).update(text for text in (row["answer"], row["completion"]) if text)
+    known = {row["sample_id"]: sorted(frozen[row["messages"]]) for row in rows}
 
     def one(sample_id: str, text: str) -> float:
         right = known[sample_id]
         said = final_of(text)
         if said and any(said == final_of(answer) for answer in right):
             return 1.0
-        return max(rouge_l(text, answer) for answer in right)
+        return max((rouge_l(text, answer) for answer in right), default=0.0)
 
     return _each(one)
 

@@ -17,7 +17,7 @@ from kdcore.jobs import launcher, signals
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import datasets, distillation, generation, projects, review, scoring, stored_topk, token_view
 from kdcore.services.app import App
-from kdcore.services.training_input import Part, write_input
+from kdcore.services.training_input import Part, texts, write_input
 from kdcore.store import samples
 from kdcore.teacher import open_teacher
 from tests.conftest import PLAIN, SCRIPTED, import_questions
@@ -136,3 +136,20 @@ def test_transformers_reads_what_it_wrote(models: Path):
         assert np.allclose(reply.topk.logprobs[:same], old.logprobs[:same], atol=1e-3)
         assert np.allclose(reply.logprobs[:same], [row[0] for row in old.logprobs[:same]], atol=1e-3)  # greedy
     teacher.close()
+
+
+def test_a_second_teacher_reads_all_again_and_both_have_their_say(app: App, answered: str):
+    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    other = SCRIPTED.model_copy(update={"model": "scripted-other"})
+    for teacher in (SCRIPTED, other):
+        run = scoring.start(app, frozen, teacher, second=teacher is other)
+        assert app.wait(run.run_id).state == "done"
+    with pytest.raises(ConfigError, match="every row of this version"):
+        scoring.start(app, frozen, other, second=True)
+    rows = texts(app, datasets.rows_of(app, frozen))
+    both = {"scripted", "scripted-other"}
+    one = stored_topk.of_rows(app, rows, both)
+    mean = stored_topk.of_rows(app, rows, both, "mean")
+    assert len(one) == len(mean) == 40
+    for sample, row in mean.items():
+        assert np.exp(row["topk_logprobs"]) == pytest.approx(np.exp(one[sample]["topk_logprobs"]), abs=1e-3)
