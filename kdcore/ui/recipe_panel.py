@@ -18,7 +18,7 @@ from kdcore.configs.selection import All, ColumnIs, HasTag, HasVerdict, Selectio
 from kdcore.distill.losses import LOSSES
 from kdcore.services import datasets, distillation, sweeps
 from kdcore.services.app import App
-from kdcore.ui import forms, frame, live, state, terms_panel
+from kdcore.ui import forms, frame, live, presets, state, terms_panel
 from kdcore.ui.words import duration
 
 TRAINING = ["epochs", "batch_size", "learning_rate", "max_length", "seed"]
@@ -47,6 +47,7 @@ OWN_FIELDS = {
 
 def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
     """Data and loss for each slice, the student, the training; check, then start."""
+    presets.choose()
     config = _config(app, project_id, versions)
     terms_panel.undecided(app, project_id, [part.dataset_id for part in config.slices])
     with st.container(horizontal=True):

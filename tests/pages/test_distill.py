@@ -202,3 +202,24 @@ def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
     assert "Spread fell." in texts(at)
     assert any(list(frame.value.get("usable rows", [])) == ["40"] for frame in at.dataframe)
     assert at.selectbox(key="rounds.prompt").options == ["Again v1 · rejection sampling"]
+
+
+def test_a_preset_fills_in_the_form_and_can_be_changed(run_page, populated, monkeypatch):
+    from kdcore.ui.presets import PRESETS
+
+    started = []
+
+    def check(app, project_id, config):
+        started.append(config)
+        raise ConfigError("stop here")
+
+    monkeypatch.setattr("kdcore.services.distillation.start_preflight", check)
+    at = run_page(PAGE, project=populated)
+    at.selectbox(key="distill.preset").select(PRESETS["weak_to_strong"].title).run()
+    assert "not the teacher's mistakes" in texts(at)
+    at.number_input(key="distill.epochs").set_value(2.0).run()
+    at.button(key="distill.check").click().run()
+    [config] = started
+    part, student = config.slices[0], config.student
+    assert (part.loss, student.init, student.adapter) == ("sequence_level_kd", "model", "lora")
+    assert (config.epochs, config.learning_rate) == (2.0, 5e-5)
