@@ -283,7 +283,7 @@ def test_sensitive_text_stays_here_unless_an_agreement_is_recorded(app: App, tmp
     assert governance.refuse_zone(app, project, TeacherConfig(model="org/SmolLM2-x")).entry.id == "smollm"
     here = generation.start_run(app, project, version, scripted(), PLAIN)
     assert app.wait(here.run_id).state == "done"
-    assert all(r["terms"].startswith("unknown@") for r in rows_of(app, here.run_id))
+    assert all(r["terms"].startswith("scripted@") for r in rows_of(app, here.run_id))
 
 
 def test_a_stopped_target_goes_on_over_several_passes_to_exactly_its_rows(app: App, tmp_path: Path):
