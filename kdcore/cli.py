@@ -105,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--model", help="a model on this machine; left out: the version's own teacher")
     score.add_argument("--engine", choices=("vllm", "transformers"))
     score.add_argument("--top", type=int, default=20, metavar="K", help="likeliest words kept at each position")
+    score.add_argument("--tail", type=int, default=0, metavar="M", help="words drawn from the others (transformers)")
     score.add_argument("--second", action="store_true", help="read what another teacher has read already, too")
 
     dataset = add("dataset", commands.dataset, "freeze or list dataset versions")

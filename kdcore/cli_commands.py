@@ -126,7 +126,8 @@ def score(arguments: Arguments) -> dict[str, Any]:
         engine = arguments.engine or models.default_engine()[0]
         model = arguments.model or scoring.local_teacher_of(app, arguments.dataset)
         reader = scoring.reader(app, arguments.dataset, engine, model)
-        run = scoring.start(app, arguments.dataset, reader, arguments.top, second=arguments.second)
+        drawn = arguments.tail
+        run = scoring.start(app, arguments.dataset, reader, arguments.top, second=arguments.second, tail_words=drawn)
         return finish(app, run.run_id)
 
 

@@ -51,7 +51,8 @@ class TopK:
 class Reply:
     """One answer of a teacher. ``token_ids`` includes the end token where the engine tells it.
 
-    ``logprobs`` are those of ``token_ids``, in nats, where a given answer was scored.
+    ``logprobs`` are those of ``token_ids``, in nats, where a given answer was scored. ``tail`` has words that were
+    drawn from those outside the top-k, as often as the teacher would say them; a word may come twice.
     """
 
     call_id: str
@@ -65,6 +66,7 @@ class Reply:
     topk: TopK | None = None
     logprobs: list[float] = field(default_factory=list[float])
     error: str | None = None
+    tail: TopK | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ LossName = Literal[
     "label",
 ]
 TEXT_LOSS: LossName = "sequence_level_kd"
+TAIL_LOSS: LossName = "forward_kl"
 RANKING_LOSSES: frozenset[str] = frozenset({"dpo", "rrhf", "pro", "kto"})  # over several answers to one question
 BY_RANK: frozenset[str] = frozenset({"universal_logit"})  # compare the likeliest with the likeliest, by no name
 UNARY_LOSSES: frozenset[str] = frozenset({"kto"})  # learn from one answer that is called good or bad
@@ -38,6 +39,7 @@ REWARD_LOSSES: frozenset[str] = frozenset({"reward_model"})  # a model that scor
 POLICY_LOSSES: frozenset[str] = frozenset({"grpo", "rloo"})  # the student's own answers, by a reward
 LABEL_LOSSES: frozenset[str] = frozenset({"label"})  # an encoder that chooses among labels
 ALONE: frozenset[str] = REWARD_LOSSES | POLICY_LOSSES | LABEL_LOSSES  # trained whole, beside no other slice
+Tail = Literal["bucket", "drawn"]  # words outside the stored top-k: one category, or some that were drawn
 SimilarityName = Literal[
     "none", "hidden_mse", "hidden_l1", "hidden_cosine", "hidden_cross_entropy", "hidden_mmd", "attention_transfer"
 ]
@@ -75,6 +77,10 @@ class SliceConfig(Config):
         default="one",
         description="Where several teachers read an answer: the one that wrote it, their mean, or the surest",
     )
+    tail: Tail = Field(
+        default="bucket",
+        description="Words outside the stored top-k: all as one, or those a teacher drew as it read the answers",
+    )
     rows: int = Field(default=0, ge=0, description="At most this many training rows, drawn by the seed; 0 takes all")
     drawn: str = Field(default="", description="Pick whose first rows are taken instead; empty draws by the seed")
 
@@ -91,6 +97,19 @@ class SliceConfig(Config):
             raise ValueError(
                 f"the focus is {self.focus:g}, but the words of most doubt are known from the stored top-k; "
                 "compare with that, or set the focus to 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _drawn_words_teach_forwards(self) -> SliceConfig:
+        if self.tail == "drawn" and (self.loss != TAIL_LOSS or self.targets == "live" or self.focus != 1):
+            raise ValueError(
+                f"words drawn from the tail are fair to {TAIL_LOSS} only, with stored targets and focus 1; "
+                'choose these, or set the tail to "bucket"'
+            )
+        if self.tail == "drawn" and self.teachers != "one":
+            raise ValueError(
+                'words drawn from the tail are of one teacher; set teachers to "one", or tail to "bucket"'
             )
         return self
 

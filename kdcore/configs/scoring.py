@@ -17,6 +17,9 @@ class ScoreConfig(Config):
     teacher_path: str = ""
     teacher_fingerprint: str = ""
     top_logprobs: int = Field(default=20, ge=1, le=64, description="Likeliest words kept at each position")
+    tail_words: int = Field(
+        default=0, ge=0, le=64, description="Words drawn from the others at each position, so that none is left out"
+    )
 
     def signal(self, what: str) -> str:
         """The name under which a figure of this teacher is kept: ``likelihood`` or ``entropy``."""

@@ -65,7 +65,8 @@ class SamplingConfig(Config):
 class Call:
     """One question to an engine. ``schema`` is a JSON schema that the answer must follow, None for free text.
 
-    With an ``answer`` nothing is written: the engine says how likely each of its tokens was, and what else was.
+    With an ``answer`` nothing is written: the engine says how likely each of its tokens was, and what else was;
+    ``tail_words`` more are drawn at each position from the words outside the top-k.
     """
 
     call_id: str
@@ -73,3 +74,4 @@ class Call:
     sampling: SamplingConfig
     schema: dict[str, Any] | None = None
     answer: str | None = None
+    tail_words: int = 0

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from kdcore.distill.data import AS_TEXT
 from kdcore.distill.losses.sparse import PADDING
 
 NO_TOKEN = -1
@@ -89,7 +90,7 @@ class Translator:
         ``by_rank`` keeps words that the student has no token for, without a name. A row whose bytes do not add up to
         one text keeps the text alone.
         """
-        plain = {**row, "token_ids": None, "k": None, "topk_ids": None, "topk_logprobs": None}
+        plain = {**row, **AS_TEXT}
         if not row["token_ids"] or not row["k"]:
             return plain
         said = list(row["token_ids"])
@@ -139,7 +140,7 @@ class Translator:
             topk_ids[place, : len(mine)], logprobs[place, : len(mine)] = mine, theirs
         self.share.tokens += len(ids)
         flat = {"topk_ids": topk_ids.ravel().tolist(), "topk_logprobs": logprobs.ravel().tolist()}
-        return {"token_ids": ids, "k": k, **flat}
+        return {**AS_TEXT, "token_ids": ids, "k": k, **flat}
 
 
 def _merged(ids: np.ndarray, logprobs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

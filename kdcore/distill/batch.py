@@ -133,6 +133,7 @@ class _Plain:
         self.owners: list[Tensor] = []
         self.kinds: list[Tensor] = []
         self.topk: list[tuple[int, np.ndarray | None, np.ndarray | None]] = []
+        self.offsets: list[tuple[int, np.ndarray | None]] = []
 
     def add(self, place: int, row: Row, sequence: int, teaching: Teaching) -> None:
         kind, live = teaching.kinds[row.slice], teaching.live[row.slice]
@@ -146,6 +147,7 @@ class _Plain:
         self.owners.append(torch.full((count,), place, dtype=torch.long))
         ids_k, logprobs_k = (row.topk_ids, row.topk_logprobs) if has else (None, None)
         self.topk.append((count, _at(ids_k, places), _at(logprobs_k, places)))
+        self.offsets.append((count, _at(row.offsets, places) if has else None))
         kinds = torch.full((count,), kind if has or live else TEXT, dtype=torch.long)
         if (
             has and (stored := self.topk[-1][2]) is not None
@@ -163,7 +165,15 @@ class _Plain:
             _joined(self.kinds),
             torch.cat(ids) if k else None,
             torch.cat(logprobs) if k else None,
+            self._offsets(),
         )
+
+    def _offsets(self) -> Tensor | None:
+        if all(offsets is None for _, offsets in self.offsets):
+            return None
+        columns = (None if offsets is None else offsets[:, None] for _, offsets in self.offsets)
+        counts = (count for count, _ in self.offsets)
+        return torch.cat([_padded(column, n, 1, 0.0) for n, column in zip(counts, columns, strict=True)]).squeeze(1)
 
 
 class _Contests:

@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from kdcore.distill.losses.sparse import PADDING
+
 PROBE = "Dose: 5 mg/kg, §12(3) — naïve ✓\n  two spaces"  # what tells tokenizers of like vocabularies apart
+
+LEAST_TAIL = 1e-9  # mass of a tail that rounding has emptied
 
 
 @dataclass(slots=True)
@@ -29,6 +33,7 @@ class Row:
     truncated: bool
     topk_ids: np.ndarray | None  # (T completion, K)
     topk_logprobs: np.ndarray | None
+    offsets: np.ndarray | None = None  # (T completion,) of the loss, where words were drawn from the tail
     rivals: list[list[int]] = field(default_factory=list[list[int]])
     reference: tuple[float, ...] | None = None
     bad: bool = False
@@ -49,9 +54,12 @@ def read_rows(path: Path, split: str) -> list[dict[str, Any]]:
     return pq.read_table(path, filters=[("split", "=", split)]).to_pylist()
 
 
+AS_TEXT = dict.fromkeys(("token_ids", "k", "topk_ids", "topk_logprobs", "tail_ids", "tail_logprobs"))
+
+
 def without_token_ids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows as plain text: for a model whose tokenizer is not the teacher's."""
-    return [{**row, "token_ids": None, "k": None, "topk_ids": None, "topk_logprobs": None} for row in rows]
+    return [{**row, **AS_TEXT} for row in rows]
 
 
 def same_tokenizer(one: Any, other: Any) -> bool:
@@ -59,21 +67,28 @@ def same_tokenizer(one: Any, other: Any) -> bool:
     return one.get_vocab() == other.get_vocab() and one(PROBE)["input_ids"] == other(PROBE)["input_ids"]
 
 
-def encode(rows: list[dict[str, Any]], tokenizer: Any, max_length: int) -> list[Row]:
-    """Tokenise. A row keeps the teacher's own token ids where it has them, so that top-k lines up by id."""
-    return [_encode_one(row, tokenizer, max_length) for row in rows]
+def encode(
+    rows: list[dict[str, Any]], tokenizer: Any, max_length: int, drawn: frozenset[int] = frozenset()
+) -> list[Row]:
+    """Tokenise. A row keeps the teacher's own token ids where it has them, so that top-k lines up by id.
+
+    Rows of the slices in ``drawn`` take the words that were drawn from the tail beside their top-k.
+    """
+    return [_encode_one(row, tokenizer, max_length, drawn=row["slice"] in drawn) for row in rows]
 
 
-def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int) -> Row:
+def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int, *, drawn: bool) -> Row:
     prompt = tokenizer.apply_chat_template(
         json.loads(row["messages"]), add_generation_prompt=True, tokenize=True, return_dict=False
     )
-    topk_ids = topk_logprobs = None
+    topk_ids = topk_logprobs = offsets = None
     if row["token_ids"]:
         completion = list(row["token_ids"])
         if row["k"]:
             topk_ids = np.asarray(row["topk_ids"], dtype=np.int64).reshape(-1, row["k"])
             topk_logprobs = np.asarray(row["topk_logprobs"], dtype=np.float32).reshape(-1, row["k"])
+            if drawn and row.get("tail_ids"):
+                topk_ids, topk_logprobs, offsets = _with_drawn(row, topk_ids, topk_logprobs)
     else:
         completion = _words(row["completion"], tokenizer)
     ids = (prompt + completion)[:max_length]
@@ -86,9 +101,28 @@ def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int) -> Row:
         truncated=len(prompt) + len(completion) > max_length,
         topk_ids=None if topk_ids is None else topk_ids[:kept],
         topk_logprobs=None if topk_logprobs is None else topk_logprobs[:kept],
+        offsets=None if offsets is None else offsets[:kept],
         bad=bool(row.get("bad")),
         rivals=[(prompt + _words(text, tokenizer))[:max_length] for text in row.get("rivals") or []],
     )
+
+
+def _with_drawn(row: dict[str, Any], ids: np.ndarray, logprobs: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Ids and log-weights (T, K + m), each drawn word once with its draws' share of the tail, and the offsets (T,).
+
+    With them the divergence over the K + m columns is ``sparse.sampled_forward_kl``.
+    """
+    drawn = np.asarray(row["tail_ids"], dtype=np.int64).reshape(len(ids), -1)
+    order = np.argsort(drawn, axis=1, kind="stable")
+    drawn = np.take_along_axis(drawn, order, 1)
+    own = np.take_along_axis(np.asarray(row["tail_logprobs"], dtype=np.float32).reshape(drawn.shape), order, 1)
+    first = np.diff(drawn, axis=1, prepend=-1) != 0
+    counts = (drawn[:, :, None] == drawn[:, None, :]).sum(2)  # (T, m)
+    tail = np.clip(1 - np.exp(logprobs).sum(1, keepdims=True), LEAST_TAIL, 1)
+    shares = np.where(first, counts * tail / drawn.shape[1], 0.0)
+    weights = np.log(shares, where=first, out=np.full(shares.shape, PADDING))
+    offsets = (shares * (own - weights)).sum(1)
+    return np.hstack([ids, drawn]), np.hstack([logprobs, weights]).astype(np.float32), offsets
 
 
 def _words(text: str, tokenizer: Any) -> list[int]:

@@ -45,6 +45,7 @@ class Targets:
     kinds: Tensor  # (N,) place of its term, or TEXT
     topk_ids: Tensor | None = None  # (N, K)
     topk_logprobs: Tensor | None = None  # (N, K)
+    offsets: Tensor | None = None  # (N,) added to the losses; 0 but for words drawn from the tail
 
 
 @dataclass(slots=True)
@@ -148,6 +149,8 @@ def _loss_to_gradient(
     for place, (ids, raw, log_p) in stored.items():
         rows = rows_of[place]
         losses[rows], share, at, values = _stored(raw - log_z[rows].unsqueeze(1), log_p, terms[place])
+        if targets.offsets is not None:
+            losses[rows] += targets.offsets[part][rows]
         scale[rows] *= share
         corrections.append((rows[at[0]], ids[at], values * weights[rows[at[0]]]))
     logits.mul_(scale.unsqueeze(1))

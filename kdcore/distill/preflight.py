@@ -93,7 +93,25 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
             f"{without} of {len(rows)} rows have no stored top-k (edited by people, or made without it); "
             "they are trained on their text by cross-entropy, unless a teacher reads them on the Datasets page"
         )
+    _check_drawn(config, rows, report)
     return report
+
+
+def _check_drawn(config: DistillConfig, rows: list[Row], report: Report) -> None:
+    """Slices that learn words drawn from the tail need rows that have some."""
+    for number, part in enumerate(config.slices):
+        asked = [row for row in rows if row.slice == number and part.tail == "drawn" and row.topk_ids is not None]
+        bare = sum(row.offsets is None for row in asked)
+        if bare and bare == len(asked):
+            report.blocks.append(
+                f"no row of slice {number + 1} has words drawn from the tail; have a teacher draw some as it reads "
+                'the answers (Datasets page), or set the tail to "bucket"'
+            )
+        elif bare:
+            report.warnings.append(
+                f"{bare} of {len(asked)} rows of slice {number + 1} have no words drawn from the tail: "
+                "there all other words count as one"
+            )
 
 
 def check_cost(

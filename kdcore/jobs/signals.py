@@ -2,7 +2,8 @@
 
 The spill is a journal of its own, so a crash loses at most what the journal loses; the Parquet file
 is complete once it has its name. Columns: ``sample_id``, ``token_ids`` (T), ``k``, ``topk_ids`` (T·k),
-``topk_logprobs`` (T·k, float16 nats), ``tail_mass`` (T), ``entropy`` (T, nats, of the k + tail bucket).
+``topk_logprobs`` (T·k, float16 nats), ``tail_mass`` (T), ``entropy`` (T, nats, of the k + tail bucket), and
+``tail_ids``, ``tail_logprobs`` (T·m): m words drawn from the tail at each position, empty where none were asked for.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ SCHEMA = pa.schema(
         ("topk_logprobs", pa.list_(pa.float16())),
         ("tail_mass", pa.list_(pa.float32())),
         ("entropy", pa.list_(pa.float32())),
+        ("tail_ids", pa.list_(pa.int32())),
+        ("tail_logprobs", pa.list_(pa.float16())),
     ]
 )
 PACK_ROWS = 2000
@@ -76,7 +79,7 @@ class SignalWriter:
         self._seq = 0
         self._file = (self._folder / f"spill-{epoch:05d}.jsonl").open("ab")
 
-    def add(self, sample_id: str, token_ids: list[int], topk: TopK) -> None:
+    def add(self, sample_id: str, token_ids: list[int], topk: TopK, tail: TopK | None = None) -> None:
         """Spill one reply; flushed before its journal line is written, so the line never runs ahead."""
         width = min((len(row) for row in topk.ids), default=0)
         self._seq += 1
@@ -87,6 +90,9 @@ class SignalWriter:
             "topk_ids": _pack(np.asarray([row[:width] for row in topk.ids], dtype=np.int32)),
             "topk_logprobs": _pack(np.asarray([row[:width] for row in topk.logprobs], dtype=np.float32)),
         }
+        if tail is not None:
+            body["tail_ids"] = _pack(np.asarray(tail.ids, dtype=np.int32))
+            body["tail_logprobs"] = _pack(np.asarray(tail.logprobs, dtype=np.float32))
         self._file.write(encode_record(self._seq, self._epoch, body))
         self._file.flush()
 
@@ -136,6 +142,7 @@ def _pack(array: np.ndarray) -> str:
 def _unpack(body: dict[str, Any]) -> dict[str, Any]:
     width = body["k"]
     logprobs = np.frombuffer(base64.b64decode(body["topk_logprobs"]), dtype=np.float32).reshape(-1, max(1, width))
+    tail_logprobs = np.frombuffer(base64.b64decode(body.get("tail_logprobs", "")), dtype=np.float32)
     return {
         "sample_id": body["sample_id"],
         "token_ids": np.frombuffer(base64.b64decode(body["token_ids"]), dtype=np.int32),
@@ -144,4 +151,6 @@ def _unpack(body: dict[str, Any]) -> dict[str, Any]:
         "topk_logprobs": logprobs.astype(np.float16).ravel(),
         "tail_mass": tail_mass(logprobs).astype(np.float32),
         "entropy": entropy(logprobs).astype(np.float32),
+        "tail_ids": np.frombuffer(base64.b64decode(body.get("tail_ids", "")), dtype=np.int32),
+        "tail_logprobs": tail_logprobs.astype(np.float16),
     }

@@ -92,6 +92,7 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
             *(part.dataset_id, part.selection, part.rows, config.seed, part.drawn),
             bad_too=part.loss in UNARY_LOSSES,
             teachers=part.teachers,
+            tail=part.tail,
         )
         for part in config.slices
     ]

@@ -21,15 +21,19 @@ from kdcore.store import datasets, runs
 LEAST_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
 
 
-def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False) -> list[dict[str, Any]]:
+def missing(
+    app: App, dataset_id: str, teacher: str, *, second: bool = False, tail: bool = False
+) -> list[dict[str, Any]]:
     """Rows of a version without stored top-k that a student of ``teacher`` could learn, with the text to learn.
 
     The top-k may be of another model with the same tokens, such as the smaller sibling that wrote the row; as a
-    ``second`` teacher this model reads every row that it has not read itself.
+    ``second`` teacher this model reads every row that it has not read itself. With ``tail`` a row needs words drawn
+    from the tail as well.
     """
     rows = texts(app, datasets.rows_of(app.store, dataset_id))
     alike = same_tokens(app, teacher, {row["teacher"] for row in rows} | stored_topk.scorers(app))
-    stored = stored_topk.of_rows(app, rows, {teacher} if second else alike)
+    read_by = {teacher} if second else alike
+    stored = stored_topk.with_tail(app, rows, read_by) if tail else stored_topk.of_rows(app, rows, read_by)
     return [row for row in rows if row["sample_id"] not in stored]
 
 
@@ -59,12 +63,23 @@ def reader(app: App, dataset_id: str, engine: str, model: str) -> TeacherConfig:
 
 
 def start(
-    app: App, dataset_id: str, teacher: TeacherConfig, top_logprobs: int = 20, *, second: bool = False
+    app: App,
+    dataset_id: str,
+    teacher: TeacherConfig,
+    top_logprobs: int = 20,
+    *,
+    second: bool = False,
+    tail_words: int = 0,
 ) -> RunDir:
     """Score what a version lacks, or as a ``second`` teacher what this one has not read.
 
-    Raises ConfigError for an endpoint, and where nothing is missing.
+    Raises ConfigError for an endpoint, for an engine that can't draw ``tail_words``, and where nothing is missing.
     """
+    if tail_words and teacher.engine != "transformers":
+        raise ConfigError(
+            f"words of the tail can't be drawn by {teacher.engine}, which tells the likeliest only; "
+            "choose the engine transformers."
+        )
     if teacher.engine == "openai_http":
         raise ConfigError("an endpoint can't score answers that are there; choose a model on this machine.")
     version = datasets.get(app.store, dataset_id)
@@ -81,9 +96,10 @@ def start(
             "teacher_path": path,
             "teacher_fingerprint": fingerprint,
             "top_logprobs": top_logprobs,
+            "tail_words": tail_words,
         },
     )
-    rows = missing(app, dataset_id, teacher.model, second=second)
+    rows = missing(app, dataset_id, teacher.model, second=second, tail=tail_words > 0)
     if not rows:
         raise ConfigError(
             f"every row of this version has token probabilities, of {teacher.model} or a model with the same tokens."

@@ -54,4 +54,4 @@ def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         best = sorted(mass.items(), key=lambda item: (-item[1], item[0]))[:k]
         ids += [word for word, _ in best]
         logprobs += np.log([max(p, 1e-12) for _, p in best]).tolist()
-    return {"k": k, "topk_ids": ids, "topk_logprobs": logprobs}
+    return {"k": k, "topk_ids": ids, "topk_logprobs": logprobs, "tail_ids": None, "tail_logprobs": None}

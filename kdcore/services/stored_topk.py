@@ -16,7 +16,7 @@ from kdcore.services.app import App
 from kdcore.services.several_teachers import Fusing, fuse
 from kdcore.store import runs
 
-COLUMNS = ["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs"]
+COLUMNS = ["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs", "tail_ids", "tail_logprobs"]
 
 
 def text_key(messages: str, completion: str) -> str:
@@ -25,12 +25,13 @@ def text_key(messages: str, completion: str) -> str:
 
 
 def of_rows(
-    app: App, rows: list[dict[str, Any]], alike: set[str], teachers: Fusing = "one"
+    app: App, rows: list[dict[str, Any]], alike: set[str], teachers: Fusing = "one", *, drawn: bool = False
 ) -> dict[str, dict[str, Any]]:
     """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
 
     A row as its teacher wrote it has that teacher's own; any other the newest score of just its text. Where
-    ``teachers`` is not "one", every teacher that read the text has its say (``several_teachers.fuse``).
+    ``teachers`` is not "one", every teacher that read the text has its say (``several_teachers.fuse``). With
+    ``drawn`` a score that drew words of the tail comes before all others.
     """
     if teachers != "one":
         each = [of_rows(app, rows, {name}) for name in sorted(alike)]
@@ -40,15 +41,24 @@ def of_rows(
             for sample, row in first.items()
         }
     own = [row for row in rows if not row["edited"] and row["teacher"] in alike]
-    found: dict[str, dict[str, Any]] = {}
+    found = with_tail(app, rows, alike) if drawn else {}
     for run_id in sorted({row["run_id"] for row in own if row["run_id"]}):
         found = _read(app.folders.runs / run_id, [row["sample_id"] for row in own]) | found
-    wanted = {
-        row["sample_id"]: text_key(row["messages"], row["completion"])
-        for row in rows
-        if row["sample_id"] not in found
-    }
-    for run in _scored(app):
+    return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, _scored(app))
+
+
+def with_tail(app: App, rows: list[dict[str, Any]], alike: set[str]) -> dict[str, dict[str, Any]]:
+    """The rows for which one of the teachers in ``alike`` drew words of the tail, each with the newest such score."""
+    return _scores(app, rows, alike, [run for run in _scored(app) if run["config"].get("tail_words")])
+
+
+def _scores(
+    app: App, rows: list[dict[str, Any]], alike: set[str], scored: list[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The newest score of just the text of each row."""
+    found: dict[str, dict[str, Any]] = {}
+    wanted = {row["sample_id"]: text_key(row["messages"], row["completion"]) for row in rows}
+    for run in scored:
         if wanted and run["config"]["teacher"]["model"] in alike:
             folder = app.folders.runs / run["run_id"]
             texts = pq.read_table(folder / "input.parquet", columns=["sample_id", "text_key"])
@@ -106,7 +116,7 @@ def _read(run: Path, samples: list[str]) -> dict[str, dict[str, Any]]:
     wanted = pa.array(samples, type=pa.string())
     found: dict[str, dict[str, Any]] = {}
     for part in signals.parts(run):
-        table = pq.read_table(part, columns=COLUMNS)
+        table = pq.read_table(part, columns=[name for name in COLUMNS if name in pq.read_schema(part).names])
         keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
         for row in table.filter(keep).to_pylist():
             found.setdefault(row["sample_id"], row)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdcore import ids
+from kdcore.configs.distillation import Tail
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
@@ -32,6 +33,8 @@ SCHEMA = pa.schema(
         ("k", pa.int32()),
         ("topk_ids", pa.list_(pa.int32())),
         ("topk_logprobs", pa.list_(pa.float16())),
+        ("tail_ids", pa.list_(pa.int32())),
+        ("tail_logprobs", pa.list_(pa.float16())),
         ("rivals", pa.list_(pa.string())),
         ("bad", pa.bool_()),
         ("text", pa.string()),  # question and passage, as an encoder reads them
@@ -45,7 +48,8 @@ class Part:
     """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all).
 
     They are the first of the pick ``drawn``, or drawn by ``seed`` where that is empty. With ``bad_too`` the answers
-    that people rejected come along, marked as bad. ``teachers`` says whose top-k a row has that several of them read.
+    that people rejected come along, marked as bad. ``teachers`` says whose top-k a row has that several of them read,
+    ``tail`` whether words beyond the top-k are taken where some were drawn.
     """
 
     dataset_id: str
@@ -55,6 +59,7 @@ class Part:
     drawn: str = ""
     bad_too: bool = False
     teachers: Fusing = "one"
+    tail: Tail = "bucket"
 
 
 def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split: str | None = None) -> pa.Table:
@@ -72,7 +77,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
     rows: list[dict[str, Any]] = []
     for number, (part, frozen) in enumerate(zip(parts, slices, strict=True)):
-        stored = stored_topk.of_rows(app, frozen, alike, part.teachers)
+        stored = stored_topk.of_rows(app, frozen, alike, part.teachers, drawn=part.tail == "drawn")
         for row in frozen:
             signal = stored.get(row["sample_id"], {})
             rows.append(
@@ -82,10 +87,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                     "split": "train" if row["split"] == "rejected" else row["split"],
                     "messages": row["messages"],
                     "completion": row["completion"],
-                    "token_ids": signal.get("token_ids"),
-                    "k": signal.get("k"),
-                    "topk_ids": signal.get("topk_ids"),
-                    "topk_logprobs": signal.get("topk_logprobs"),
+                    **{name: signal.get(name) for name in stored_topk.COLUMNS[1:]},
                     "rivals": [] if row["split"] == "rejected" else row["rivals"],
                     "bad": row["split"] == "rejected",
                     "text": "\n\n".join(part for part in (row["question"], row["source"]) if part),

@@ -9,6 +9,7 @@ from typing import Any
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
 from kdcore.hardware import pick_precision
+from kdcore.ids import stable_hash
 from kdcore.teacher.base import StopCheck
 from kdcore.types import Reply, TopK
 
@@ -87,6 +88,7 @@ class TransformersTeacher:
         for row, (call, given) in enumerate(zip(batch, answers, strict=True)):
             own = logits[row, -len(given) - 1 : -1].float().log_softmax(-1)
             top = own.topk(call.sampling.top_logprobs, dim=-1)
+            tail = self._tail(own, top.indices, call) if call.tail_words else None
             yield Reply(
                 call_id=call.call_id,
                 n=0,
@@ -96,8 +98,18 @@ class TransformersTeacher:
                 completion_tokens=len(given),
                 token_ids=given,
                 topk=TopK(ids=top.indices.tolist(), logprobs=top.values.tolist()),
+                tail=tail,
                 logprobs=own.gather(1, torch.tensor(given, device=own.device)[:, None])[:, 0].tolist(),
             )
+
+    def _tail(self, logprobs: Any, likeliest: Any, call: Call) -> TopK:
+        """Words drawn with replacement from those outside the top-k, by their probability; the call's id seeds it."""
+        torch = self._torch
+        random = torch.Generator(logprobs.device).manual_seed(int(stable_hash(call.call_id), 16) % 2**63)
+        rest = logprobs.exp().scatter(-1, likeliest, 0.0)  # (T, V)
+        rest = rest.clamp_min(torch.finfo(rest.dtype).tiny)  # a row without any mass can't be drawn from
+        drawn = torch.multinomial(rest, call.tail_words, replacement=True, generator=random)
+        return TopK(ids=drawn.tolist(), logprobs=logprobs.gather(-1, drawn).tolist())
 
     def _batch(self, batch: list[Call], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
         from transformers import StoppingCriteria, StoppingCriteriaList

@@ -24,8 +24,15 @@ def show(app: App, version: dict[str, Any]) -> None:
     model = st.text_input(
         "Teacher that reads", scoring.local_teacher_of(app, dataset_id), key=f"score-model-{dataset_id}"
     )
+    tail = st.number_input(
+        "Words drawn from the tail",
+        *(0, 64),
+        key=f"score-tail-{dataset_id}",
+        help="At each position this many of the less likely words are kept too, drawn by their probability, so that "
+        'forward_kl with tail "drawn" leaves none out on average. Read by transformers, which is slower than vLLM.',
+    )
     with st.spinner("Looking for stored probabilities…"):
-        lacking = scoring.missing(app, dataset_id, model)
+        lacking = scoring.missing(app, dataset_id, model, tail=tail > 0)
     with st.container(horizontal=True):
         st.metric("rows with probabilities", version["row_count"] - len(lacking), border=True)
         st.metric("rows without", len(lacking), border=True)
@@ -49,7 +56,9 @@ def show(app: App, version: dict[str, Any]) -> None:
         disabled=bool(made) and live.is_active(made[0]["status"]),
         key="datasets.score",
     ):
-        scoring.start(app, dataset_id, scoring.reader(app, dataset_id, models.default_engine()[0], model))
+        engine = "transformers" if tail else models.default_engine()[0]
+        reader = scoring.reader(app, dataset_id, engine, model)
+        scoring.start(app, dataset_id, reader, tail_words=tail)
         st.rerun()
     with st.expander("Answers without", icon=":material/list:"):
         st.dataframe(

@@ -46,7 +46,8 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
                 "the live teacher has another tokenizer than the student, so their words can't be compared; "
                 "choose a student of the teacher's family, or sequence_level_kd"
             )
-    rows = _with_rivals(config, encode(splits["train"], tokenizer, config.max_length), report)
+    drawn = frozenset(number for number, part in enumerate(config.slices) if part.tail == "drawn")
+    rows = _with_rivals(config, encode(splits["train"], tokenizer, config.max_length, drawn), report)
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
     within([*rows, *heldout], int(outputs.get_text_config().vocab_size))
     check_rows(config, rows, heldout, report)

@@ -1,5 +1,7 @@
 """Have a teacher look at given answers: its top-k at every token, and how likely it finds the whole.
 
+Where it is asked for, some of its less likely words are drawn at every token too (see ``losses.sparse``).
+
 The answer is never asked for again: one pass over its tokens. Rows that an earlier attempt scored are passed over.
 """
 
@@ -47,11 +49,11 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
     try:
         with teacher_on_accelerator(run, reporter, config.teacher, config.teacher_path, sampling) as teacher:
             reporter.phase("reading the answers")
-            for count, reply in enumerate(teacher.generate(_calls(rows, sampling), reporter.check_stop), 1):
+            for count, reply in enumerate(teacher.generate(_calls(rows, config, sampling), reporter.check_stop), 1):
                 if reply.error or reply.topk is None:
                     failed.append(reply.error or "the engine gave no probabilities")
                     continue
-                spill.add(reply.call_id, reply.token_ids, reply.topk)
+                spill.add(reply.call_id, reply.token_ids, reply.topk, reply.tail)
                 for body in verdicts(reply, config):
                     reporter.append(body)
                 reporter.progress(done + count, total, "answers")
@@ -60,9 +62,10 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
     return failed
 
 
-def _calls(rows: list[dict[str, Any]], sampling: SamplingConfig) -> Iterator[Call]:
+def _calls(rows: list[dict[str, Any]], config: ScoreConfig, sampling: SamplingConfig) -> Iterator[Call]:
     for row in rows:
-        yield Call(row["sample_id"], json.loads(row["messages"]), sampling, answer=row["completion"])
+        messages, answer = json.loads(row["messages"]), row["completion"]
+        yield Call(row["sample_id"], messages, sampling, answer=answer, tail_words=config.tail_words)
 
 
 def verdicts(reply: Reply, config: ScoreConfig) -> Iterator[dict[str, Any]]:

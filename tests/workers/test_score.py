@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
 from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
@@ -22,6 +23,9 @@ from kdcore.store import samples
 from kdcore.teacher import open_teacher
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 from tests.workers.test_generate import journal_lines, wait_for
+from tests.workers.tiny import losses, tiny
+
+__all__ = ["tiny"]
 
 LIKELIHOOD = "SELECT sample_id, score FROM current_verdicts WHERE filter = 'likelihood: scripted'"
 
@@ -153,3 +157,29 @@ def test_a_second_teacher_reads_all_again_and_both_have_their_say(app: App, answ
     assert len(one) == len(mean) == 40
     for sample, row in mean.items():
         assert np.exp(row["topk_logprobs"]) == pytest.approx(np.exp(one[sample]["topk_logprobs"]), abs=1e-3)
+
+
+@pytest.mark.models
+def test_words_drawn_from_the_tail_reach_the_training(app: App, answered: str, tiny: Path):
+    frozen = datasets.freeze(app, answered, "D", heldout_share=0.2)["dataset_id"]
+    with pytest.raises(ConfigError, match="can't be drawn by scripted"):
+        scoring.start(app, frozen, SCRIPTED, tail_words=3)
+    reader = TeacherConfig(engine="transformers", model=str(tiny), precision="float32")
+    plain = scoring.start(app, frozen, reader)
+    assert app.wait(plain.run_id, timeout_s=120).state == "done"
+    assert scoring.missing(app, frozen, str(tiny)) == []
+    drawn = scoring.start(app, frozen, reader, tail_words=3)  # reads all again
+    assert app.wait(drawn.run_id, timeout_s=120).state == "done"
+    assert scoring.missing(app, frozen, str(tiny), tail=True) == []
+    recipe = {"student": StudentConfig(keep_layers=2), "max_steps": 3, "general_rows": 0, "shown_answers": 0}
+    firsts: list[float] = []
+    for tail in ("bucket", "drawn"):
+        config = DistillConfig(slices=(SliceConfig(dataset_id=frozen, tail=tail),), **recipe)
+        run = distillation.start_run(app, answered, config)
+        assert app.wait(run.run_id, timeout_s=120).state == "done", run.status().message
+        firsts.append(losses(run)[1])
+    assert firsts[1] > firsts[0] > 0  # of the same rows: the tail's own words are told apart
+    for row in pq.read_table(run.path / "input.parquet").to_pylist():
+        top = np.reshape(row["topk_ids"], (-1, 20))
+        for words, likeliest in zip(np.reshape(row["tail_ids"], (-1, 3)), top, strict=True):
+            assert not set(words) & set(likeliest)

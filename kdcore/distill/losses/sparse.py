@@ -61,6 +61,37 @@ def forward_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, 
     return divergence(student_logits, topk_ids, topk_logprobs, mask, point("forward_kl"))
 
 
+def sampled_forward_kl(
+    student_logits: Tensor,
+    topk_ids: Tensor,
+    topk_logprobs: Tensor,
+    tail_ids: Tensor,
+    tail_logprobs: Tensor,
+    mask: Tensor,
+) -> Tensor:
+    """KL(teacher ‖ student) from the top-k and m words drawn from the tail: no word is left out on average.
+
+    Σ_k p·log(p/q) + (tail mass / m)·Σ_drawn log(p/q): value and gradient are those of the dense ``forward_kl`` in
+    expectation over the draws, and 0 where the two agree, whereas the tail bucket learns nothing about the tail's
+    own words. A single draw may come out below 0. ``tail_ids`` and ``tail_logprobs`` (B, T, m) are drawn with
+    replacement by the teacher's probabilities; their log-probs are the teacher's, of the whole vocabulary. See
+    ``divergence`` for the other shapes. Anshumann et al. 2025 (Sparse Logit Sampling, arXiv 2503.16870).
+    """
+    if tail_ids.shape != tail_logprobs.shape or tail_ids.shape[:2] != topk_ids.shape[:2]:
+        raise ShapeError(
+            f"drawn ids {tuple(tail_ids.shape)} and log-probs {tuple(tail_logprobs.shape)} do not fit top-k ids "
+            f"{tuple(topk_ids.shape)}."
+        )
+    wide = torch.promote_types(student_logits.dtype, torch.float32)
+    log_q = student_logits.to(wide).log_softmax(-1)
+    log_p, log_t = topk_logprobs.detach().to(wide), tail_logprobs.detach().to(wide)
+    p = torch.where(log_p > PADDING / 2, log_p.exp(), 0.0)
+    mass = (1 - p.sum(-1)).clamp(min=0.0)
+    kept = (p * (log_p - log_q.gather(-1, topk_ids))).sum(-1)
+    drawn = mass * (log_t - log_q.gather(-1, tail_ids)).mean(-1)
+    return masked_mean(kept + drawn, mask)
+
+
 def reverse_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor) -> Tensor:
     """KL(student ‖ teacher). See ``divergence`` for shapes."""
     return divergence(student_logits, topk_ids, topk_logprobs, mask, point("reverse_kl"))
