@@ -204,6 +204,11 @@ class DistillConfig(Config):
     general_rows: int = Field(
         default=24, ge=0, le=24, description="General questions whose loss tells what is forgotten; 0 asks none"
     )
+    anchor: str = Field(
+        default="",
+        description="Model or training run to which the distance is measured on the general questions; empty is none",
+    )
+    anchor_path: str = ""
     shown_answers: int = Field(
         default=4, ge=0, le=512, description="Held-out questions that the student answers at each evaluation"
     )

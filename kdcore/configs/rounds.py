@@ -51,4 +51,10 @@ class RoundsConfig(Config):
     most_forgetting: float = Field(
         default=0.5, gt=0, description="End the loop when general questions cost this many nats a token more"
     )
+    most_drift: float = Field(
+        default=0.0,
+        ge=0,
+        description="End the loop when the student is this many nats a token from where round 1 began; 0 never does",
+    )
+    general_rows: int = Field(default=24, ge=0, le=24, description="General questions that both are measured on")
     seed: int = 0

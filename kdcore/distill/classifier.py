@@ -83,7 +83,7 @@ def scores(predicted: np.ndarray, shares: np.ndarray) -> dict[str, float]:
     }
 
 
-class _Reader:
+class Reader:
     """Texts as the encoder reads them, and what it says of some."""
 
     def __init__(self, path: str, most: int) -> None:
@@ -119,6 +119,20 @@ def _soft_loss(outputs: Any, shares: Tensor, num_items_in_batch: Any = None) -> 
     return -(shares * outputs.logits.float().log_softmax(-1)).sum(-1).mean()
 
 
+def build_classifier(config: DistillConfig, path: str, labels: list[str]) -> tuple[Any, Reader]:
+    """An encoder with one output for each label, and what reads its texts."""
+    from transformers import AutoModelForSequenceClassification
+
+    names = dict(enumerate(labels))
+    model: Any = AutoModelForSequenceClassification.from_pretrained(
+        path, num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()}
+    )
+    reads = getattr(model.config, "max_position_embeddings", None) or config.max_length
+    reader = Reader(path, min(config.max_length, reads))
+    model.config.pad_token_id = reader.tokenizer.pad_token_id
+    return model, reader
+
+
 def train_classifier(
     config: DistillConfig,
     path: str,
@@ -134,16 +148,10 @@ def train_classifier(
     Cross-entropy to the vote shares, nats a text: their own entropy is its least value.
     """
     from datasets import Dataset
-    from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments, set_seed
+    from transformers import Trainer, TrainingArguments, set_seed
 
     set_seed(config.seed)
-    names = dict(enumerate(labels))
-    model: Any = AutoModelForSequenceClassification.from_pretrained(
-        path, num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()}
-    )
-    reads = getattr(model.config, "max_position_embeddings", None) or config.max_length
-    reader = _Reader(path, min(config.max_length, reads))
-    model.config.pad_token_id = reader.tokenizer.pad_token_id
+    model, reader = build_classifier(config, path, labels)
     total = planned_steps(config, len(train))
 
     def measure(net: Any, step: int) -> None:

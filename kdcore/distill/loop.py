@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,8 @@ from kdcore.distill.student import kept_layers
 from kdcore.errors import JobError
 
 Measures = dict[str, float]
+# (sample ids, answers) → what each answer earns; a sample comes once for each of its answers
+Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
 PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 

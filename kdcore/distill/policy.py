@@ -6,17 +6,15 @@ KL to where it began is charged. Where the reward comes from is the caller's bus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.hf_trainer import PenCallback, common_arguments, run
-from kdcore.distill.loop import Job, planned_steps
+from kdcore.distill.loop import Job, Reward, planned_steps
 from kdcore.distill.signals import Probe
 from kdcore.errors import MissingDependency
 
-# (sample ids, answers) → the reward of each answer; the same sample comes once for each of its answers
-Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
 FIGURES = {
     "reward": "reward",
     "reward_std": "reward_std",

@@ -114,21 +114,27 @@ def _check_drawn(config: DistillConfig, rows: list[Row], report: Report) -> None
             )
 
 
+def check_memory(model: Any, beside: int, report: Report) -> bool:
+    """Memory by count, with ``beside`` bytes for what is not trained; False, and a block, where it does not fit."""
+    report.parameters = sum(p.numel() for p in model.parameters())
+    report.trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    frozen = beside + sum(p.numel() * p.element_size() for p in model.parameters() if not p.requires_grad)
+    report.memory_gb = (report.trainable * BYTES_FULL + frozen) / 1e9
+    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else psutil.virtual_memory().available
+    report.free_gb = free / 1e9
+    if report.memory_gb > report.free_gb:
+        report.blocks.append(f"about {report.memory_gb:.1f} GB are needed, {report.free_gb:.1f} GB are free")
+        return False
+    return True
+
+
 def check_cost(
     config: DistillConfig, student: Any, rows: list[Row], pad_id: int, report: Report, teacher: Any = None
 ) -> Report:
     """Memory by count, time by one real forward and backward pass on the first batch."""
-    report.parameters = sum(p.numel() for p in student.parameters())
-    report.trainable = sum(p.numel() for p in student.parameters() if p.requires_grad)
-    frozen = sum(p.numel() * p.element_size() for p in student.parameters() if not p.requires_grad)
-    if teacher is not None:
-        frozen += sum(p.numel() * p.element_size() for p in teacher.parameters())
-    report.memory_gb = (report.trainable * BYTES_FULL + frozen) / 1e9
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
-    report.free_gb = free / 1e9
-    if report.memory_gb > report.free_gb:
-        report.blocks.append(f"about {report.memory_gb:.1f} GB are needed, {report.free_gb:.1f} GB are free")
+    beside = sum(p.numel() * p.element_size() for p in teacher.parameters()) if teacher is not None else 0
+    if not check_memory(student, beside, report):
         return report
     group = next(batches(rows, config.batch_size, config.seed, 0))
     for row in group:  # the figures of a reference do not matter for the time

@@ -100,6 +100,22 @@ def preference_measures(model: Any, batches: list[Batch], chunk: int = 512) -> d
     return {name: value / contests for name, value in totals.items()}
 
 
+def store_topk(model: Any, rows: list[Row], pad_id: int, batch_size: int, k: int = 20) -> None:
+    """Give each row the model's ``k`` likeliest words at every token of its answer, in place: what it would say."""
+    texts = heldout_teaching(1 + max((row.slice for row in rows), default=0))
+    head = head_of(model)
+    device = next(model.parameters()).device
+    model.eval()
+    with torch.inference_mode():
+        for at in range(0, len(rows), batch_size):
+            group = rows[at : at + batch_size]
+            batch = collate(group, pad_id, texts).to(device)
+            states = read(model, batch).states(batch.positions)
+            for row, own in zip(group, states.split([row.supervised for row in group]), strict=True):
+                best = (own @ head.to(own.dtype).t()).float().log_softmax(-1).topk(k, dim=-1)
+                row.topk_ids, row.topk_logprobs = best.indices.cpu().numpy(), best.values.cpu().numpy()
+
+
 def reference_logprobs(model: Any, rows: list[Row], pad_id: int, batch_size: int, chunk: int) -> list[list[float]]:
     """For each row the log-prob of each of its answers, in nats, under a model that is not changed."""
     found: list[list[float]] = []

@@ -60,6 +60,8 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
         total = layer_count(models.folder_of(app, teacher))
         if total is not None and config.student.keep_layers > total:
             raise ConfigError(f"the teacher has {total} layers; {config.student.keep_layers} can't be kept.")
+    if config.anchor:
+        paths["anchor_path"] = str(models.folder_of(app, config.anchor) or config.anchor)
     if config.slices[0].loss in POLICY_LOSSES and config.policy.reward == "reward_model":
         folder = app.run_dir(config.policy.reward_run).path / "reward_model"
         if not _is_there(folder):

@@ -214,7 +214,11 @@ def _freeze_and_train(app: App, loop: Loop, current: Round) -> None:
         "name": name,
         "slices": [{"dataset_id": current.dataset, "loss": config.loss}],
         "student": {"init": "model", "model": student, "adapter": config.adapter},
-        **{field: getattr(config, field) for field in ("epochs", "batch_size", "learning_rate", "seed")},
+        "anchor": config.start,
+        **{
+            field: getattr(config, field)
+            for field in ("epochs", "batch_size", "learning_rate", "seed", "general_rows")
+        },
     }
     current.train = distillation.start_run(app, config.project_id, load_config(DistillConfig, recipe)).run_id
 
@@ -228,9 +232,11 @@ def _passed(config: RoundsConfig, run_id: str) -> Selection:
 def _look_at(app: App, loop: Loop, ended: Round) -> None:
     """What a round came to; ends the loop at its last round, or where too much is forgotten."""
     config = loop.config
-    points = [p for p in runs.curves(app.store, [ended.train]) if p["name"] == "sequence_level_kd"]
-    general = [p["value"] for p in points if p["split"] == "general"]
+    points = [p for p in runs.curves(app.store, [ended.train]) if p["split"] == "general"]
+    general = [p["value"] for p in points if p["name"] == "sequence_level_kd"]
+    apart = [p["value"] for p in points if p["name"] == "reverse_kl"]  # KL(student ‖ start): its anchor is the start
     ended.figures |= {"general_before": general[0], "general_after": general[-1]} if general else {}
+    ended.figures |= {"drift": apart[-1]} if apart else {}
     ended.figures["heldout"] = distillation.last_heldout(app, ended.train)
     first = loop.rounds[0].figures.get("general_before")
     if first is not None and general and general[-1] - first > config.most_forgetting:
@@ -238,6 +244,12 @@ def _look_at(app: App, loop: Loop, ended: Round) -> None:
         loop.message = (
             f"ended in round {ended.number}: general questions cost {general[-1] - first:.2f} nats a token more "
             f"than before round 1, {config.most_forgetting:g} are allowed"
+        )
+    elif apart and 0 < config.most_drift < apart[-1]:
+        loop.state = "done"
+        loop.message = (
+            f"ended in round {ended.number}: the student is {apart[-1]:.2f} nats a token from where round 1 began, "
+            f"{config.most_drift:g} are allowed"
         )
     elif ended.number == config.rounds:
         loop.state, loop.message = "done", f"all {config.rounds} rounds"

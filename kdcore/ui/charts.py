@@ -210,6 +210,29 @@ def bars(rows: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
     return figure
 
 
+def calibration(bins: Points) -> go.Figure:
+    """How often a model is right against how sure it is, ``[{low, high, sure, right, pairs}]``; the line is ideal."""
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=[b["sure"] for b in bins],
+                y=[b["right"] for b in bins],
+                width=[0.8 * (b["high"] - b["low"]) for b in bins],
+                text=[f"{b['pairs']} pairs" for b in bins],
+                hovertemplate="sure %{x:.0%}, right %{y:.0%}, %{text}<extra></extra>",
+                marker={"color": PALETTE[0]},
+                name="right",
+            ),
+            go.Scatter(
+                x=[0.5, 1], y=[0.5, 1], mode="lines", line={"dash": "dash", "color": PALETTE[1]}, name="ideal"
+            ),
+        ]
+    )
+    _layout(figure, "Right as often as it is sure?", "share of pairs that are right", 280)
+    figure.update_xaxes(title="how sure it is", tickformat=".0%", range=[0.48, 1.02])
+    return figure.update_yaxes(tickformat=".0%", range=[0, 1.05])
+
+
 def interval_bars(
     summary: Mapping[str, Mapping[str, Mapping[str, float]]], name: str, title: str, note: str
 ) -> go.Figure:

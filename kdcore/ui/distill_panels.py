@@ -9,7 +9,7 @@ import streamlit as st
 
 from kdcore.services import distillation
 from kdcore.services.app import App
-from kdcore.ui import charts, frame, live, state
+from kdcore.ui import charts, frame, live, reward_panel, state
 from kdcore.ui.recipe_panel import report
 
 # what is measured on the held-out rows → (title of its curve, unit, form of a figure, whether more is better)
@@ -27,6 +27,7 @@ MEASURES = {
     "reward_loss": ("loss on the pairs", "nats a pair", "{:.3f}", False),
     "preferred": ("the better answer is likelier", "share of pairs", "{:.0%}", True),
     "margin": ("margin gained for the better answer", "nats", "{:.2f}", True),
+    "reward": ("reward of its answers to held-out questions", "mean", "{:.3f}", True),
 }
 # what each step tells besides its loss → (title, unit)
 GAUGES = {
@@ -66,6 +67,7 @@ VIEWS = {
 def curves_panel(app: App, run_id: str, others: list[str]) -> None:
     """The curves, redrawn while the run is active; they come from the store, so a refresh keeps them."""
     live_panel(app, run_id, lambda: _curves(app, [run_id, *others]), CURVES_POLL_S)
+    reward_panel.show(app, run_id)
     with st.expander("Recipe and check of this run", icon=":material/description:"):
         report(distillation.preflight_report(app, run_id) or {})
         st.json(app.run_dir(run_id).config(), expanded=False)
@@ -121,11 +123,9 @@ def _curves(app: App, run_ids: list[str]) -> None:
 
 def _trust(app: App, points: list[dict[str, Any]], run_id: str) -> None:
     """What a student may lose while it learns: general skill, and trust in its answers; now and since the start."""
-    general = [
-        p["value"]
-        for p in points
-        if p["run_id"] == run_id and p["split"] == "general" and p["name"] == "sequence_level_kd"
-    ]
+    asked = [p for p in points if p["run_id"] == run_id and p["split"] == "general"]
+    general = [p["value"] for p in asked if p["name"] == "sequence_level_kd"]
+    apart = [p["value"] for p in asked if p["name"] == "reverse_kl"]
     said = distillation.trust(app, run_id)
     if not general and not said:
         return
@@ -138,6 +138,8 @@ def _trust(app: App, points: list[dict[str, Any]], run_id: str) -> None:
                 "{:.2f}",
                 "nats a token on questions of no subject: more is forgetting",
             )
+        if apart:
+            _change("from its anchor", apart, "{:.3f}", "KL to where it began, nats a token on the general questions")
         for name, (title, tip) in TRUST.items():
             if said:
                 count = said[-1]["answers"]

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.distillation import (
+    TAIL_LOSS,
     UNARY_LOSSES,
     DistillConfig,
     PolicyConfig,
@@ -98,6 +99,12 @@ def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> Distil
                 values |= forms.draw(DistillConfig, "distill", ["rollout_tokens", "replay"])
         with st.expander("More", icon=":material/tune:"):
             values |= forms.draw(DistillConfig, "distill", MORE)
+            if student["init"] == "model" and st.toggle(
+                "Measure how far it goes from where it began",
+                key="distill.anchored",
+                help="KL to the untrained student on the general questions, at each evaluation",
+            ):
+                values["anchor"] = student["model"]
     return forms.load(
         DistillConfig,
         {"name": name, "slices": slices, "student": student, "similarity": similarity, "policy": policy, **values},
@@ -179,6 +186,7 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
         if LOSSES[loss].kind == "divergence":
             values |= forms.draw(SliceConfig, f"slice-{number}", ["targets"])
             further = ["temperature"] if values["targets"] == "live" else ["focus", "teachers"]
+            further += ["tail"] if loss == TAIL_LOSS and values["targets"] == "stored" else []
             values |= forms.draw(SliceConfig, f"slice-{number}", further)
     return values
 

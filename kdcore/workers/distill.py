@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -15,9 +16,11 @@ from kdcore.configs.distillation import ALONE, BY_RANK, RANKING_LOSSES, UNARY_LO
 from kdcore.distill.alignment import Translator
 from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.fit import fits, within
-from kdcore.distill.loop import Job, train
+from kdcore.distill.loop import Job, Reward, train
 from kdcore.distill.preflight import Report, check_cost, check_disk, check_rows, headroom, refuse, show_first_batch
+from kdcore.distill.signals import store_topk
 from kdcore.distill.student import build_student, load_causal_lm, save_merged
+from kdcore.errors import ConfigError
 from kdcore.evaluate.answers import answer
 from kdcore.hardware import keep_freed_memory, pick_precision
 from kdcore.jobs.reporter import Reporter, Stopped
@@ -112,7 +115,10 @@ def open_teacher(config: DistillConfig, dtype: torch.dtype) -> Any:
 
 
 def general_rows(run: RunDir, config: DistillConfig, tokenizer: Any) -> list[Row]:
-    """Questions of no subject with good answers; none where the run folder brings none."""
+    """Questions of no subject with good answers; none where the run folder brings none.
+
+    With an anchor they carry what it would say there, so that the distance to it is measured.
+    """
     texts = run.read_lines("general.jsonl")[: config.general_rows]
     rows = [
         {
@@ -124,13 +130,19 @@ def general_rows(run: RunDir, config: DistillConfig, tokenizer: Any) -> list[Row
         }
         for number, text in enumerate(texts)
     ]
-    return encode(rows, tokenizer, config.max_length)
+    read = encode(rows, tokenizer, config.max_length)
+    if config.anchor_path and read:
+        if not same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.anchor_path)):
+            raise ConfigError(f"{config.anchor} has other tokens than the student; leave the anchor out.")
+        anchor = load_causal_lm(config.anchor_path, torch.float32)
+        store_topk(anchor, read, pad_token(tokenizer), config.batch_size)
+    return read
 
 
 def shown_answers(
-    config: DistillConfig, tokenizer: Any, heldout: list[Row], reporter: Reporter
+    config: DistillConfig, tokenizer: Any, heldout: list[Row], reporter: Reporter, reward: Reward | None = None
 ) -> Callable[[Any, int], None]:
-    """Writes down what the student says to the same few held-out questions at each evaluation."""
+    """Writes down what the student says to the same few held-out questions at each evaluation, and what it earns."""
     chosen = heldout[: config.shown_answers]
 
     def write(student: Any, step: int) -> None:
@@ -155,6 +167,8 @@ def shown_answers(
                 {"kind": "train_answer", "attempt": reporter.epoch, "step": step}
                 | {"sample_id": row.sample_id, "completion": text}
             )
+        if reward is not None and chosen:
+            reporter.metric(step, "heldout", {"reward": fmean(reward([row.sample_id for row in chosen], said))})
 
     return write
 

@@ -10,7 +10,7 @@ import torch
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.data import encode
-from kdcore.distill.policy import Reward
+from kdcore.distill.loop import Reward
 from kdcore.distill.signals import reference_logprobs
 from kdcore.distill.student import load_causal_lm
 from kdcore.elicitation.parse import final_of
@@ -69,11 +69,23 @@ def by_teacher(config: DistillConfig, rows: Sequence[dict[str, Any]], device: st
 
 def by_model(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str) -> Reward:
     """The one output of a trained reward model for the whole chat."""
+    return scored_by(*load_judge(config.policy.reward_path, device), rows, config.max_length)
+
+
+def load_judge(path: str, device: str) -> tuple[Any, Any]:
+    """A model with one output and its tokenizer; from a causal LM the output is new."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    path = config.policy.reward_path
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
-    model: Any = AutoModelForSequenceClassification.from_pretrained(path).to(device).eval()
+    model: Any = AutoModelForSequenceClassification.from_pretrained(path, num_labels=1).to(device).eval()
+    if model.config.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+        model.config.pad_token_id = tokenizer.pad_token_id
+    return model, tokenizer
+
+
+def scored_by(model: Any, tokenizer: Any, rows: Sequence[dict[str, Any]], max_length: int) -> Reward:
+    """The rewards of a model of one output; ``rows`` have sample_id and messages."""
     chats = {row["sample_id"]: json.loads(row["messages"]) for row in rows}
 
     def score(sample_ids: Sequence[str], texts: Sequence[str]) -> list[float]:
@@ -86,8 +98,8 @@ def by_model(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str)
             for at in range(0, len(whole), AT_ONCE):
                 batch = tokenizer(
                     whole[at : at + AT_ONCE], padding=True, truncation=True, return_tensors="pt",
-                    max_length=config.max_length, add_special_tokens=False,
-                ).to(device)  # fmt: skip
+                    max_length=max_length, add_special_tokens=False,
+                ).to(model.device)  # fmt: skip
                 found += model(**batch).logits[:, 0].float().tolist()
         return found
 

@@ -13,20 +13,21 @@ import torch
 
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import LABEL_LOSSES, POLICY_LOSSES, DistillConfig
-from kdcore.distill.classifier import labels_of, train_classifier, vote
+from kdcore.distill.classifier import build_classifier, labels_of, train_classifier, vote
 from kdcore.distill.data import read_rows
 from kdcore.distill.loop import Job, planned_steps
 from kdcore.distill.policy import train_policy
-from kdcore.distill.preflight import Report, refuse
+from kdcore.distill.preflight import Report, check_disk, refuse
 from kdcore.distill.reward_model import train_reward
 from kdcore.distill.student import build_student, save_merged
+from kdcore.distill.whole_cost import label_cost, policy_cost, reward_cost
 from kdcore.errors import DataError
 from kdcore.hardware import keep_freed_memory, pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.workers import distill
 from kdcore.workers.main import on_accelerator
-from kdcore.workers.rewards import reward_of
+from kdcore.workers.rewards import load_judge, reward_of, scored_by
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
@@ -39,27 +40,67 @@ def work(run: RunDir, reporter: Reporter) -> None:
 
 
 def preflight(run: RunDir, reporter: Reporter) -> None:
-    """What would be trained on, counted and shown; nothing is measured."""
+    """What would be trained on, counted and shown, and one measured step."""
     config = load_config(DistillConfig, run.config())
     loss = config.slices[0].loss
-    if loss in POLICY_LOSSES:
-        distill.prepare(run, reporter)
-    elif loss in LABEL_LOSSES:
-        _voted(run, config)
-    else:
-        _pairs(run, config)
+    kind = _policy_check if loss in POLICY_LOSSES else _label_check if loss in LABEL_LOSSES else _reward_check
+    _written(run, kind(run, reporter, config))
+
+
+def _policy_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Report:
+    _, tokenizer, rows, _, report = distill.prepare(run, reporter)
+    report.steps = planned_steps(config, len(_asked(run)))
+    if not report.blocks:
+        with on_accelerator(run, reporter):
+            reporter.phase("measuring one step")
+            student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
+            prompts = [row.ids[: row.prompt_length] for row in rows]
+            policy_cost(config, student.to(_device()), prompts, distill.pad_token(tokenizer), report)
+            check_disk(student, run.path, report)
+    return report
+
+
+def _reward_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Report:
+    pairs, _, report = _pairs(run, config)
+    if not report.blocks:
+        with on_accelerator(run, reporter):
+            reporter.phase("measuring one step")
+            model, tokenizer = load_judge(config.student_path, _device())
+            reward_cost(config, model, tokenizer, pairs, report)
+            check_disk(model, run.path, report)
+    return report
+
+
+def _label_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Report:
+    labels, train, _, report = _voted(run, config)
+    if not report.blocks:
+        with on_accelerator(run, reporter):
+            reporter.phase("measuring one step")
+            model, reader = build_classifier(config, config.student_path, labels)
+            some = [{"text": row.text, "shares": row.shares} for row in train[: config.batch_size]]
+            label_cost(model.to(_device()), reader.batch(some), report)
+            check_disk(model, run.path, report)
+    return report
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _asked(run: RunDir) -> list[dict[str, Any]]:
+    """The training rows, each question once."""
+    return list({row["messages"]: row for row in read_rows(run.path / "input.parquet", "train")}.values())
 
 
 def _policy(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
     _, tokenizer, rows, heldout, report = distill.prepare(run, reporter)
     refuse(report)
-    train = read_rows(run.path / "input.parquet", "train")
-    asked = list({row["messages"]: row for row in train}.values())  # each question once
+    every = [row for split in ("train", "heldout") for row in read_rows(run.path / "input.parquet", split)]
     with on_accelerator(run, reporter):
         reporter.phase("building the student")
         precision = pick_precision(config.precision, torch.cuda.is_available())
         student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        reward = reward_of(config, every, _device())
         job = Job(
             config=config,
             student=student,
@@ -68,12 +109,12 @@ def _policy(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
             pad_id=distill.pad_token(tokenizer),
             folder=run.path / "checkpoints",
             mixed_precision=distill.MIXED.get(precision, "no"),
-            answers=distill.shown_answers(config, tokenizer, heldout, reporter),
+            answers=distill.shown_answers(config, tokenizer, heldout, reporter, reward),
             general=distill.general_rows(run, config, tokenizer),
         )
-        questions = [{"sample_id": row["sample_id"], "prompt": json.loads(row["messages"])} for row in asked]
+        questions = [{"sample_id": row["sample_id"], "prompt": json.loads(row["messages"])} for row in _asked(run)]
         with distill.kept(student, tokenizer, run, reporter):
-            train_policy(job, questions, reward_of(config, train, device), tokenizer, reporter)
+            train_policy(job, questions, reward, tokenizer, reporter)
 
 
 def _reward(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
@@ -89,6 +130,20 @@ def _reward(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
         model = train_reward(config, config.student_path, pairs, heldout, tokenizer, folder, mixed, reporter)
         reporter.phase("saving the reward model")
         save_merged(model, tokenizer, run.path / "reward_model")
+        reporter.phase("scoring the held-out pairs")
+        write_json(run.path / "margins.json", _scored(run, config, model.eval(), tokenizer))
+
+
+def _scored(run: RunDir, config: DistillConfig, model: Any, tokenizer: Any) -> list[dict[str, Any]]:
+    """What the finished model gives both answers of each held-out pair."""
+    rows = [row for row in read_rows(run.path / "input.parquet", "heldout") if row["rivals"]]
+    reward = scored_by(model, tokenizer, rows, config.max_length)
+    ids = [row["sample_id"] for row in rows]
+    sides = reward(ids, [row["completion"] for row in rows]), reward(ids, [row["rivals"][-1] for row in rows])
+    return [
+        {"sample_id": name, "chosen": chosen, "rejected": rejected}
+        for name, chosen, rejected in zip(ids, *sides, strict=True)
+    ]
 
 
 def _pairs(run: RunDir, config: DistillConfig) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Report]:

@@ -86,6 +86,7 @@ def test_two_rounds_of_spin_go_on_after_a_restart(real_app: App, tmp_path: Path)
         assert each.figures["usable"] >= 2
         assert each.figures["heldout"]["preferred"] >= 0
         assert each.figures["general_after"] > 0
+    assert 0 < first.figures["drift"] < 1 and second.figures["drift"] > 0
     with pytest.raises(ConfigError, match="only stopped or failed ones can go on"):
         rounds.go_on(app, loop.loop_id)
     app.close()

@@ -85,6 +85,7 @@ def test_a_policy_is_killed_resumed_and_leaves_a_student(app: App, tiny: Path, l
     bodies = [r.body for j in run.journals() for r in read_journal(j).records]
     assert any(body["kind"] == "train_step" and body["rows"] for body in bodies)
     assert any(body["kind"] == "train_answer" for body in bodies)
+    assert {0, 6} <= set(held["reward"]) and all(0 <= value <= 1 for value in held["reward"].values())
 
 
 def test_a_reward_model_scores_the_answers_of_a_policy(app: App, tiny: Path):
@@ -95,6 +96,10 @@ def test_a_reward_model_scores_the_answers_of_a_policy(app: App, tiny: Path):
     assert held["preferred"][20] == 1.0
     assert held["margin"][20] > held["margin"][0]
     assert not (judge.path / "student").exists()
+    pairs = json.loads((judge.path / "margins.json").read_bytes())
+    assert [pair["sample_id"] for pair in pairs] == [f"s{i}" for i in range(0, 24, 4)]
+    mean = sum(pair["chosen"] - pair["rejected"] for pair in pairs) / len(pairs)
+    assert mean == pytest.approx(held["margin"][20], rel=1e-3)
     policy = {"reward": "reward_model", "reward_run": judge.run_id, "reward_path": str(judge.path / "reward_model")}
     run = start(app, "judged", tiny, asked(8), "grpo", policy=policy | {"answers": 2}, max_steps=2)
     assert app.wait(run.run_id, timeout_s=240).state == "done", run.status().message
@@ -155,3 +160,26 @@ def test_a_thinned_teacher_or_a_second_slice_is_refused():
     judged = alone | {"student": {"init": "model"}, "policy": {"reward": "reward_model"}}
     with pytest.raises(ConfigError, match="the reward model is not named"):
         load_config(DistillConfig, judged)
+
+
+@pytest.mark.parametrize(
+    ("loss", "rows", "changes"),
+    [
+        ("grpo", asked(8), {"policy": {"reward": "teacher", "answers": 2}, "teacher_path": "the tiny one"}),
+        ("reward_model", asked(8, rivals=["no no"]), {}),
+        ("label", labelled(20), {}),
+    ],
+)
+def test_a_check_says_what_it_takes_before_anything_is_trained(app: App, tiny: Path, loss, rows, changes):
+    paths = {name: str(tiny) for name in changes if name == "teacher_path"}
+    run = start(app, f"c{loss[:4]}", tiny, rows, loss, launch=False, **changes | paths)
+    check = RunDir.create(app.folders.runs, f"preflight-{loss[:4]}", run.config())
+    (check.path / "input.parquet").write_bytes((run.path / "input.parquet").read_bytes())
+    app.launch(check)
+    assert app.wait(check.run_id, timeout_s=120).state == "done", check.status().message
+    found = json.loads((check.path / "preflight.json").read_bytes())
+    assert found["blocks"] == [] and found["steps"] == 6
+    assert found["memory_gb"] >= found["trainable"] * 16 / 1e9 > 0
+    assert found["memory_gb"] > found["parameters"] * 20 / 1e9 or loss != "grpo"  # the teacher and a copy beside it
+    assert found["forecast_s"] == pytest.approx(found["step_s"] * 6) and found["disk_gb"] > 0
+    assert found["first_batch"]
