@@ -197,6 +197,9 @@ class DistillConfig(Config):
     rollout_tokens: int = Field(
         default=64, ge=1, le=2048, description="Longest answer of the student's own, in tokens"
     )
+    rollouts: Literal["auto", "vllm", "transformers"] = Field(
+        default="auto", description="Program that writes them; auto is vLLM where there is a GPU, else transformers"
+    )
     replay: float = Field(
         default=0.0, ge=0, lt=1, description="Share of these steps that meet earlier answers again, which is faster"
     )

@@ -16,7 +16,7 @@ from kdcore.distill.batch import batches, collate
 from kdcore.distill.data import Row
 from kdcore.distill.gauges import Pace, by_row, by_slice, memory_gb, peak_flops, pulls, step_flops
 from kdcore.distill.learner import Learner
-from kdcore.distill.on_policy import Replay, is_on_policy, rollouts
+from kdcore.distill.on_policy import Replay, is_on_policy, sampled, with_answers
 from kdcore.distill.runaway import Runaway
 from kdcore.distill.signals import Probe, reference_logprobs
 from kdcore.distill.similarity import Similarity
@@ -53,6 +53,14 @@ class Pen(Protocol):
         ...
 
 
+class Writer(Protocol):
+    """What writes the student's own answers."""
+
+    def write(self, student: Any, prompts: list[list[int]], longest: int) -> list[list[int]]:
+        """Token ids sampled at temperature 1, 1 to ``longest`` for each prompt, the end mark included."""
+        ...
+
+
 @dataclass(slots=True)
 class Job:
     """What is trained, on what, and where it is kept. ``answers`` lets the student speak at an evaluation."""
@@ -67,6 +75,7 @@ class Job:
     teacher: Any = None
     eos_id: int | None = None
     answers: Callable[[Any, int], None] = lambda student, step: None
+    writer: Writer | None = None  # writes the student's own answers where transformers is not to
     general: list[Row] = field(default_factory=list[Row])  # of no subject: their loss tells what is forgotten
 
 
@@ -175,9 +184,14 @@ def train(job: Job, pen: Pen) -> None:
             raise
 
     def write_anew(group: list[Row]) -> list[Row]:
-        said = rollouts(student, group, config, job.pad_id, job.eos_id)
-        replay.keep(said)
-        return said
+        most = config.rollout_tokens
+        if job.writer is not None:
+            said = job.writer.write(student, [row.ids[: row.prompt_length] for row in group], most)
+        else:
+            said = sampled(student, group, most, job.pad_id, job.eos_id)
+        own = with_answers(group, said)
+        replay.keep(own)
+        return own
 
     for group in _from_step(rows, config, step, total):
         stop_here(step)

@@ -53,8 +53,16 @@ class Replay:
         self._kept.extend(Row(**row) for row in rows)
 
 
-def rollouts(student: Any, rows: list[Row], config: DistillConfig, pad_id: int, eos_id: int | None) -> list[Row]:
-    """The rows with their answers replaced by what the student samples at temperature 1; at least one token each."""
+def with_answers(rows: list[Row], said: list[list[int]]) -> list[Row]:
+    """The rows with their answers replaced by token ids, the end mark included."""
+    return [
+        replace(row, ids=[*row.ids[: row.prompt_length], *answer], topk_ids=None, topk_logprobs=None, offsets=None)
+        for row, answer in zip(rows, said, strict=True)
+    ]
+
+
+def sampled(student: Any, rows: list[Row], most: int, pad_id: int, eos_id: int | None) -> list[list[int]]:
+    """What the student samples at temperature 1 after each row's prompt: 1 to ``most`` token ids each."""
     width = max(row.prompt_length for row in rows)
     device = next(student.parameters()).device
     ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
@@ -72,20 +80,12 @@ def rollouts(student: Any, rows: list[Row], config: DistillConfig, pad_id: int, 
             temperature=1.0,
             top_k=0,
             top_p=1.0,
-            max_new_tokens=config.rollout_tokens,
+            max_new_tokens=most,
             pad_token_id=pad_id,
             eos_token_id=eos_id,
         )
     student.train(was_training)
-    return [
-        replace(
-            row,
-            ids=[*row.ids[: row.prompt_length], *_until_end(answer, eos_id)],
-            topk_ids=None,
-            topk_logprobs=None,
-        )
-        for row, answer in zip(rows, said[:, width:].tolist(), strict=True)
-    ]
+    return [_until_end(answer, eos_id) for answer in said[:, width:].tolist()]
 
 
 def _until_end(answer: list[int], eos_id: int | None) -> list[int]:

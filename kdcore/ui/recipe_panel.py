@@ -96,7 +96,7 @@ def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> Distil
         elif all(part.get("targets") == "live" for part in slices):
             values |= forms.draw(DistillConfig, "distill", ["on_policy"])
             if values["on_policy"]:
-                values |= forms.draw(DistillConfig, "distill", ["rollout_tokens", "replay"])
+                values |= forms.draw(DistillConfig, "distill", ["rollout_tokens", "replay", "rollouts"])
         with st.expander("More", icon=":material/tune:"):
             values |= forms.draw(DistillConfig, "distill", MORE)
             if student["init"] == "model" and st.toggle(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from statistics import fmean
 from typing import Any
 
@@ -179,6 +180,29 @@ def pad_token(tokenizer: Any) -> int:
 
 
 @contextmanager
+def writing(job: Job, tokenizer: Any, run: RunDir, reporter: Reporter) -> Iterator[None]:
+    """Start vLLM beside the training where the student's own answers are written by it."""
+    config = job.config
+    in_four_bits = config.student.adapter == "qlora"
+    chosen = config.rollouts
+    if chosen == "auto":
+        chosen = "vllm" if torch.cuda.is_available() and find_spec("vllm") and not in_four_bits else "transformers"
+    if not config.on_policy or chosen == "transformers":
+        yield
+        return
+    from kdcore.distill.vllm_writer import VllmWriter
+
+    reporter.phase("starting vLLM for the student's own answers")
+    longest = config.max_length + config.rollout_tokens
+    dtype = pick_precision(config.precision, torch.cuda.is_available())
+    job.writer = writer = VllmWriter(job.student, tokenizer, run.path / "rollout_start", longest, config.seed, dtype)
+    try:
+        yield
+    finally:
+        writer.close()
+
+
+@contextmanager
 def kept(student: Any, tokenizer: Any, run: RunDir, reporter: Reporter) -> Iterator[None]:
     """Save the student once the block has trained it, or where it was stopped to be kept as it is then."""
     try:
@@ -225,7 +249,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
             answers=shown_answers(config, tokenizer, heldout, reporter),
             general=general_rows(run, config, tokenizer),
         )
-        with kept(student, tokenizer, run, reporter):
+        with writing(job, tokenizer, run, reporter), kept(student, tokenizer, run, reporter):
             train(job, reporter)
 
 
