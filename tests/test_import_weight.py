@@ -22,3 +22,12 @@ def test_workers_know_neither_streamlit_nor_duckdb():
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_training_starts_without_scikit_learn_and_nobody_else_is_told():
+    code = "import sys, kdcore.workers.lighter; print(sys.modules.get('sklearn', 'free'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "free"
+    as_worker = [sys.executable, "-v", "-m", "kdcore.workers.distill", "no such folder"]
+    seen = subprocess.run(as_worker, capture_output=True, text=True, check=False).stderr
+    assert "import 'transformers'" in seen and "import 'sklearn'" not in seen

@@ -57,4 +57,5 @@ class RoundsConfig(Config):
         description="End the loop when the student is this many nats a token from where round 1 began; 0 never does",
     )
     general_rows: int = Field(default=24, ge=0, le=24, description="General questions that both are measured on")
+    shown_answers: int = Field(default=4, ge=0, le=64, description="Held-out questions answered at each evaluation")
     seed: int = 0

@@ -217,7 +217,7 @@ def _freeze_and_train(app: App, loop: Loop, current: Round) -> None:
         "anchor": config.start,
         **{
             field: getattr(config, field)
-            for field in ("epochs", "batch_size", "learning_rate", "seed", "general_rows")
+            for field in ("epochs", "batch_size", "learning_rate", "seed", "general_rows", "shown_answers")
         },
     }
     current.train = distillation.start_run(app, config.project_id, load_config(DistillConfig, recipe)).run_id

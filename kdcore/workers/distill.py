@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import kdcore.workers.lighter  # noqa: F401
+
+# isort: split
+
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import kdcore.workers.lighter  # noqa: F401
+
+# isort: split
+
 import time
 from dataclasses import dataclass
 from typing import Any

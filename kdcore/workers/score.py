@@ -7,6 +7,10 @@ The answer is never asked for again: one pass over its tokens. Rows that an earl
 
 from __future__ import annotations
 
+import kdcore.workers.lighter  # noqa: F401
+
+# isort: split
+
 import json
 import time
 from collections.abc import Iterator

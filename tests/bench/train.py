@@ -1,10 +1,11 @@
 """`make bench-train`: our loop against TRL's SFTTrainer, and the cost of the KD loss.
 
 Same thinned model, rows, batch, precision, schedule and steps on both sides; TRL at its defaults for a chat data set
-with the loss on the answer only. Rates are supervised tokens a second after one warm-up step; losses are those of
-all rows at the end, which the order of the rows alone moves by 0.25. Once the questions stand alone, once behind
-the system message and worked examples of the sample project. Each side runs in a process of its own, as users run
-it; ours before and after the peer, so that a machine that slows down meanwhile favours neither.
+with the loss on the answer only. Rates are supervised tokens a second after one warm-up step. Once the questions
+stand alone, once behind the system message and worked examples of the sample project. Each side runs in a process of
+its own, as users run it; ours before and after the peer, so that a machine that slows down meanwhile favours neither.
+Losses are those of all rows at the end. As the order of the rows moves them, the peer trains once more with the rows
+in our order, and that loss is the one to be met.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
+from kdcore.distill.batch import batches
 from kdcore.distill.data import Row
 from kdcore.distill.loop import Job, train
 from kdcore.distill.losses.sequence import sequence_level_kd
@@ -124,8 +126,8 @@ def loss_of(student: Any, rows: list[Row]) -> float:
     return Probe(rows, 1, (False,), BATCH, 0).measure(student, 512)["sequence_level_kd"]
 
 
-def trl(path: Path, tokenizer: Any, examples: bool = False) -> tuple[float, float]:
-    """(supervised tokens a second, loss of all rows at the end) of SFTTrainer."""
+def trl(path: Path, tokenizer: Any, examples: bool = False, ordered: bool = False) -> tuple[float, float]:
+    """(supervised tokens a second, loss of all rows at the end) of SFTTrainer; ``ordered`` by our order of rows."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -136,7 +138,10 @@ def trl(path: Path, tokenizer: Any, examples: bool = False) -> tuple[float, floa
         def on_step_end(self, *_: Any, **__: Any) -> None:
             stamps.append(time.perf_counter())
 
-    data = Dataset.from_list([{"prompt": chat[:-1], "completion": chat[-1:]} for chat in chats(examples)])
+    talks, rows = chats(examples), encode(tokenizer, examples=examples)
+    if ordered:
+        talks = [talks[int(row.sample_id)] for group in batches(rows, BATCH, 0, 0) for row in group]
+    data = Dataset.from_list([{"prompt": chat[:-1], "completion": chat[-1:]} for chat in talks])
     torch.manual_seed(0)
     student = thin(load_causal_lm(str(path), torch.float32), LAYERS)
     with tempfile.TemporaryDirectory() as folder:
@@ -147,6 +152,7 @@ def trl(path: Path, tokenizer: Any, examples: bool = False) -> tuple[float, floa
             learning_rate=1e-4,
             lr_scheduler_type="cosine",
             weight_decay=0.01,
+            train_sampling_strategy="sequential" if ordered else "random",
             logging_steps=1,
             save_strategy="no",
             report_to=[],
@@ -158,7 +164,6 @@ def trl(path: Path, tokenizer: Any, examples: bool = False) -> tuple[float, floa
             model=student, args=arguments, train_dataset=data, processing_class=tokenizer, callbacks=[Clock()]
         )
         trainer.train()
-    rows = encode(tokenizer, examples=examples)
     supervised = sum(row.supervised for row in rows) / ROWS * BATCH
     return supervised * (STEPS - 1) / (stamps[-1] - stamps[0]), loss_of(student, rows)
 
@@ -205,7 +210,7 @@ def measured(who: str, flags: Sequence[str]) -> tuple[float, ...]:
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
     examples = "examples" in flags
     if who == "trl":
-        return trl(path, tokenizer, examples)
+        return trl(path, tokenizer, examples, "ordered" in flags)
     if who == "memory":
         return loss_memory()
     keep_freed_memory()  # as the worker does
@@ -213,9 +218,9 @@ def measured(who: str, flags: Sequence[str]) -> tuple[float, ...]:
 
 
 def against(*flags: str) -> tuple[float, float, float, float]:
-    """Our rate, the peer's, and both losses at the end; ours is the mean of a run before and one after."""
+    """Our rate (mean of one before and one after), the peer's, and both losses with the rows in one order."""
     first, peer, second = side("ours", *flags), side("trl", *flags), side("ours", *flags)
-    return (first[0] + second[0]) / 2, peer[0], first[2], peer[1]
+    return (first[0] + second[0]) / 2, peer[0], first[2], side("trl", *flags, "ordered")[1]
 
 
 def main() -> None:
@@ -227,13 +232,15 @@ def main() -> None:
     shown_rate, shown_peer, shown_loss, shown_peer_loss = against("examples")
     steps = [side("ours")[1], side("ours", "topk")[1], side("ours", "topk")[1], side("ours")[1]]
     chunked, dense = side("memory")
-    print(f"losses at the end: ours {loss:.3f}, TRL {peer_loss:.3f}")
-    print(f"behind worked examples: ours {shown_loss:.3f}, TRL {shown_peer_loss:.3f}", flush=True)
     kd_step, step = (steps[1] + steps[2]) / 2, (steps[0] + steps[3]) / 2
     show(
         [
             line("train/TRL SFTTrainer", rate, peer_rate, "supervised tokens/s", 3.0),
             line("train/TRL, worked examples", shown_rate, shown_peer, "supervised tokens/s", 3.0),
+            line("train/loss at the end", loss, peer_loss, "nats a token", 0.99, lower_is_better=True),
+            line(
+                "train/loss, worked examples", shown_loss, shown_peer_loss, "nats a token", 0.99, lower_is_better=True
+            ),
             line("train/KD step", kd_step, step, "s", 1 / 1.15, lower_is_better=True),
             line("train/loss memory", chunked, dense, "GB", 4.0, lower_is_better=True),
         ]

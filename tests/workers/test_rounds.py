@@ -66,11 +66,13 @@ def test_two_rounds_of_spin_go_on_after_a_restart(real_app: App, tmp_path: Path)
         rounds=2,
         rows=8,
         least_rows=2,
-        sampling=SamplingConfig(max_tokens=96, temperature=0.3, top_logprobs=0),
+        sampling=SamplingConfig(max_tokens=64, temperature=0.3, top_logprobs=0),
         loss="dpo",
         adapter="lora",
         heldout_share=0.3,
         stop_on_collapse=False,
+        general_rows=2,
+        shown_answers=1,
     )
     loop = rounds.start(real_app, project, config)
     run = loop.active_run
