@@ -7,7 +7,7 @@ WORKSPACE ?= workspace
 export KD_WORKSPACE := $(abspath $(WORKSPACE))
 
 # `make check` is what to run before a commit: a minute or two; `make test` has everything.
-.PHONY: run setup test test-kills lint check fmt demo shots types clean-venv
+.PHONY: run setup test test-long test-kills lint check fmt demo shots types clean-venv
 
 run: setup
 	@$(BIN)/kd ui --sample
@@ -22,6 +22,10 @@ $(VENV)/.installed: pyproject.toml tools/install.sh
 
 test: setup
 	@VENV=$(VENV) bash tools/test.sh
+
+# What takes a minute or more and is held in part by shorter tests: before a release, or where its code changes.
+test-long: setup
+	@$(BIN)/python -m pytest tests -m long
 
 # Training killed 25 times, between steps and while saving; a few minutes.
 test-kills: setup

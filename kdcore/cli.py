@@ -130,6 +130,9 @@ def build_parser() -> argparse.ArgumentParser:
     distill.add_argument("--dataset", help="dataset version id; the newest when left out")
     distill.add_argument("--loss", default="forward_kl", help="see kd losses")
     distill.add_argument("--targets", choices=("stored", "live"), default="stored", help="top-k, or the live teacher")
+    distill.add_argument(
+        "--tail", choices=("bucket", "drawn"), default="bucket", help="drawn: of kd score --tail, for forward_kl"
+    )
     distill.add_argument("--beta", type=float, default=0.5, help="of generalized_jsd")
     distill.add_argument("--temperature", type=float, default=1.0, help="with the live teacher")
     distill.add_argument("--on-policy", type=float, default=0.0, help="share of steps on the student's own answers")

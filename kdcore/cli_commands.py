@@ -206,6 +206,7 @@ def distill(arguments: Arguments) -> dict[str, Any]:
                             "dataset_id": chosen,
                             "loss": arguments.loss,
                             "targets": arguments.targets,
+                            "tail": arguments.tail,
                             "beta": arguments.beta,
                             "temperature": arguments.temperature,
                         }

@@ -51,7 +51,7 @@ class RoundsConfig(Config):
     most_forgetting: float = Field(
         default=0.5, gt=0, description="End the loop when general questions cost this many nats a token more"
     )
-    most_drift: float = Field(
+    most_kl_to_start: float = Field(
         default=0.0,
         ge=0,
         description="End the loop when the student is this many nats a token from where round 1 began; 0 never does",

@@ -236,7 +236,7 @@ def _look_at(app: App, loop: Loop, ended: Round) -> None:
     general = [p["value"] for p in points if p["name"] == "sequence_level_kd"]
     apart = [p["value"] for p in points if p["name"] == "reverse_kl"]  # KL(student ‖ start): its anchor is the start
     ended.figures |= {"general_before": general[0], "general_after": general[-1]} if general else {}
-    ended.figures |= {"drift": apart[-1]} if apart else {}
+    ended.figures |= {"kl_to_start": apart[-1]} if apart else {}
     ended.figures["heldout"] = distillation.last_heldout(app, ended.train)
     first = loop.rounds[0].figures.get("general_before")
     if first is not None and general and general[-1] - first > config.most_forgetting:
@@ -245,11 +245,11 @@ def _look_at(app: App, loop: Loop, ended: Round) -> None:
             f"ended in round {ended.number}: general questions cost {general[-1] - first:.2f} nats a token more "
             f"than before round 1, {config.most_forgetting:g} are allowed"
         )
-    elif apart and 0 < config.most_drift < apart[-1]:
+    elif apart and 0 < config.most_kl_to_start < apart[-1]:
         loop.state = "done"
         loop.message = (
             f"ended in round {ended.number}: the student is {apart[-1]:.2f} nats a token from where round 1 began, "
-            f"{config.most_drift:g} are allowed"
+            f"{config.most_kl_to_start:g} are allowed"
         )
     elif ended.number == config.rounds:
         loop.state, loop.message = "done", f"all {config.rounds} rounds"

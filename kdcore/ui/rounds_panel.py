@@ -27,7 +27,7 @@ FIGURES = {
     "spread": ("spread of the answers", "{:.2f}"),
     "words": ("words an answer", "{:.0f}"),
     "general_after": ("general questions, nats", "{:.2f}"),
-    "drift": ("KL to the start of round 1, nats", "{:.3f}"),
+    "kl_to_start": ("KL to the start of round 1, nats", "{:.3f}"),
     "preferred": ("better answer likelier", "{:.0%}"),
     "margin": ("margin gained, nats", "{:.2f}"),
 }
