@@ -1,5 +1,7 @@
 """The Distill page: from a training back to its rows, what its student says, sweeps, and the copy to take away."""
 
+import json
+
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.reporter import Reporter
@@ -30,7 +32,7 @@ def trained(root, project_id: str, name: str, value: float, **changes) -> tuple[
             reporter.learnt(step, [(rows[step], 0, 4.0 / step), (rows[0], 0, 1.0)])
         reporter.metric(2, "heldout", {"forward_kl": value, "preferred": 0.75})
         for step, nats in ((0, 2.0), (2, 2.5)):
-            reporter.metric(step, "general", {"sequence_level_kd": nats})
+            reporter.metric(step, "general", {"sequence_level_kd": nats, "reverse_kl": nats - 2.0})
         body = {"kind": "train_answer", "attempt": 1, "step": 2, "sample_id": held["sample_id"]}
         reporter.append(body | {"completion": "what the student said"})
     app.tick()
@@ -72,6 +74,33 @@ def test_what_is_forgotten_stands_below_the_curves(run_page, populated, tmp_path
     shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
     assert shown["general questions"] == ("2.50", "0.50")
     assert shown["refuses"] == ("0%", "")
+    assert shown["from its anchor"] == ("0.500", "0.500")
+
+
+def test_a_reward_model_shows_how_sure_and_how_right_it_is(run_page, populated, tmp_path):
+    run, rows = trained(tmp_path / "ws", populated, "20260102-000000-aaaa", 3.0)
+    assert "Can its scores be trusted?" not in texts(run_page(PAGE, project=populated, run=run))
+    pairs = [{"sample_id": name, "chosen": 2.0 - place, "rejected": 0.5} for place, name in enumerate(rows[:4])]
+    (tmp_path / "ws" / "runs" / run / "margins.json").write_text(json.dumps(pairs))
+    at = run_page(PAGE, project=populated, run=run)
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert (shown["held-out pairs"], shown["better answer scored higher"]) == ("4", "50%")
+    [wrong] = [frame.value for frame in at.dataframe if "margin" in frame.value]
+    assert list(wrong["margin"]) == [-1.5, -0.5]
+    assert all(wrong["question"])
+
+
+def test_words_of_the_tail_and_the_way_back_are_chosen_in_the_form(run_page, populated, asked):
+    at = run_page(PAGE, project=populated)
+    at.selectbox(key="slice-0.tail").set_value("drawn").run()
+    at.selectbox(key="student.init").select("a model").run()
+    at.toggle(key="distill.anchored").set_value(True).run()
+    at.button(key="distill.start").click().run()
+    [config] = asked
+    assert config.slices[0].tail == "drawn"
+    assert config.anchor == config.student.model != ""
+    at.selectbox(key="loss-0").select("reverse_kl").run()
+    assert not any(box.key == "slice-0.tail" for box in at.selectbox)
 
 
 def test_an_earlier_student_is_trained_further(run_page, populated, monkeypatch):
