@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from kdcore.services import projects
 from kdcore.services.app import open_app
@@ -57,7 +58,9 @@ def take(page, address: str, words: str, name: str):
     page.get_by_label("Find a recipe").press("Enter")
     page.get_by_text(name, exact=False).first.wait_for()
     settled(page)
-    page.locator(f".st-key-take-{name} button").click()
+    take = page.locator(f".st-key-take-{name} button")
+    expect(take).to_have_count(1)  # while the list is drawn anew the old one stands beside it
+    take.click()
     page.wait_for_url("**prompt=pv_**")
     settled(page)
 
