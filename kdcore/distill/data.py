@@ -33,10 +33,10 @@ class Row:
     truncated: bool
     topk_ids: np.ndarray | None  # (T completion, K)
     topk_logprobs: np.ndarray | None
-    offsets: np.ndarray | None = None  # (T completion,) of the loss, where words were drawn from the tail
     rivals: list[list[int]] = field(default_factory=list[list[int]])
     reference: tuple[float, ...] | None = None
     bad: bool = False
+    offsets: np.ndarray | None = None  # (T completion,) of the loss, where words were drawn from the tail
 
     @property
     def answers(self) -> list[list[int]]:

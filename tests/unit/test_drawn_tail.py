@@ -75,7 +75,7 @@ def _rows() -> tuple[Row, Row, torch.Tensor]:
     raw = {"tail_ids": tail_ids.ravel(), "tail_logprobs": tail_logprobs.ravel()}
     wide_ids, weights, offsets = _with_drawn(raw, ids, logprobs)
     own = [3, 1, 4, 1, 5]
-    with_tail = Row("a", 0, 1, own, False, wide_ids, weights, offsets)
+    with_tail = Row("a", 0, 1, own, False, wide_ids, weights, offsets=offsets)
     return with_tail, Row("b", 0, 1, own, False, ids, logprobs.astype(np.float32)), logits(0)
 
 
