@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test: first those in the browser, alone; then those on real models beside those that need none.
+# Every test but the long ones: first those in the browser, alone; then those on real models beside those that need none.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python="${VENV:-.venv}/bin/python"
@@ -10,7 +10,7 @@ OMP_NUM_THREADS=1 "$python" -m pytest tests --ignore=tests/e2e -m "not models" -
 quick=$!
 # One thread each: threads that wait for each other in turns waste most of two busy cores.
 OMP_NUM_THREADS=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
-  "$python" -m pytest tests --ignore=tests/e2e -m "models and not long" --durations=25
+  "$python" -m pytest tests --ignore=tests/e2e -m "models and not long" -n 2 --dist loadfile --durations=12
 models=$?
 wait "$quick"
 others=$?

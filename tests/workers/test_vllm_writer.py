@@ -24,6 +24,7 @@ def test_it_writes_by_the_weights_as_they_are_now(models: Path, tmp_path: Path, 
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.long
 def test_a_training_on_own_answers_by_vllm_is_killed_and_goes_on(app: App, models: Path):
     parts = (SliceConfig(dataset_id="d", loss="reverse_kl", targets="live"),)
     changes = {"slices": parts, "on_policy": 0.6, "rollout_tokens": 6, "rollouts": "vllm", "shown_answers": 0}

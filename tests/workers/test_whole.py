@@ -68,7 +68,7 @@ def curves(run: RunDir, split: str) -> dict[str, dict[int, float]]:
     return found
 
 
-@pytest.mark.parametrize("loss", ["grpo", "rloo"])
+@pytest.mark.parametrize("loss", ["grpo", pytest.param("rloo", marks=pytest.mark.long)])
 def test_a_policy_is_killed_resumed_and_leaves_a_student(app: App, tiny: Path, loss: str):
     policy = {"reward": "frozen_answer", "answers": 2}
     run = start(app, f"p{loss}", tiny, asked(12), loss, policy=policy)
