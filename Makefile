@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKSPACE ?= workspace
 export KD_WORKSPACE := $(abspath $(WORKSPACE))
 
-# `make check` is what to run before a commit: a minute or two; `make test` has everything.
+# `make check` is what to run before a commit: a minute or two; `make test` has all but the long ones.
 .PHONY: run setup test test-long test-kills lint check fmt demo shots types clean-venv
 
 run: setup
@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml tools/install.sh
 test: setup
 	@VENV=$(VENV) bash tools/test.sh
 
-# What takes a minute or more and is held in part by shorter tests: before a release, or where its code changes.
+# Rounds, own answers by vLLM, a second policy: minutes; before a release, or where their code changes.
 test-long: setup
 	@$(BIN)/python -m pytest tests -m long
 

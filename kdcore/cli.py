@@ -164,6 +164,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     rounds.add_argument("--epochs", type=float, default=1.0)
     rounds.add_argument("--checks", default="", help="checks that an answer must pass, parted by commas")
+    rounds.add_argument(
+        "--most-kl", type=float, default=0.0, metavar="NATS", help="end when it is this far from where round 1 began"
+    )
     rounds.add_argument("--engine", choices=("vllm", "transformers"))
     rounds.add_argument("--name", default="Rounds")
     rounds.add_argument("--resume", metavar="ROUNDS")

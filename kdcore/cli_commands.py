@@ -123,7 +123,7 @@ def review(arguments: Arguments) -> dict[str, Any]:
 def score(arguments: Arguments) -> dict[str, Any]:
     """``kd score``."""
     with open_workspace(arguments) as app:
-        engine = arguments.engine or models.default_engine()[0]
+        engine = arguments.engine or ("transformers" if arguments.tail else models.default_engine()[0])
         model = arguments.model or scoring.local_teacher_of(app, arguments.dataset)
         reader = scoring.reader(app, arguments.dataset, engine, model)
         drawn = arguments.tail
@@ -254,6 +254,7 @@ def rounds_command(arguments: Arguments) -> dict[str, Any]:
             project = project_id(app, arguments.project)
             values = {name: getattr(arguments, name) for name in ("rounds", "rows", "loss", "begin", "epochs")}
             values |= {"prompt_version_id": arguments.prompt, "start": arguments.student, "name": arguments.name}
+            values["most_kl_to_start"] = arguments.most_kl
             values["checks"] = tuple(name for name in arguments.checks.split(",") if name)
             values["engine"] = arguments.engine or models.default_engine()[0]
             loop = rounds.start(app, project, load_config(RoundsConfig, values))

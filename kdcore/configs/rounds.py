@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kdcore.configs.base import Config
 from kdcore.configs.distillation import LossName
@@ -59,3 +59,12 @@ class RoundsConfig(Config):
     general_rows: int = Field(default=24, ge=0, le=24, description="General questions that both are measured on")
     shown_answers: int = Field(default=4, ge=0, le=64, description="Held-out questions answered at each evaluation")
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _a_distance_needs_questions(self) -> RoundsConfig:
+        if self.most_kl_to_start and not self.general_rows:
+            raise ValueError(
+                "the distance to round 1 is measured on the general questions, and none are asked; "
+                "ask some, or set most_kl_to_start to 0"
+            )
+        return self

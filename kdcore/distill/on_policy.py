@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,23 @@ import torch
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.data import Row
 
+MEMORY_SHARE = 0.3  # of an accelerator, for vLLM's weights and cache where it writes; the rest is the training's
+
 
 def is_on_policy(config: DistillConfig, step: int) -> bool:
     """Whether a step uses the student's answers: a share of ``on_policy`` of the steps, the same after a resume."""
     if not config.on_policy:
         return False
     return float(np.random.default_rng([config.seed, step]).random()) < config.on_policy
+
+
+def by_vllm(config: DistillConfig) -> bool:
+    """Whether vLLM is to write the student's answers; ``auto`` says so where there is a GPU and vLLM on it."""
+    if not config.on_policy or config.rollouts == "transformers":
+        return False
+    if config.rollouts == "vllm":
+        return True
+    return config.student.adapter != "qlora" and torch.cuda.is_available() and find_spec("vllm") is not None
 
 
 class Replay:

@@ -17,6 +17,7 @@ from kdcore.distill.batch import batches, collate
 from kdcore.distill.data import Row
 from kdcore.distill.loop import make_learner, planned_steps
 from kdcore.distill.objective import TEXT
+from kdcore.distill.on_policy import MEMORY_SHARE, by_vllm
 from kdcore.distill.recipe import teaching_of
 from kdcore.distill.signals import Probe
 from kdcore.errors import DataError
@@ -134,6 +135,8 @@ def check_cost(
     """Memory by count, time by one real forward and backward pass on the first batch."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     beside = sum(p.numel() * p.element_size() for p in teacher.parameters()) if teacher is not None else 0
+    if by_vllm(config) and device == "cuda":
+        beside += int(MEMORY_SHARE * torch.cuda.mem_get_info()[1])
     if not check_memory(student, beside, report):
         return report
     group = next(batches(rows, config.batch_size, config.seed, 0))

@@ -14,18 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdcore.distill.on_policy import MEMORY_SHARE
 from kdcore.distill.student import hf_model, save_merged
 from kdcore.errors import ConfigError, MissingDependency
 from kdcore.hardware import bind_vllm_threads
-
-MEMORY_SHARE = 0.3  # of an accelerator, for the engine's weights and cache; the rest is the training's
 
 
 class VllmWriter:
     """Samples answers at temperature 1 from a student that goes on learning.
 
-    ``folder`` takes what the engine starts from: the student as it is now, with its tokenizer. Raises
-    MissingDependency where vLLM can't be used, ConfigError for a base in 4 bits.
+    ``folder`` takes what the engine starts from: the student with its tokenizer. ``longest`` is prompt and answer, in
+    tokens. Raises MissingDependency where vLLM is not installed, ConfigError for a base in 4 bits and for what vLLM
+    itself refuses: a model that it does not know, too little memory.
     """
 
     def __init__(self, student: Any, tokenizer: Any, folder: Path, longest: int, seed: int, dtype: str) -> None:
@@ -41,18 +41,24 @@ class VllmWriter:
         self._folder = folder
         _save(student, tokenizer, folder)
         has_gpu = torch.cuda.is_available()
-        self._engine: Any = LLMEngine.from_engine_args(
-            EngineArgs(
-                model=str(folder),
-                dtype=dtype,  # pyright: ignore[reportArgumentType]
-                max_model_len=longest,
-                gpu_memory_utilization=MEMORY_SHARE,
-                enforce_eager=not has_gpu,
-                enable_prefix_caching=False,  # what is cached is of earlier weights
-                distributed_executor_backend="uni",
-                seed=seed,
+        try:
+            self._engine: Any = LLMEngine.from_engine_args(
+                EngineArgs(
+                    model=str(folder),
+                    dtype=dtype,  # pyright: ignore[reportArgumentType]
+                    max_model_len=longest,
+                    gpu_memory_utilization=MEMORY_SHARE,
+                    enforce_eager=not has_gpu,
+                    enable_prefix_caching=False,  # what is cached is of earlier weights
+                    distributed_executor_backend="uni",
+                    seed=seed,
+                )
             )
-        )
+        except Exception as exc:  # the boundary to vLLM: it raises its own and plain kinds alike
+            shutil.rmtree(folder, ignore_errors=True)
+            raise ConfigError(
+                f"vLLM can't write this student's answers ({exc}); let transformers write them."
+            ) from exc
         self._written = 0
 
     def write(
@@ -85,7 +91,7 @@ class VllmWriter:
 
 
 def _save(student: Any, tokenizer: Any, folder: Path) -> None:
-    """The student's weights and config; an adapter is merged for the moment only."""
+    """The student's config and weights, without an adapter's part: that comes with the first batch."""
     if not hasattr(student, "merge_adapter"):
         save_merged(student, tokenizer, folder)
         return

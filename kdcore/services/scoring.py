@@ -21,19 +21,17 @@ from kdcore.store import datasets, runs
 LEAST_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
 
 
-def missing(
-    app: App, dataset_id: str, teacher: str, *, second: bool = False, tail: bool = False
-) -> list[dict[str, Any]]:
+def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False, tail: int = 0) -> list[dict[str, Any]]:
     """Rows of a version without stored top-k that a student of ``teacher`` could learn, with the text to learn.
 
     The top-k may be of another model with the same tokens, such as the smaller sibling that wrote the row; as a
-    ``second`` teacher this model reads every row that it has not read itself. With ``tail`` a row needs words drawn
-    from the tail as well.
+    ``second`` teacher this model reads every row that it has not read itself. A row needs ``tail`` words
+    drawn from the tail as well.
     """
     rows = texts(app, datasets.rows_of(app.store, dataset_id))
     alike = same_tokens(app, teacher, {row["teacher"] for row in rows} | stored_topk.scorers(app))
     read_by = {teacher} if second else alike
-    stored = stored_topk.with_tail(app, rows, read_by) if tail else stored_topk.of_rows(app, rows, read_by)
+    stored = stored_topk.with_tail(app, rows, read_by, tail) if tail else stored_topk.of_rows(app, rows, read_by)
     return [row for row in rows if row["sample_id"] not in stored]
 
 
@@ -99,10 +97,12 @@ def start(
             "tail_words": tail_words,
         },
     )
-    rows = missing(app, dataset_id, teacher.model, second=second, tail=tail_words > 0)
+    rows = missing(app, dataset_id, teacher.model, second=second, tail=tail_words)
     if not rows:
         raise ConfigError(
-            f"every row of this version has token probabilities, of {teacher.model} or a model with the same tokens."
+            "every row of this version has token probabilities"
+            + (f" and {tail_words} words of the tail" if tail_words else "")
+            + f", of {teacher.model} or a model with the same tokens."
         )
     run = app.create_run("score", config)
     table = pa.table(

@@ -25,13 +25,12 @@ def text_key(messages: str, completion: str) -> str:
 
 
 def of_rows(
-    app: App, rows: list[dict[str, Any]], alike: set[str], teachers: Fusing = "one", *, drawn: bool = False
+    app: App, rows: list[dict[str, Any]], alike: set[str], teachers: Fusing = "one"
 ) -> dict[str, dict[str, Any]]:
     """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
 
     A row as its teacher wrote it has that teacher's own; any other the newest score of just its text. Where
-    ``teachers`` is not "one", every teacher that read the text has its say (``several_teachers.fuse``). With
-    ``drawn`` a score that drew words of the tail comes before all others.
+    ``teachers`` is not "one", every teacher that read the text has its say (``several_teachers.fuse``).
     """
     if teachers != "one":
         each = [of_rows(app, rows, {name}) for name in sorted(alike)]
@@ -41,15 +40,22 @@ def of_rows(
             for sample, row in first.items()
         }
     own = [row for row in rows if not row["edited"] and row["teacher"] in alike]
-    found = with_tail(app, rows, alike) if drawn else {}
+    found: dict[str, dict[str, Any]] = {}
     for run_id in sorted({row["run_id"] for row in own if row["run_id"]}):
         found = _read(app.folders.runs / run_id, [row["sample_id"] for row in own]) | found
     return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, _scored(app))
 
 
-def with_tail(app: App, rows: list[dict[str, Any]], alike: set[str]) -> dict[str, dict[str, Any]]:
-    """The rows for which one of the teachers in ``alike`` drew words of the tail, each with the newest such score."""
-    return _scores(app, rows, alike, [run for run in _scored(app) if run["config"].get("tail_words")])
+def with_tail(app: App, rows: list[dict[str, Any]], alike: set[str], least: int = 1) -> dict[str, dict[str, Any]]:
+    """The rows for which a teacher drew ``least`` words of the tail or more, each with the newest such score.
+
+    The row's own teacher comes first, another of ``alike`` only where that one drew none.
+    """
+    scored = [run for run in _scored(app) if run["config"].get("tail_words", 0) >= least]
+    found: dict[str, dict[str, Any]] = {}
+    for writer in {row["teacher"] for row in rows} & alike:
+        found |= _scores(app, [row for row in rows if row["teacher"] == writer], {writer}, scored)
+    return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, scored)
 
 
 def _scores(

@@ -77,7 +77,9 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
     rows: list[dict[str, Any]] = []
     for number, (part, frozen) in enumerate(zip(parts, slices, strict=True)):
-        stored = stored_topk.of_rows(app, frozen, alike, part.teachers, drawn=part.tail == "drawn")
+        stored = stored_topk.of_rows(app, frozen, alike, part.teachers)
+        if part.tail == "drawn":  # held-out rows stay as they are, so that both kinds are measured alike
+            stored |= stored_topk.with_tail(app, [row for row in frozen if row["split"] != "heldout"], alike)
         for row in frozen:
             signal = stored.get(row["sample_id"], {})
             rows.append(

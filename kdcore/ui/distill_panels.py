@@ -27,7 +27,7 @@ MEASURES = {
     "reward_loss": ("loss on the pairs", "nats a pair", "{:.3f}", False),
     "preferred": ("the better answer is likelier", "share of pairs", "{:.0%}", True),
     "margin": ("margin gained for the better answer", "nats", "{:.2f}", True),
-    "reward": ("reward of its answers to held-out questions", "mean", "{:.3f}", True),
+    "reward": ("reward of what it says to the shown held-out questions", "mean", "{:.3f}", True),
 }
 # what each step tells besides its loss → (title, unit)
 GAUGES = {

@@ -99,10 +99,15 @@ def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> Distil
                 values |= forms.draw(DistillConfig, "distill", ["rollout_tokens", "replay", "rollouts"])
         with st.expander("More", icon=":material/tune:"):
             values |= forms.draw(DistillConfig, "distill", MORE)
-            if student["init"] == "model" and st.toggle(
-                "Measure how far it goes from where it began",
-                key="distill.anchored",
-                help="KL to the untrained student on the general questions, at each evaluation",
+            measured = LOSSES[slices[0]["loss"]].kind not in ("reward", "label") and values["general_rows"]
+            if (
+                student["init"] == "model"
+                and measured
+                and st.toggle(
+                    "Measure how far it goes from where it began",
+                    key="distill.anchored",
+                    help="KL to the untrained student on the general questions, at each evaluation",
+                )
             ):
                 values["anchor"] = student["model"]
     return forms.load(

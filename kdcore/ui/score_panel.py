@@ -32,7 +32,7 @@ def show(app: App, version: dict[str, Any]) -> None:
         'forward_kl with tail "drawn" leaves none out on average. Read by transformers, which is slower than vLLM.',
     )
     with st.spinner("Looking for stored probabilities…"):
-        lacking = scoring.missing(app, dataset_id, model, tail=tail > 0)
+        lacking = scoring.missing(app, dataset_id, model, tail=tail)
     with st.container(horizontal=True):
         st.metric("rows with probabilities", version["row_count"] - len(lacking), border=True)
         st.metric("rows without", len(lacking), border=True)

@@ -9,7 +9,6 @@ import kdcore.workers.lighter  # noqa: F401
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from statistics import fmean
 from typing import Any
 
@@ -22,10 +21,11 @@ from kdcore.distill.alignment import Translator
 from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.fit import fits, within
 from kdcore.distill.loop import Job, Reward, train
+from kdcore.distill.on_policy import by_vllm
 from kdcore.distill.preflight import Report, check_cost, check_disk, check_rows, headroom, refuse, show_first_batch
 from kdcore.distill.signals import store_topk
-from kdcore.distill.student import build_student, load_causal_lm, save_merged
-from kdcore.errors import ConfigError
+from kdcore.distill.student import build_student, hf_model, load_causal_lm, save_merged
+from kdcore.errors import KdError
 from kdcore.evaluate.answers import answer
 from kdcore.hardware import keep_freed_memory, pick_precision
 from kdcore.jobs.reporter import Reporter, Stopped
@@ -55,6 +55,8 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
                 "choose a student of the teacher's family, or sequence_level_kd"
             )
     drawn = frozenset(number for number, part in enumerate(config.slices) if part.tail == "drawn")
+    if config.anchor_path and not same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.anchor_path)):
+        report.blocks.append(f"{config.anchor} has other tokens than the student; leave the anchor out")
     rows = _with_rivals(config, encode(splits["train"], tokenizer, config.max_length, drawn), report)
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
     within([*rows, *heldout], int(outputs.get_text_config().vocab_size))
@@ -97,6 +99,10 @@ def _in_its_tokens(
 ) -> dict[str, list[dict[str, Any]]]:
     """The rows for a student of other tokens: what both can say of the same text, else the text."""
     said = "the student's tokens are not the teacher's: "
+    if any(part.tail == "drawn" for part in config.slices):
+        report.blocks.append(
+            f'{said}words that were drawn from the tail can\'t be carried over; set the tail to "bucket"'
+        )
     try:
         if not config.teacher_path:
             raise ValueError("the teacher is not on this machine")
@@ -137,10 +143,9 @@ def general_rows(run: RunDir, config: DistillConfig, tokenizer: Any) -> list[Row
     ]
     read = encode(rows, tokenizer, config.max_length)
     if config.anchor_path and read:
-        if not same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.anchor_path)):
-            raise ConfigError(f"{config.anchor} has other tokens than the student; leave the anchor out.")
         anchor = load_causal_lm(config.anchor_path, torch.float32)
-        store_topk(anchor, read, pad_token(tokenizer), config.batch_size)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        store_topk(anchor.to(device), read, pad_token(tokenizer), config.batch_size)
     return read
 
 
@@ -154,12 +159,13 @@ def shown_answers(
         was_training = student.training
         student.eval()
         prompts = [row.ids[: row.prompt_length] for row in chosen]
+        most = config.shown_tokens if reward is None else max(config.shown_tokens, config.rollout_tokens)
         try:
             said = answer(
                 student,
                 tokenizer,
                 prompts,
-                config.shown_tokens,
+                most,
                 config.batch_size,
                 lambda done: reporter.check_stop(),
             )
@@ -186,24 +192,32 @@ def pad_token(tokenizer: Any) -> int:
 @contextmanager
 def writing(job: Job, tokenizer: Any, run: RunDir, reporter: Reporter) -> Iterator[None]:
     """Start vLLM beside the training where the student's own answers are written by it."""
-    config = job.config
-    in_four_bits = config.student.adapter == "qlora"
-    chosen = config.rollouts
-    if chosen == "auto":
-        chosen = "vllm" if torch.cuda.is_available() and find_spec("vllm") and not in_four_bits else "transformers"
-    if not config.on_policy or chosen == "transformers":
-        yield
-        return
-    from kdcore.distill.vllm_writer import VllmWriter
-
-    reporter.phase("starting vLLM for the student's own answers")
-    longest = config.max_length + config.rollout_tokens
-    dtype = pick_precision(config.precision, torch.cuda.is_available())
-    job.writer = writer = VllmWriter(job.student, tokenizer, run.path / "rollout_start", longest, config.seed, dtype)
+    writer = _vllm_writer(job, tokenizer, run, reporter) if by_vllm(job.config) else None
+    job.writer = writer
     try:
         yield
     finally:
-        writer.close()
+        if writer is not None:
+            writer.close()
+
+
+def _vllm_writer(job: Job, tokenizer: Any, run: RunDir, reporter: Reporter) -> Any:
+    """An engine for prompts and answers of their length; None, and the reason told, where ``auto`` can't have it."""
+    from kdcore.distill.vllm_writer import VllmWriter
+
+    config = job.config
+    reporter.phase("starting vLLM for the student's own answers")
+    context = getattr(hf_model(job.student).config, "max_position_embeddings", None) or config.max_length
+    longest = min(max(row.prompt_length for row in job.rows) + config.rollout_tokens, context)
+    dtype = pick_precision(config.precision, torch.cuda.is_available())
+    try:
+        return VllmWriter(job.student, tokenizer, run.path / "rollout_start", longest, config.seed, dtype)
+    except KdError as exc:
+        if config.rollouts == "vllm":
+            raise
+        print(f"transformers writes the student's own answers: {exc}", flush=True)
+        reporter.phase("vLLM can't write the student's own answers (see the log), transformers does")
+        return None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from kdcore.distill.data import read_rows
 from kdcore.distill.loop import Job, planned_steps
 from kdcore.distill.policy import train_policy
 from kdcore.distill.preflight import Report, check_disk, refuse
-from kdcore.distill.reward_model import train_reward
+from kdcore.distill.reward_model import LENGTH_LIMIT, train_reward
 from kdcore.distill.student import build_student, save_merged
 from kdcore.distill.whole_cost import label_cost, policy_cost, reward_cost
 from kdcore.errors import DataError
@@ -55,7 +55,7 @@ def _policy_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Rep
             reporter.phase("measuring one step")
             student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
             prompts = [row.ids[: row.prompt_length] for row in rows]
-            policy_cost(config, student.to(_device()), prompts, distill.pad_token(tokenizer), report)
+            policy_cost(config, student, prompts, distill.pad_token(tokenizer), report)
             check_disk(student, run.path, report)
     return report
 
@@ -65,7 +65,7 @@ def _reward_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Rep
     if not report.blocks:
         with on_accelerator(run, reporter):
             reporter.phase("measuring one step")
-            model, tokenizer = load_judge(config.student_path, _device())
+            model, tokenizer = load_judge(config.student_path, "cpu")
             reward_cost(config, model, tokenizer, pairs, report)
             check_disk(model, run.path, report)
     return report
@@ -78,7 +78,7 @@ def _label_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Repo
             reporter.phase("measuring one step")
             model, reader = build_classifier(config, config.student_path, labels)
             some = [{"text": row.text, "shares": row.shares} for row in train[: config.batch_size]]
-            label_cost(model.to(_device()), reader.batch(some), report)
+            label_cost(model, reader.batch(some), report)
             check_disk(model, run.path, report)
     return report
 
@@ -135,9 +135,15 @@ def _reward(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
 
 
 def _scored(run: RunDir, config: DistillConfig, model: Any, tokenizer: Any) -> list[dict[str, Any]]:
-    """What the finished model gives both answers of each held-out pair."""
-    rows = [row for row in read_rows(run.path / "input.parquet", "heldout") if row["rivals"]]
-    reward = scored_by(model, tokenizer, rows, config.max_length)
+    """What the finished model gives both answers of each held-out pair that it reads whole, as TRL measures it."""
+    limit = min(config.max_length, LENGTH_LIMIT)
+
+    def whole(row: dict[str, Any]) -> bool:
+        chats = _pair(row).values()
+        return all(len(tokenizer.apply_chat_template(chat, return_dict=False)) <= limit for chat in chats)
+
+    rows = [row for row in read_rows(run.path / "input.parquet", "heldout") if row["rivals"] and whole(row)]
+    reward = scored_by(model, tokenizer, rows, limit)
     ids = [row["sample_id"] for row in rows]
     sides = reward(ids, [row["completion"] for row in rows]), reward(ids, [row["rivals"][-1] for row in rows])
     return [

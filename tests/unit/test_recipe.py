@@ -6,7 +6,7 @@ from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.distill.data import Row
 from kdcore.distill.objective import TEXT
-from kdcore.distill.on_policy import Replay, _until_end, is_on_policy
+from kdcore.distill.on_policy import Replay, _until_end, by_vllm, is_on_policy
 from kdcore.distill.recipe import teaching_of
 from kdcore.errors import ConfigError
 
@@ -75,3 +75,23 @@ def test_earlier_answers_are_met_again_in_their_share_of_steps_and_survive_a_res
     never.keep(answers)
     assert never.state == []
     assert never.draw(1, 4) is None
+
+
+@pytest.mark.parametrize(
+    ("gpu", "vllm", "changes", "chosen"),
+    [
+        (True, True, {}, True),
+        (False, True, {}, False),
+        (True, False, {}, False),
+        (True, True, {"student": {"init": "model", "model": "m", "adapter": "qlora"}}, False),
+        (False, True, {"rollouts": "vllm"}, True),
+        (True, True, {"rollouts": "transformers"}, False),
+        (True, True, {"on_policy": 0.0}, False),
+    ],
+)
+def test_vllm_writes_own_answers_where_there_is_a_gpu_or_it_is_asked_for(monkeypatch, gpu, vllm, changes, chosen):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr("kdcore.distill.on_policy.find_spec", lambda name: object() if vllm else None)
+    live = {"dataset_id": "d", "loss": "reverse_kl", "targets": "live"}
+    config = load_config(DistillConfig, {"slices": [live], "on_policy": 0.5} | changes)
+    assert by_vllm(config) is chosen

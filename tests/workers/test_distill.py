@@ -23,7 +23,9 @@ def test_two_losses_and_own_answers_with_a_live_teacher_survive_a_kill(app: App,
     ends = []
     for name, stormy in (("calm", False), ("storm", True)):
         run = start(
-            app, tiny, f"own-{name}", launch=False, slices=slices, on_policy=0.7, rollout_tokens=6, replay=0.5
+            *(app, tiny, f"own-{name}"),
+            **{"launch": False, "slices": slices, "on_policy": 0.7, "rollout_tokens": 6, "replay": 0.5},
+            anchor_path=str(tiny),
         )
         rewrite(run, lambda place, row: row.update(slice=place % 2))
         run.write_lines("general.jsonl", [{"question": "What is seven times eight?", "answer": "Fifty-six."}] * 3)
@@ -35,8 +37,10 @@ def test_two_losses_and_own_answers_with_a_live_teacher_survive_a_kill(app: App,
         assert app.wait(run.run_id, timeout_s=180).state == "done", run.status().message
         found, _ = read_metrics(run.path / "metrics.jsonl")
         assert {"loss/slice0", "loss/slice1", "reverse_kl", "top5"} <= {row["name"] for row in found}
-        general = {row["step"]: row["value"] for row in found if row["split"] == "general"}
-        assert {0, STEPS} <= set(general) and all(value > 0 for value in general.values())
+        general = [row for row in found if row["split"] == "general"]
+        for measure in ("sequence_level_kd", "reverse_kl"):  # the latter is from the anchor
+            values = {row["step"]: row["value"] for row in general if row["name"] == measure}
+            assert {0, STEPS} <= set(values) and all(value > 0 for value in values.values())
         ends.append(losses(run))
     assert ends[0][STEPS] == pytest.approx(ends[1][STEPS], abs=1e-5)
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from kdcore.configs.base import load_config
 from kdcore.configs.rounds import RoundsConfig
 from kdcore.configs.selection import EVERYTHING
 from kdcore.configs.teacher import SamplingConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
+from kdcore.jobs.reporter import Reporter
+from kdcore.jobs.run_dir import RunDir, Status
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import datasets, generation, projects, review, rounds
 from kdcore.services.app import App
@@ -93,3 +96,22 @@ def test_two_rounds_of_spin_go_on_after_a_restart(real_app: App, tmp_path: Path)
     with pytest.raises(ConfigError, match="only stopped or failed ones can go on"):
         rounds.go_on(app, loop.loop_id)
     app.close()
+
+
+def test_rounds_end_where_the_student_has_gone_too_far(app: App, answered: str):
+    with pytest.raises(ConfigError, match="measured on the general questions"):
+        load_config(
+            RoundsConfig, {"prompt_version_id": "p", "start": "m", "most_kl_to_start": 0.5, "general_rows": 0}
+        )
+    run = RunDir.create(app.folders.runs, "distill-20260101-000000-aaaa", {"project_id": answered})
+    run.write_status(Status("queued", epoch=1))
+    with Reporter(run, 1) as reporter:
+        for step, nats in ((0, 0.0), (4, 0.75)):
+            reporter.metric(step, "general", {"sequence_level_kd": 2.0, "reverse_kl": nats})
+    app.tick()
+    for most, message in ((0.5, "0.75 nats a token from where round 1 began, 0.5 are allowed"), (1.0, "")):
+        config = RoundsConfig(prompt_version_id="p", start="m", most_kl_to_start=most)
+        loop = rounds.Loop("l", config, [rounds.Round(1, "m", train=run.run_id)])
+        rounds._look_at(app, loop, loop.rounds[0])
+        assert loop.rounds[0].figures["kl_to_start"] == 0.75
+        assert message in loop.message and (loop.state == "done") is bool(message)

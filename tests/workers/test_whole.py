@@ -181,5 +181,5 @@ def test_a_check_says_what_it_takes_before_anything_is_trained(app: App, tiny: P
     assert found["blocks"] == [] and found["steps"] == 6
     assert found["memory_gb"] >= found["trainable"] * 16 / 1e9 > 0
     assert found["memory_gb"] > found["parameters"] * 20 / 1e9 or loss != "grpo"  # the teacher and a copy beside it
-    assert found["forecast_s"] == pytest.approx(found["step_s"] * 6) and found["disk_gb"] > 0
+    assert found["step_s"] * 6 * 1.0001 >= found["forecast_s"] > 0 and found["disk_gb"] > 0
     assert found["first_batch"]
