@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
         ("tail_mass", pa.list_(pa.float32())),
         ("entropy", pa.list_(pa.float32())),
         ("tail_ids", pa.list_(pa.int32())),
-        ("tail_logprobs", pa.list_(pa.float16())),
+        ("tail_logprobs", pa.list_(pa.float32())),  # unlikely words: half floats would move the loss
     ]
 )
 PACK_ROWS = 2000
@@ -152,5 +152,5 @@ def _unpack(body: dict[str, Any]) -> dict[str, Any]:
         "tail_mass": tail_mass(logprobs).astype(np.float32),
         "entropy": entropy(logprobs).astype(np.float32),
         "tail_ids": np.frombuffer(base64.b64decode(body.get("tail_ids", "")), dtype=np.int32),
-        "tail_logprobs": tail_logprobs.astype(np.float16),
+        "tail_logprobs": tail_logprobs,
     }

@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
         ("topk_ids", pa.list_(pa.int32())),
         ("topk_logprobs", pa.list_(pa.float16())),
         ("tail_ids", pa.list_(pa.int32())),
-        ("tail_logprobs", pa.list_(pa.float16())),
+        ("tail_logprobs", pa.list_(pa.float32())),
         ("rivals", pa.list_(pa.string())),
         ("bad", pa.bool_()),
         ("text", pa.string()),  # question and passage, as an encoder reads them
