@@ -26,6 +26,13 @@ def available_cpus() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
+def torch_device() -> str:
+    """Where models compute: the accelerator where there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def pick_precision(asked: str, has_gpu: bool) -> str:
     """Resolve ``auto`` to bfloat16 where the hardware is fast at it, else float32."""
     if asked != "auto":

@@ -21,6 +21,7 @@ from kdcore.distill.on_policy import MEMORY_SHARE, by_vllm
 from kdcore.distill.recipe import teaching_of
 from kdcore.distill.signals import Probe
 from kdcore.errors import DataError
+from kdcore.hardware import torch_device
 
 BYTES_FULL = 16  # float32 weight, gradient and two AdamW moments
 BYTES_FROZEN = 4
@@ -133,7 +134,7 @@ def check_cost(
     config: DistillConfig, student: Any, rows: list[Row], pad_id: int, report: Report, teacher: Any = None
 ) -> Report:
     """Memory by count, time by one real forward and backward pass on the first batch."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch_device()
     beside = sum(p.numel() * p.element_size() for p in teacher.parameters()) if teacher is not None else 0
     if by_vllm(config) and device == "cuda":
         beside += int(MEMORY_SHARE * torch.cuda.mem_get_info()[1])

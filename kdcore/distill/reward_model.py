@@ -15,6 +15,11 @@ HELDOUT = {"eval_loss": "reward_loss", "eval_accuracy": "preferred", "eval_margi
 FIGURES = {"accuracy": "preferred", "margin": "margin", "mean_reward": "reward"}
 
 
+def longest_chat(config: DistillConfig) -> int:
+    """Tokens of the longest chat that counts; TRL leaves out pairs with a longer one."""
+    return min(config.max_length, LENGTH_LIMIT)
+
+
 def train_reward(
     config: DistillConfig,
     path: str,
@@ -38,7 +43,7 @@ def train_reward(
         **common_arguments(config, folder, total, mixed_precision),
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
-        max_length=min(config.max_length, LENGTH_LIMIT),
+        max_length=longest_chat(config),
         eval_strategy="no",  # the callback asks for it, at the recipe's steps
     )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.preflight import BYTES_FROZEN, Report, check_memory
+from kdcore.hardware import torch_device
 
 
 def parameters_of(path: str) -> int:
@@ -34,7 +35,7 @@ def policy_cost(config: DistillConfig, student: Any, prompts: list[list[int]], p
     frozen += parameters_of(scorer) if scorer else 0
     if not check_memory(student, frozen * BYTES_FROZEN, report):
         return
-    student.to(_device())
+    student.to(torch_device())
     answers, new = config.policy.answers, config.rollout_tokens
     prompt = sorted(prompts, key=len)[len(prompts) // 2]
     ids = torch.tensor([prompt] * (answers * config.batch_size), device=student.device)
@@ -57,7 +58,7 @@ def reward_cost(
     """One step on the longest pairs, both answers of each; the forecast is of pairs of the average length."""
     if not check_memory(model, 0, report):
         return
-    model.to(_device())
+    model.to(torch_device())
     texts = [tokenizer.apply_chat_template(pair[side], tokenize=False) for pair in pairs for side in pair]
     longest = sorted(texts, key=len)[-2 * config.batch_size :]
     batch = tokenizer(
@@ -70,13 +71,9 @@ def reward_cost(
 def label_cost(model: Any, batch: dict[str, Tensor], report: Report) -> None:
     """One step on the texts of a batch."""
     if check_memory(model, 0, report):
-        model.to(_device())
+        model.to(torch_device())
         given = {name: value.to(model.device) for name, value in batch.items() if name != "labels"}
         _timed(model, lambda: model(**given).logits.float().mean(), report)
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _now() -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
-from kdcore.hardware import pick_precision
+from kdcore.hardware import pick_precision, torch_device
 from kdcore.ids import stable_hash
 from kdcore.teacher.base import StopCheck
 from kdcore.types import Reply, TopK
@@ -34,7 +34,7 @@ class TransformersTeacher:
             raise MissingDependency(f"transformers is missing ({exc}); pip install 'kdcore[cpu]'.") from exc
         self._torch: Any = torch
         self._config = config
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch_device()
         name = str(model_path or config.model)
         precision = pick_precision(config.precision, self._device == "cuda")
         torch.manual_seed(sampling.seed)

@@ -139,7 +139,12 @@ def _trust(app: App, points: list[dict[str, Any]], run_id: str) -> None:
                 "nats a token on questions of no subject: more is forgetting",
             )
         if apart:
-            _change("from its anchor", apart, "{:.3f}", "KL to where it began, nats a token on the general questions")
+            _change(
+                "from where it began",
+                apart,
+                "{:.3f}",
+                "KL to its anchor, nats a token on the general questions; in rounds the start of round 1",
+            )
         for name, (title, tip) in TRUST.items():
             if said:
                 count = said[-1]["answers"]

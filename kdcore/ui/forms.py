@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
@@ -14,7 +15,7 @@ from kdcore.errors import ConfigError
 
 def label_of(name: str) -> str:
     """``max_tokens`` → ``Max tokens``."""
-    return name.replace("_", " ").capitalize()
+    return re.sub(r"\bkl\b", "KL", name.replace("_", " ").capitalize(), flags=re.IGNORECASE)
 
 
 def bounds(field: Any) -> tuple[float | None, float | None]:

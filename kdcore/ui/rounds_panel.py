@@ -23,11 +23,11 @@ STATES = {
 }
 FIGURES = {
     "usable": ("usable rows", "{:.0f}"),
+    "kl_to_start": ("KL to round 1", "{:.3f}"),
+    "general_after": ("general questions, nats", "{:.2f}"),
     "distinct": ("distinct word pairs", "{:.0%}"),
     "spread": ("spread of the answers", "{:.2f}"),
     "words": ("words an answer", "{:.0f}"),
-    "general_after": ("general questions, nats", "{:.2f}"),
-    "kl_to_start": ("KL to the start of round 1, nats", "{:.3f}"),
     "preferred": ("better answer likelier", "{:.0%}"),
     "margin": ("margin gained, nats", "{:.2f}"),
 }
@@ -91,7 +91,7 @@ def _draw(app: App, loop: rounds.Loop) -> None:
     word, colour, icon = STATES[loop.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(word, icon=icon, color=colour)  # pyright: ignore[reportArgumentType]
-        st.caption(f"Round {len(loop.rounds)} of {loop.config.rounds}. {escape(loop.message)}")
+        st.caption(f"Round {len(loop.rounds)} of {loop.config.rounds}. {escape(_sentence(loop.message))}")
         if loop.state == "running" and st.button("Stop", key=f"stop-{loop.loop_id}", icon=":material/stop:"):
             rounds.stop(app, loop.loop_id)
             st.rerun()
@@ -106,7 +106,11 @@ def _draw(app: App, loop: rounds.Loop) -> None:
         st.dataframe([_row(each) for each in loop.rounds], hide_index=True)
         _links(loop.rounds[-1])
     if alarms := [each.figures["alarm"] for each in loop.rounds if each.figures.get("alarm")]:
-        st.warning(f"{alarms[-1][:1].upper()}{alarms[-1][1:]}.", icon=":material/warning:")
+        st.warning(f"{_sentence(alarms[-1])}.", icon=":material/warning:")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _row(each: rounds.Round) -> dict[str, Any]:

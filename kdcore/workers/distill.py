@@ -7,6 +7,7 @@ import kdcore.workers.lighter  # noqa: F401
 # isort: split
 
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import fmean
@@ -27,7 +28,7 @@ from kdcore.distill.signals import store_topk
 from kdcore.distill.student import build_student, hf_model, load_causal_lm, save_merged
 from kdcore.errors import KdError
 from kdcore.evaluate.answers import answer
-from kdcore.hardware import keep_freed_memory, pick_precision
+from kdcore.hardware import keep_freed_memory, pick_precision, torch_device
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.workers.main import on_accelerator, run_worker
@@ -144,8 +145,7 @@ def general_rows(run: RunDir, config: DistillConfig, tokenizer: Any) -> list[Row
     read = encode(rows, tokenizer, config.max_length)
     if config.anchor_path and read:
         anchor = load_causal_lm(config.anchor_path, torch.float32)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        store_topk(anchor.to(device), read, pad_token(tokenizer), config.batch_size)
+        store_topk(anchor.to(torch_device()), read, pad_token(tokenizer), config.batch_size)
     return read
 
 
@@ -215,8 +215,8 @@ def _vllm_writer(job: Job, tokenizer: Any, run: RunDir, reporter: Reporter) -> A
     except KdError as exc:
         if config.rollouts == "vllm":
             raise
-        print(f"transformers writes the student's own answers: {exc}", flush=True)
-        reporter.phase("vLLM can't write the student's own answers (see the log), transformers does")
+        traceback.print_exc()  # into the run's log
+        reporter.conclude(f"transformers wrote the student's own answers, more slowly: {exc}")
         return None
 
 

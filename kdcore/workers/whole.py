@@ -18,11 +18,11 @@ from kdcore.distill.data import read_rows
 from kdcore.distill.loop import Job, planned_steps
 from kdcore.distill.policy import train_policy
 from kdcore.distill.preflight import Report, check_disk, refuse
-from kdcore.distill.reward_model import LENGTH_LIMIT, train_reward
+from kdcore.distill.reward_model import longest_chat, train_reward
 from kdcore.distill.student import build_student, save_merged
 from kdcore.distill.whole_cost import label_cost, policy_cost, reward_cost
 from kdcore.errors import DataError
-from kdcore.hardware import keep_freed_memory, pick_precision
+from kdcore.hardware import keep_freed_memory, pick_precision, torch_device
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.workers import distill
@@ -83,10 +83,6 @@ def _label_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Repo
     return report
 
 
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _asked(run: RunDir) -> list[dict[str, Any]]:
     """The training rows, each question once."""
     return list({row["messages"]: row for row in read_rows(run.path / "input.parquet", "train")}.values())
@@ -100,7 +96,7 @@ def _policy(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
         reporter.phase("building the student")
         precision = pick_precision(config.precision, torch.cuda.is_available())
         student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
-        reward = reward_of(config, every, _device())
+        reward = reward_of(config, every, torch_device())
         job = Job(
             config=config,
             student=student,
@@ -136,7 +132,7 @@ def _reward(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
 
 def _scored(run: RunDir, config: DistillConfig, model: Any, tokenizer: Any) -> list[dict[str, Any]]:
     """What the finished model gives both answers of each held-out pair that it reads whole, as TRL measures it."""
-    limit = min(config.max_length, LENGTH_LIMIT)
+    limit = longest_chat(config)
 
     def whole(row: dict[str, Any]) -> bool:
         chats = _pair(row).values()

@@ -74,7 +74,7 @@ def test_what_is_forgotten_stands_below_the_curves(run_page, populated, tmp_path
     shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
     assert shown["general questions"] == ("2.50", "0.50")
     assert shown["refuses"] == ("0%", "")
-    assert shown["from its anchor"] == ("0.500", "0.500")
+    assert shown["from where it began"] == ("0.500", "0.500")
 
 
 def test_a_reward_model_shows_how_sure_and_how_right_it_is(run_page, populated, tmp_path):
@@ -227,7 +227,7 @@ def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
     rounds._write(app, rounds.Loop("rounds-1", config, [first], "done", "ended in round 1"))
     app.close()
     at = run_page(PAGE, project=populated, rounds="rounds-1")
-    assert "ended in round 1" in texts(at)
+    assert "Ended in round 1" in texts(at)
     assert "Spread fell." in texts(at)
     assert any(list(frame.value.get("usable rows", [])) == ["40"] for frame in at.dataframe)
     assert at.selectbox(key="rounds.prompt").options == ["Again v1 · rejection sampling"]
