@@ -19,6 +19,7 @@ from torch import Tensor
 
 from kdcore.distill.losses.divergences import Point
 from kdcore.distill.losses.sparse import PADDING, student_categories, teacher_categories
+from kdcore.distill.output_layer import logits_of
 
 TEXT = -1  # the kind of a token that learns its label; any other number is a place among the divergences
 
@@ -86,38 +87,51 @@ class _HeadLoss(torch.autograd.Function):
         losses = torch.zeros(len(hidden), device=hidden.device, dtype=torch.float32)
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
-        grad_weight = torch.zeros_like(weight) if wants_weight else None
+        grad_weight = torch.empty_like(weight) if wants_weight else None
+        if grad_weight is not None and not len(hidden):
+            grad_weight.zero_()
         head = weight.to(hidden.dtype)  # under mixed precision the hidden states decide
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), chunk):
                 part = slice(start, start + chunk)
-                logits = (hidden[part] @ head.t()).float()  # (c, V)
+                logits = logits_of(hidden[part], head)  # (c, V)
                 losses[part] = _loss_to_gradient(logits, targets, terms, part, teacher)
                 if grad_hidden is None and grad_weight is None:
                     continue
                 gradient = logits.to(hidden.dtype)
                 if grad_hidden is not None:
                     torch.mm(gradient, head, out=grad_hidden[part])
-                if grad_weight is not None and grad_weight.dtype == hidden.dtype:
-                    grad_weight.addmm_(gradient.t(), hidden[part])
-                elif grad_weight is not None:
-                    grad_weight += gradient.t() @ hidden[part]
+                if grad_weight is not None:
+                    _add_product(grad_weight, gradient, hidden[part], first=start == 0)
         ctx.grad_hidden, ctx.grad_weight = grad_hidden, grad_weight
         ctx.mark_non_differentiable(losses)
         return (losses * targets.weights).sum(), losses
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
-        scale: Tensor = grads[0]
-        hidden, weight = ctx.grad_hidden, ctx.grad_weight
+        scale = float(grads[0])
+        if scale != 1.0:  # another pass over the whole head, so only where it changes something
+            for gradient in (ctx.grad_hidden, ctx.grad_weight):
+                if gradient is not None:
+                    gradient.mul_(scale)
         return (
-            hidden.mul_(scale.to(hidden.dtype)) if hidden is not None else None,
-            weight.mul_(scale.to(weight.dtype)) if weight is not None else None,
+            ctx.grad_hidden,
+            ctx.grad_weight,
             None,
             None,
             None,
             None,
         )
+
+
+def _add_product(total: Tensor, gradient: Tensor, hidden: Tensor, first: bool) -> None:
+    """Add gradientᵀ (V, c) · hidden (c, H) to the ``total`` (V, H); the first writes over what the buffer held."""
+    if total.dtype == hidden.dtype:
+        torch.addmm(total, gradient.t(), hidden, beta=0 if first else 1, out=total)
+    elif first:
+        total.copy_(gradient.t() @ hidden)
+    else:
+        total += gradient.t() @ hidden
 
 
 def _loss_to_gradient(
@@ -167,7 +181,7 @@ def _loss_to_gradient(
 def _asked(teacher: LiveTeacher | None, part: slice, rows: Tensor) -> Tensor:
     """The live teacher's logits (n, V) at some places of a chunk."""
     assert teacher is not None
-    return (teacher.hidden[part][rows] @ teacher.head.t()).float()
+    return logits_of(teacher.hidden[part][rows], teacher.head)
 
 
 def _stored_words(

@@ -16,6 +16,7 @@ from torch import Tensor
 from kdcore.configs.distillation import FROM_REFERENCE, SliceConfig
 from kdcore.distill.batch import Contest, Ranked
 from kdcore.distill.losses import ranking
+from kdcore.distill.output_layer import logits_of
 
 
 class _TokenLogprobs(torch.autograd.Function):
@@ -29,7 +30,7 @@ class _TokenLogprobs(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), chunk):
                 part = slice(start, start + chunk)
-                logits = (hidden[part] @ head.t()).float()  # (c, V)
+                logits = logits_of(hidden[part], head)  # (c, V)
                 totals[part] = logits.logsumexp(-1)
                 found[part] = logits.gather(1, labels[part].unsqueeze(1)).squeeze(1) - totals[part]
         ctx.save_for_backward(hidden, weight, labels, totals)
@@ -46,7 +47,7 @@ class _TokenLogprobs(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), ctx.chunk):
                 part = slice(start, start + ctx.chunk)
-                down = (hidden[part] @ head.t()).float().sub_(totals[part].unsqueeze(1)).exp_().neg_()
+                down = logits_of(hidden[part], head).sub_(totals[part].unsqueeze(1)).exp_().neg_()
                 down[torch.arange(len(down), device=down.device), labels[part]] += 1.0  # onehot - softmax
                 down = down.mul_(grads[0][part].unsqueeze(1)).to(hidden.dtype)
                 if grad_hidden is not None:

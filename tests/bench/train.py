@@ -3,7 +3,7 @@
 Same thinned model, rows, batch, precision, schedule and steps on both sides; TRL at its defaults for a chat data set
 with the loss on the answer only. Rates are supervised tokens a second after one warm-up step. Once the questions
 stand alone, once behind the system message and worked examples of the sample project. Each side runs in a process of
-its own, as users run it; ours before and after the peer, so that a machine that slows down meanwhile favours neither.
+its own, as users run it, in turns; of each step its quickest time counts, as neighbours on a machine only ever add.
 Losses are those of all rows at the end. As the order of the rows moves them, the peer trains once more with the rows
 in our order, and that loss is the one to be met.
 """
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from kdcore.settings import workspace
 from tests.bench.report import line, show
 
 ROWS, BATCH, STEPS, LAYERS = 48, 8, 6, 10
+TURNS = 2
 ANSWER = ["the", "heart", "pumps", "blood", "and", "a", "court", "decides", "what", "contract", "means"]
 
 
@@ -77,6 +79,15 @@ def encode(tokenizer: Any, k: int = 0, examples: bool = False) -> list[Row]:
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one process measured after the first step: seconds of each, tokens of all, the loss of all rows."""
+
+    seconds: list[float]
+    tokens: float
+    loss: float
+
+
 class Timer:
     """A pen that keeps the time of each step."""
 
@@ -98,8 +109,8 @@ class Timer:
     def check_stop(self) -> None: ...
 
 
-def ours(path: Path, tokenizer: Any, k: int = 0, examples: bool = False) -> tuple[float, float, float]:
-    """(supervised tokens a second, seconds a step, loss of all rows at the end)."""
+def ours(path: Path, tokenizer: Any, k: int = 0, examples: bool = False) -> Figures:
+    """Our loop; with ``k`` random stored words it learns by forward KL."""
     rows = encode(tokenizer, k, examples)
     loss = "forward_kl" if k else "sequence_level_kd"
     config = DistillConfig(
@@ -115,10 +126,8 @@ def ours(path: Path, tokenizer: Any, k: int = 0, examples: bool = False) -> tupl
     timer = Timer()
     with tempfile.TemporaryDirectory() as folder:
         train(Job(config, student, rows, [], tokenizer.eos_token_id, Path(folder)), timer)
-    seconds = timer.times[-1] - timer.times[0]
-    weights = np.diff(timer.times)
-    tokens = float((np.asarray(timer.tokens[1:]) * weights).sum())
-    return tokens / seconds, seconds / (STEPS - 1), loss_of(student, rows)
+    seconds = np.diff(timer.times)
+    return Figures(list(seconds), float((np.asarray(timer.tokens[1:]) * seconds).sum()), loss_of(student, rows))
 
 
 def loss_of(student: Any, rows: list[Row]) -> float:
@@ -126,8 +135,8 @@ def loss_of(student: Any, rows: list[Row]) -> float:
     return Probe(rows, 1, (False,), BATCH, 0).measure(student, 512)["sequence_level_kd"]
 
 
-def trl(path: Path, tokenizer: Any, examples: bool = False, ordered: bool = False) -> tuple[float, float]:
-    """(supervised tokens a second, loss of all rows at the end) of SFTTrainer; ``ordered`` by our order of rows."""
+def trl(path: Path, tokenizer: Any, examples: bool = False, ordered: bool = False) -> Figures:
+    """SFTTrainer; ``ordered`` by our order of rows."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -165,7 +174,7 @@ def trl(path: Path, tokenizer: Any, examples: bool = False, ordered: bool = Fals
         )
         trainer.train()
     supervised = sum(row.supervised for row in rows) / ROWS * BATCH
-    return supervised * (STEPS - 1) / (stamps[-1] - stamps[0]), loss_of(student, rows)
+    return Figures(list(np.diff(stamps)), supervised * (STEPS - 1), loss_of(student, rows))
 
 
 def loss_memory() -> tuple[float, float]:
@@ -193,7 +202,7 @@ def loss_memory() -> tuple[float, float]:
     return chunked, dense
 
 
-def side(who: str, *flags: str) -> list[float]:
+def side(who: str, *flags: str) -> Any:
     """What one side measures, in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.train", who, *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -202,25 +211,29 @@ def side(who: str, *flags: str) -> list[float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measured(who: str, flags: Sequence[str]) -> tuple[float, ...]:
+def measured(who: str, flags: Sequence[str]) -> Any:
     """The figures of one side, as its process prints them."""
     from transformers import AutoTokenizer
 
     path = workspace().models / DEFAULT_TEACHER
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
     examples = "examples" in flags
-    if who == "trl":
-        return trl(path, tokenizer, examples, "ordered" in flags)
     if who == "memory":
         return loss_memory()
+    if who == "trl":
+        return asdict(trl(path, tokenizer, examples, "ordered" in flags))
     keep_freed_memory()  # as the worker does
-    return ours(path, tokenizer, 20 if "topk" in flags else 0, examples)
+    return asdict(ours(path, tokenizer, 20 if "topk" in flags else 0, examples))
 
 
-def against(*flags: str) -> tuple[float, float, float, float]:
-    """Our rate (mean of one before and one after), the peer's, and both losses with the rows in one order."""
-    first, peer, second = side("ours", *flags), side("trl", *flags), side("ours", *flags)
-    return (first[0] + second[0]) / 2, peer[0], first[2], side("trl", *flags, "ordered")[1]
+def in_turns(sides: Sequence[tuple[str, ...]]) -> list[tuple[float, float, float]]:
+    """(tokens a second, seconds a step, loss) of each side, run in turns; of each step its quickest time."""
+    runs = [[Figures(**side(*each)) for each in sides] for _ in range(TURNS)]
+    found: list[tuple[float, float, float]] = []
+    for mine in zip(*runs, strict=True):
+        seconds = np.min([one.seconds for one in mine], axis=0)
+        found.append((mine[0].tokens / seconds.sum(), float(seconds.mean()), mine[0].loss))
+    return found
 
 
 def main() -> None:
@@ -228,11 +241,10 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(json.dumps(measured(sys.argv[1], sys.argv[2:])))
         return
-    rate, peer_rate, loss, peer_loss = against()
-    shown_rate, shown_peer, shown_loss, shown_peer_loss = against("examples")
-    steps = [side("ours")[1], side("ours", "topk")[1], side("ours", "topk")[1], side("ours")[1]]
+    (rate, step, loss), (peer_rate, _, _), (_, kd_step, _) = in_turns([("ours",), ("trl",), ("ours", "topk")])
+    (shown_rate, _, shown_loss), (shown_peer, _, _) = in_turns([("ours", "examples"), ("trl", "examples")])
+    peer_loss, shown_peer_loss = side("trl", "ordered")["loss"], side("trl", "examples", "ordered")["loss"]
     chunked, dense = side("memory")
-    kd_step, step = (steps[1] + steps[2]) / 2, (steps[0] + steps[3]) / 2
     show(
         [
             line("train/TRL SFTTrainer", rate, peer_rate, "supervised tokens/s", 3.0),
