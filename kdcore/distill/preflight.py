@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Report:
     longest: int = 0
     truncated: int = 0
     with_topk: int = 0
+    said_by: dict[str, int] = field(default_factory=dict[str, int])  # model → rows whose stored words are its
     steps: int = 0
     parameters: int = 0
     trainable: int = 0
@@ -82,8 +84,7 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
         report.warnings.append(f"{report.truncated} of {len(rows)} rows are cut at {config.max_length} tokens")
     if not heldout:
         report.warnings.append("no held-out rows: the curve can't show whether the student generalises")
-    _, teaching = teaching_of(config.slices)
-    wants = [kind != TEXT and not live for kind, live in zip(teaching.kinds, teaching.live, strict=True)]
+    wants = _wants_stored(config)
     without = sum(1 for row in rows if wants[row.slice] and row.topk_ids is None)
     if without == len(rows) and without:
         report.blocks.append(
@@ -97,6 +98,26 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
         )
     _check_drawn(config, rows, report)
     return report
+
+
+def _wants_stored(config: DistillConfig) -> list[bool]:
+    """By slice: whether it learns from stored words."""
+    _, teaching = teaching_of(config.slices)
+    return [kind != TEXT and not live for kind, live in zip(teaching.kinds, teaching.live, strict=True)]
+
+
+def check_sources(config: DistillConfig, rows: list[dict[str, Any]], report: Report) -> None:
+    """Count whose words are stored with the rows of ``input.parquet``; those of several models are told."""
+    wants = _wants_stored(config)
+    names = Counter(row["said_by"] for row in rows if wants[row["slice"]] and row.get("said_by"))
+    report.said_by = dict(names.most_common())
+    if len(report.said_by) > 1:
+        rows_in_all = sum(report.said_by.values())
+        shares = ", ".join(f"{model} ({count} of {rows_in_all} rows)" for model, count in report.said_by.items())
+        report.warnings.append(
+            f"the stored words are of {len(report.said_by)} models: {shares}; "
+            "if one of them is to speak alone, let it read all answers on the Datasets page"
+        )
 
 
 def _check_drawn(config: DistillConfig, rows: list[Row], report: Report) -> None:

@@ -54,4 +54,12 @@ def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         best = sorted(mass.items(), key=lambda item: (-item[1], item[0]))[:k]
         ids += [word for word, _ in best]
         logprobs += np.log([max(p, 1e-12) for _, p in best]).tolist()
-    return {"k": k, "topk_ids": ids, "topk_logprobs": logprobs, "tail_ids": None, "tail_logprobs": None}
+    by = " and ".join(sorted({row["said_by"] for row in rows if row.get("said_by")}))
+    return {
+        "said_by": by,
+        "k": k,
+        "topk_ids": ids,
+        "topk_logprobs": logprobs,
+        "tail_ids": None,
+        "tail_logprobs": None,
+    }

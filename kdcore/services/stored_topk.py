@@ -17,6 +17,7 @@ from kdcore.services.several_teachers import Fusing, fuse
 from kdcore.store import runs
 
 COLUMNS = ["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs", "tail_ids", "tail_logprobs"]
+SAID_BY = "said_by"  # the model whose words they are
 
 
 def text_key(messages: str, completion: str) -> str:
@@ -118,12 +119,13 @@ def _scored(app: App, project_id: str | None = None) -> list[dict[str, Any]]:
 
 
 def _read(run: Path, samples: list[str]) -> dict[str, dict[str, Any]]:
-    """Rows of some samples in one run; the first belongs to the text that is kept."""
+    """Rows of some samples in one run, with the model that said them; the first belongs to the text that is kept."""
+    model = RunDir(run).config()["teacher"]["model"]
     wanted = pa.array(samples, type=pa.string())
     found: dict[str, dict[str, Any]] = {}
     for part in signals.parts(run):
         table = pq.read_table(part, columns=[name for name in COLUMNS if name in pq.read_schema(part).names])
         keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
         for row in table.filter(keep).to_pylist():
-            found.setdefault(row["sample_id"], row)
+            found.setdefault(row["sample_id"], row | {SAID_BY: model})
     return found

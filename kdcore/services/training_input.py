@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
         ("topk_logprobs", pa.list_(pa.float16())),
         ("tail_ids", pa.list_(pa.int32())),
         ("tail_logprobs", pa.list_(pa.float32())),
+        (stored_topk.SAID_BY, pa.string()),
         ("rivals", pa.list_(pa.string())),
         ("bad", pa.bool_()),
         ("text", pa.string()),  # question and passage, as an encoder reads them
@@ -89,7 +90,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                     "split": "train" if row["split"] == "rejected" else row["split"],
                     "messages": row["messages"],
                     "completion": row["completion"],
-                    **{name: signal.get(name) for name in stored_topk.COLUMNS[1:]},
+                    **{name: signal.get(name) for name in (*stored_topk.COLUMNS[1:], stored_topk.SAID_BY)},
                     "rivals": [] if row["split"] == "rejected" else row["rivals"],
                     "bad": row["split"] == "rejected",
                     "text": "\n\n".join(part for part in (row["question"], row["source"]) if part),

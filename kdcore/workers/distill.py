@@ -23,7 +23,16 @@ from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_
 from kdcore.distill.fit import fits, within
 from kdcore.distill.loop import Job, Reward, train
 from kdcore.distill.on_policy import by_vllm
-from kdcore.distill.preflight import Report, check_cost, check_disk, check_rows, headroom, refuse, show_first_batch
+from kdcore.distill.preflight import (
+    Report,
+    check_cost,
+    check_disk,
+    check_rows,
+    check_sources,
+    headroom,
+    refuse,
+    show_first_batch,
+)
 from kdcore.distill.signals import store_topk
 from kdcore.distill.student import build_student, hf_model, load_causal_lm, save_merged
 from kdcore.errors import KdError
@@ -62,6 +71,7 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
     within([*rows, *heldout], int(outputs.get_text_config().vocab_size))
     check_rows(config, rows, heldout, report)
+    check_sources(config, splits["train"], report)
     if not report.blocks:
         show_first_batch(config, rows, tokenizer, report)
     write_json(run.path / "preflight.json", report.to_dict())
@@ -144,8 +154,10 @@ def general_rows(run: RunDir, config: DistillConfig, tokenizer: Any) -> list[Row
     ]
     read = encode(rows, tokenizer, config.max_length)
     if config.anchor_path and read:
-        anchor = load_causal_lm(config.anchor_path, torch.float32)
-        store_topk(anchor.to(torch_device()), read, pad_token(tokenizer), config.batch_size)
+        anchor = load_causal_lm(config.anchor_path, torch.float32).to(torch_device())
+        dtype = getattr(torch, pick_precision(config.precision, torch.cuda.is_available()))
+        with torch.autocast(torch_device(), dtype, enabled=dtype != torch.float32):  # as the student is measured
+            store_topk(anchor, read, pad_token(tokenizer), config.batch_size)
     return read
 
 

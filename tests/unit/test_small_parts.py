@@ -12,7 +12,7 @@ from kdcore.configs.teacher import SamplingConfig
 from kdcore.distill.batch import Teaching, batches, collate
 from kdcore.distill.data import Row
 from kdcore.distill.loop import _from_step, planned_steps
-from kdcore.distill.preflight import Report, check_rows, refuse
+from kdcore.distill.preflight import Report, check_rows, check_sources, refuse
 from kdcore.distill.runaway import Runaway
 from kdcore.distill.student import kept_layers
 from kdcore.errors import ConfigError, DataError, JobError
@@ -104,6 +104,17 @@ def test_preflight_refuses_when_nothing_is_supervised():
     topk = check_rows(config.model_copy(update={"slices": (SliceConfig(dataset_id="d"),)}), rows(2), [], Report())
     with pytest.raises(DataError, match="no row has stored top-k"):
         refuse(topk)
+
+
+def test_words_of_several_models_are_told_where_they_are_learnt():
+    told = [{"slice": 0, "said_by": name} for name in ("A", "A", "B", None)] + [{"slice": 1, "said_by": "C"}]
+    slices = (SliceConfig(dataset_id="d"), SliceConfig(dataset_id="e", loss="sequence_level_kd"))
+    report, of_one = Report(), Report()
+    check_sources(DistillConfig(slices=slices), told, report)
+    assert report.said_by == {"A": 2, "B": 1}
+    assert "of 2 models: A (2 of 3 rows), B (1 of 3 rows)" in report.warnings[0]
+    check_sources(DistillConfig(slices=slices), told[:2], of_one)
+    assert of_one.warnings == []
 
 
 def test_layers_are_spread_with_both_ends():
