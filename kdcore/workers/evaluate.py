@@ -25,8 +25,8 @@ from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
-from kdcore.workers.distill import pad_token
 from kdcore.workers.main import on_accelerator, run_worker
+from kdcore.workers.training import pad_token
 
 MAX_TOKENS = 4096
 ROLES: tuple[ModelRole, ...] = ("teacher", "student", "base")

@@ -25,7 +25,7 @@ from kdcore.errors import DataError
 from kdcore.hardware import keep_freed_memory, pick_precision, torch_device
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
-from kdcore.workers import distill
+from kdcore.workers import training
 from kdcore.workers.main import on_accelerator
 from kdcore.workers.rewards import load_judge, reward_of, scored_by
 
@@ -48,14 +48,14 @@ def preflight(run: RunDir, reporter: Reporter) -> None:
 
 
 def _policy_check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Report:
-    _, tokenizer, rows, _, report = distill.prepare(run, reporter)
+    _, tokenizer, rows, _, report = training.prepare(run, reporter)
     report.steps = planned_steps(config, len(_asked(run)))
     if not report.blocks:
         with on_accelerator(run, reporter):
             reporter.phase("measuring one step")
             student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
             prompts = [row.ids[: row.prompt_length] for row in rows]
-            policy_cost(config, student, prompts, distill.pad_token(tokenizer), report)
+            policy_cost(config, student, prompts, training.pad_token(tokenizer), report)
             check_disk(student, run.path, report)
     return report
 
@@ -89,7 +89,7 @@ def _asked(run: RunDir) -> list[dict[str, Any]]:
 
 
 def _policy(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
-    _, tokenizer, rows, heldout, report = distill.prepare(run, reporter)
+    _, tokenizer, rows, heldout, report = training.prepare(run, reporter)
     refuse(report)
     every = [row for split in ("train", "heldout") for row in read_rows(run.path / "input.parquet", split)]
     with on_accelerator(run, reporter):
@@ -102,14 +102,14 @@ def _policy(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
             student=student,
             rows=rows,
             heldout=heldout,
-            pad_id=distill.pad_token(tokenizer),
+            pad_id=training.pad_token(tokenizer),
             folder=run.path / "checkpoints",
-            mixed_precision=distill.MIXED.get(precision, "no"),
-            answers=distill.shown_answers(config, tokenizer, heldout, reporter, reward),
-            general=distill.general_rows(run, config, tokenizer),
+            mixed_precision=training.MIXED.get(precision, "no"),
+            answers=training.shown_answers(config, tokenizer, heldout, reporter, reward),
+            general=training.general_rows(run, config, tokenizer),
         )
         questions = [{"sample_id": row["sample_id"], "prompt": json.loads(row["messages"])} for row in _asked(run)]
-        with distill.kept(student, tokenizer, run, reporter):
+        with training.kept(student, tokenizer, run, reporter):
             train_policy(job, questions, reward, tokenizer, reporter)
 
 
@@ -121,7 +121,7 @@ def _reward(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
     with on_accelerator(run, reporter):
         reporter.phase("building the reward model")
         tokenizer: Any = AutoTokenizer.from_pretrained(config.student_path)
-        mixed = distill.MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
+        mixed = training.MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
         folder = run.path / "checkpoints"
         model = train_reward(config, config.student_path, pairs, heldout, tokenizer, folder, mixed, reporter)
         reporter.phase("saving the reward model")
@@ -179,7 +179,7 @@ def _labels(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
     refuse(report)
     with on_accelerator(run, reporter):
         reporter.phase("building the encoder")
-        mixed = distill.MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
+        mixed = training.MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
         folder = run.path / "checkpoints"
         model, tokenizer, said = train_classifier(
             config, config.student_path, labels, train, heldout, folder, mixed, reporter
