@@ -114,14 +114,7 @@ class _HeadLoss(torch.autograd.Function):
             for gradient in (ctx.grad_hidden, ctx.grad_weight):
                 if gradient is not None:
                     gradient.mul_(scale)
-        return (
-            ctx.grad_hidden,
-            ctx.grad_weight,
-            None,
-            None,
-            None,
-            None,
-        )
+        return ctx.grad_hidden, ctx.grad_weight, None, None, None, None
 
 
 def _add_product(total: Tensor, gradient: Tensor, hidden: Tensor, first: bool) -> None:

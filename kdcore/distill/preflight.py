@@ -107,16 +107,17 @@ def _wants_stored(config: DistillConfig) -> list[bool]:
 
 
 def check_sources(config: DistillConfig, rows: list[dict[str, Any]], report: Report) -> None:
-    """Count whose words are stored with the rows of ``input.parquet``; those of several models are told."""
+    """Count whose words the rows of ``input.parquet`` bring and learn from; those of several models are told."""
     wants = _wants_stored(config)
-    names = Counter(row["said_by"] for row in rows if wants[row["slice"]] and row.get("said_by"))
+    with_words = [row for row in rows if wants[row["slice"]] and row.get("topk_ids")]
+    names = Counter(row["said_by"] for row in with_words if row.get("said_by"))
     report.said_by = dict(names.most_common())
     if len(report.said_by) > 1:
         rows_in_all = sum(report.said_by.values())
         shares = ", ".join(f"{model} ({count} of {rows_in_all} rows)" for model, count in report.said_by.items())
         report.warnings.append(
             f"the stored words are of {len(report.said_by)} models: {shares}; "
-            "if one of them is to speak alone, let it read all answers on the Datasets page"
+            "an answer as its teacher wrote it brings that teacher's, any other those of the model that read it last"
         )
 
 

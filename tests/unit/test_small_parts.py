@@ -107,7 +107,8 @@ def test_preflight_refuses_when_nothing_is_supervised():
 
 
 def test_words_of_several_models_are_told_where_they_are_learnt():
-    told = [{"slice": 0, "said_by": name} for name in ("A", "A", "B", None)] + [{"slice": 1, "said_by": "C"}]
+    told = [{"slice": 0, "topk_ids": [1], "said_by": name} for name in ("A", "A", "B", None)]
+    told += [{"slice": 1, "topk_ids": [1], "said_by": "C"}, {"slice": 0, "topk_ids": None, "said_by": "D"}]
     slices = (SliceConfig(dataset_id="d"), SliceConfig(dataset_id="e", loss="sequence_level_kd"))
     report, of_one = Report(), Report()
     check_sources(DistillConfig(slices=slices), told, report)
