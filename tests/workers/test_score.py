@@ -181,7 +181,8 @@ def test_words_drawn_from_the_tail_reach_the_training(app: App, answered: str, t
         assert app.wait(run.run_id, timeout_s=120).state == "done", run.status().message
         firsts.append(losses(run)[1])
     assert firsts[0] != firsts[1]  # of the same rows
-    assert all(abs(first) < 1e-3 for first in firsts)  # teacher and student are new, and alike: hardly any distance
+    # Teacher and student are new, and alike: hardly any distance. Drawn words say it on average only, ± 0.001 a step.
+    assert abs(firsts[0]) < 1e-4 and abs(firsts[1]) < 0.02
     for row in pq.read_table(run.path / "input.parquet").to_pylist():
         top = np.reshape(row["topk_ids"], (-1, 20))
         for words, likeliest in zip(np.reshape(row["tail_ids"], (-1, 3)), top, strict=True):
