@@ -22,7 +22,7 @@ from kdcore.services.app import App
 from kdcore.services.app import open_app as open_workspace
 from kdcore.settings import workspace
 from kdcore.ui import live, state
-from kdcore.ui.words import escape
+from kdcore.ui.words import sentence
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def guard() -> Iterator[None]:
     try:
         yield
     except KdError as exc:
-        st.error(escape(str(exc)[:1].upper() + str(exc)[1:]), icon=":material/error:")
+        st.error(sentence(str(exc)), icon=":material/error:")
     except Exception:
         # The edge of the page: recorded in full, shown with a number to find it by.
         number = uuid.uuid4().hex[:8]

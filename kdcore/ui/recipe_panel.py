@@ -20,7 +20,7 @@ from kdcore.distill.losses import LOSSES
 from kdcore.services import datasets, distillation, sweeps
 from kdcore.services.app import App
 from kdcore.ui import forms, frame, live, presets, state, terms_panel
-from kdcore.ui.words import duration
+from kdcore.ui.words import duration, escape, sentence
 
 TRAINING = ["epochs", "batch_size", "learning_rate", "max_length", "seed"]
 MORE = [
@@ -267,9 +267,9 @@ def _preflight_panel(app: App, run_id: str) -> None:
 def report(found: dict[str, Any]) -> None:
     """The findings of a check in words."""
     for text in found.get("blocks", []):
-        st.error(f"Can't start: {text}.", icon=":material/block:")
+        st.error(f"Can't start: {escape(text)}.", icon=":material/block:")
     for text in found.get("warnings", []):
-        st.warning(f"{text}.", icon=":material/warning:")
+        st.warning(f"{sentence(text)}.", icon=":material/warning:")
     with st.container(horizontal=True):
         st.metric("training rows", found.get("rows", 0), border=True)
         st.metric("supervised tokens", f"{found.get('supervised_tokens', 0):,}", border=True)

@@ -13,7 +13,7 @@ from kdcore.services import distillation, projects, rounds
 from kdcore.services.app import App
 from kdcore.services.models import default_engine
 from kdcore.ui import forms, frame, live, state
-from kdcore.ui.words import escape
+from kdcore.ui.words import sentence
 
 STATES = {
     "running": ("run", "blue", ":material/autorenew:"),
@@ -91,7 +91,7 @@ def _draw(app: App, loop: rounds.Loop) -> None:
     word, colour, icon = STATES[loop.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(word, icon=icon, color=colour)  # pyright: ignore[reportArgumentType]
-        st.caption(f"Round {len(loop.rounds)} of {loop.config.rounds}. {escape(_sentence(loop.message))}")
+        st.caption(f"Round {len(loop.rounds)} of {loop.config.rounds}. {sentence(loop.message)}")
         if loop.state == "running" and st.button("Stop", key=f"stop-{loop.loop_id}", icon=":material/stop:"):
             rounds.stop(app, loop.loop_id)
             st.rerun()
@@ -106,11 +106,7 @@ def _draw(app: App, loop: rounds.Loop) -> None:
         st.dataframe([_row(each) for each in loop.rounds], hide_index=True)
         _links(loop.rounds[-1])
     if alarms := [each.figures["alarm"] for each in loop.rounds if each.figures.get("alarm")]:
-        st.warning(f"{_sentence(alarms[-1])}.", icon=":material/warning:")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        st.warning(f"{sentence(alarms[-1])}.", icon=":material/warning:")
 
 
 def _row(each: rounds.Round) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import streamlit as st
 from kdcore.services import governance
 from kdcore.services.app import App
 from kdcore.ui import frame
-from kdcore.ui.words import escape
+from kdcore.ui.words import escape, sentence
 
 
 def undecided(app: App, project_id: str, dataset_ids: Sequence[str]) -> None:
@@ -17,7 +17,7 @@ def undecided(app: App, project_id: str, dataset_ids: Sequence[str]) -> None:
     for place, row in enumerate(governance.undecided_terms(app, project_id, list(dict.fromkeys(dataset_ids)))):
         title = f"Terms to decide on: {row['teacher']}, {row['rows']} rows"
         with st.expander(title, icon=":material/gavel:", expanded=True), frame.guard():
-            st.markdown(f"{escape(row['title'])}: {row['says']}. {escape(' '.join(row['conditions']))}")
+            st.markdown(f"{sentence(row['title'])}: {row['says']}. {escape(' '.join(row['conditions']))}")
             st.caption("Training starts once someone who may decide it has written down why it is allowed here.")
             with st.form(f"terms-{place}", border=False):
                 who = st.text_input("Who decides", key=f"terms-who-{place}")

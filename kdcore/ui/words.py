@@ -134,6 +134,11 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~^&])", r"\\\1", text.replace("\n", " "))
 
 
+def sentence(text: str) -> str:
+    """A message of the program with a capital at its start and its signs escaped, as ``escape`` does."""
+    return escape(text[:1].upper() + text[1:])
+
+
 def short(text: str, length: int = 90) -> str:
     """One line, cut with an ellipsis."""
     flat = " ".join(text.split())

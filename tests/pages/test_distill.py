@@ -200,7 +200,7 @@ def test_terms_wait_for_a_written_decision(run_page, populated, monkeypatch):
 
     monkeypatch.setattr(governance, "entry_of", lambda terms: UNKNOWN)
     at = run_page(PAGE, project=populated)
-    assert "no entry in the registry" in texts(at)
+    assert "No entry in the registry" in texts(at)
     at.button(key="distill.start").click().run()
     assert "have someone who may decide it write down why" in texts(at)
     [record] = [b for b in at.button if b.label == "Record the decision"]
@@ -210,7 +210,7 @@ def test_terms_wait_for_a_written_decision(run_page, populated, monkeypatch):
     at.text_area(key="terms-why-0").set_value("Agreement 12 of 2026, all internal use")
     [record] = [b for b in at.button if b.label == "Record the decision"]
     record.click().run()
-    assert "no entry in the registry" not in texts(at)
+    assert "No entry in the registry" not in texts(at)
 
 
 def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
