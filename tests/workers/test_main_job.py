@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from kdcore.hardware import torch_device
 from kdcore.services import evaluation, exploration, generation, main_job, preview, projects
 from kdcore.services.app import App, open_app
 from kdcore.store import runs
@@ -106,6 +108,9 @@ def test_the_warm_teacher_answers_a_trial_with_the_full_runs_parser(app: App):
     ahead = generation.forecast(app, plan.project_id, template, teacher, sampling, 30)
     assert "trial of these settings" in ahead["basis"]
     assert projects.seed_counts(app, plan.project_id)
+    if torch_device() == "cpu":  # one process computes: nothing is imported twice, nothing stays when it is killed
+        helpers = psutil.Process(app.status(run_id).pid).children(recursive=True)
+        assert not [each for each in helpers if "VLLM" in each.name()]
     app.stop(run_id)
     app.wait(run_id, timeout_s=60)
 
