@@ -31,6 +31,7 @@ def greedily(student: Any, prompts: list[list[int]]) -> list[list[int]]:
 
 
 def main(adapter: Any, path: str, folder: Path) -> None:
+    torch.manual_seed(0)  # adapters begin at random
     tokenizer: Any = AutoTokenizer.from_pretrained(path)
     student = build_student(StudentConfig(init="model", model=path, adapter=adapter), path, "", torch.float32)
     talks = [[{"role": "user", "content": text}] for text in ("Name a colour.", "What does a contract need?")]
@@ -39,7 +40,7 @@ def main(adapter: Any, path: str, folder: Path) -> None:
     before = writer.write(student, prompts, LONGEST, temperature=0.0)
     assert before == greedily(student, prompts), "before"
     optimizer = torch.optim.SGD(
-        [p for p in student.parameters() if p.requires_grad], lr=0.5 if adapter == "lora" else 0.05
+        [p for p in student.parameters() if p.requires_grad], lr=0.1 if adapter == "lora" else 0.005
     )
     for _ in range(3):
         ids = torch.tensor([prompts[1]])
@@ -48,8 +49,8 @@ def main(adapter: Any, path: str, folder: Path) -> None:
     after = writer.write(student, prompts, LONGEST, temperature=0.0)
     assert after == greedily(student, prompts), "after"
     assert after != before, "the student has not changed"
-    drawn = writer.write(student, prompts * 4, 5)
-    assert len(drawn) == 8 and all(1 <= len(answer) <= 5 for answer in drawn)
+    drawn = writer.write(student, prompts * 4, LONGEST)
+    assert len(drawn) == 8 and all(1 <= len(answer) <= LONGEST for answer in drawn)
     assert len({tuple(answer) for answer in drawn[1::2]}) > 1, "four equal samples"
     writer.close()
     assert not folder.exists()
