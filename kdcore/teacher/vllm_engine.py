@@ -29,7 +29,8 @@ class VllmTeacher:
 
             has_gpu = torch.cuda.is_available()
             if not has_gpu:
-                os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # read while vLLM is imported
+                # Before vLLM is imported; what the user has set stays, and "1" brings its three processes back.
+                os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
             from vllm.engine.arg_utils import EngineArgs
             from vllm.v1.engine.llm_engine import LLMEngine
         except ImportError as exc:

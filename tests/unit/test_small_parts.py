@@ -30,7 +30,7 @@ from kdcore.services.training_input import with_question
 from kdcore.ui.forms import bounds
 from kdcore.ui.launch import free_port
 from kdcore.ui.map_chart import sample_map
-from kdcore.ui.words import duration, marked, safe_html, short
+from kdcore.ui.words import duration, marked, safe_html, sentence, short
 
 
 def test_model_text_is_never_html():
@@ -94,6 +94,11 @@ def test_collate_points_at_the_state_before_each_supervised_token():
     for position, label in zip(batch.positions.tolist(), batch.targets.labels.tolist(), strict=True):
         assert int(batch.input_ids[position // width, position % width + 1]) == label
     assert float(batch.targets.weights.sum()) == pytest.approx(2.0)
+
+
+def test_a_message_begins_with_a_capital_and_none_of_its_signs_is_markup():
+    assert sentence("a_b is *new*") == "A\\_b is \\*new\\*"
+    assert sentence("") == ""
 
 
 def test_preflight_refuses_when_nothing_is_supervised():

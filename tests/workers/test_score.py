@@ -170,7 +170,7 @@ def test_words_drawn_from_the_tail_reach_the_training(app: App, answered: str, t
     plain = scoring.start(app, frozen, reader)
     assert app.wait(plain.run_id, timeout_s=120).state == "done"
     assert scoring.missing(app, frozen, str(tiny)) == []
-    drawn = scoring.start(app, frozen, reader, tail_words=3)  # reads all again
+    drawn = scoring.start(app, frozen, reader, tail_words=64)  # reads all again
     assert app.wait(drawn.run_id, timeout_s=120).state == "done"
     assert scoring.missing(app, frozen, str(tiny), tail=True) == []
     recipe = {"student": StudentConfig(keep_layers=2), "max_steps": 3, "general_rows": 0, "shown_answers": 0}
@@ -181,9 +181,9 @@ def test_words_drawn_from_the_tail_reach_the_training(app: App, answered: str, t
         assert app.wait(run.run_id, timeout_s=120).state == "done", run.status().message
         firsts.append(losses(run)[1])
     assert firsts[0] != firsts[1]  # of the same rows
-    # Teacher and student are new, and alike: hardly any distance. Drawn words say it on average only, ± 0.001 a step.
-    assert abs(firsts[0]) < 1e-4 and abs(firsts[1]) < 0.02
+    # Teacher and student are new, and alike: hardly any distance. Of 64 drawn words a step's value spreads by 0.0005.
+    assert abs(firsts[0]) < 1e-4 and abs(firsts[1]) < 5e-3
     for row in pq.read_table(run.path / "input.parquet").to_pylist():
         top = np.reshape(row["topk_ids"], (-1, 20))
-        for words, likeliest in zip(np.reshape(row["tail_ids"], (-1, 3)), top, strict=True):
+        for words, likeliest in zip(np.reshape(row["tail_ids"], (-1, 64)), top, strict=True):
             assert not set(words) & set(likeliest)
