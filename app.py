@@ -4,7 +4,7 @@ import streamlit as st
 
 from kdcore.services import main_job, projects
 from kdcore.ui import frame, new_project
-from kdcore.ui.words import duration, escape
+from kdcore.ui.labels import duration, escape
 
 FUNNEL = (
     ("seeds", "seed questions"),

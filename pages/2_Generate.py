@@ -1,7 +1,9 @@
 import streamlit as st
 
-from kdcore.services import generation, projects
-from kdcore.ui import frame, generate_panels, state
+from kdcore.services import projects
+from kdcore.services.generate import runs as generation_runs
+from kdcore.ui import frame, state
+from kdcore.ui.generate import run as run_panel
 
 with frame.page("Generate") as page:
     versions = projects.prompt_versions(page.app, page.project_id)
@@ -9,13 +11,13 @@ with frame.page("Generate") as page:
         frame.empty("There are no seeds yet.", "Elicit", "Import seed questions")
     if not versions:
         frame.empty("There is no prompt version yet.", "Elicit", "Write a prompt")
-    runs = generation.list_runs(page.app, page.project_id)
+    runs = generation_runs.list_runs(page.app, page.project_id)
     with st.expander("New run", icon=":material/add:", expanded=not runs), frame.guard():
-        generate_panels.new_run(page.app, page.project_id, versions)
+        run_panel.new_run(page.app, page.project_id, versions)
     if not runs:
         st.info("No run yet. Start one above; rows can be read while it goes on.", icon=":material/info:")
         st.stop()
-    names = generation.names(page.app, page.project_id)
-    titles = {run["run_id"]: generation.title(run, names[run["run_id"]]) for run in runs}
+    names = generation_runs.names(page.app, page.project_id)
+    titles = {run["run_id"]: generation_runs.title(run, names[run["run_id"]]) for run in runs}
     chosen = state.choose("Run", list(titles), "run", titles.__getitem__, clears=("with",))
-    generate_panels.run_panel(page.app, page.project_id, chosen)
+    run_panel.run_panel(page.app, page.project_id, chosen)

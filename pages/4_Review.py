@@ -1,11 +1,12 @@
 import streamlit as st
 
-from kdcore.services import review
-from kdcore.ui import filter_bar, frame, review_panels, state
+from kdcore.services.review import decisions as review_decisions
+from kdcore.ui import filter_bar, frame, state
+from kdcore.ui.review import reviewer as reviewer_panel
 
 with frame.page("Review") as page:
     selection = state.selection()
-    progress = review.progress(page.app, page.project_id, selection)
+    progress = review_decisions.progress(page.app, page.project_id, selection)
     if not progress["total"]:
         if state.param("filter"):
             frame.empty("Nothing in this filter can be reviewed.", "Explore", "Choose another filter")
@@ -17,8 +18,8 @@ with frame.page("Review") as page:
         [":material/fact_check: Read and judge", ":material/history: Last decisions", ":material/keyboard: Keys"]
     )
     with reviewer_tab:
-        review_panels.reviewer(page.app, page.project_id, selection)
+        reviewer_panel.reviewer(page.app, page.project_id, selection)
     with recent_tab, frame.guard():
-        review_panels.recent(page.app, page.project_id)
+        reviewer_panel.recent(page.app, page.project_id)
     with keys_tab:
-        review_panels.keys()
+        reviewer_panel.keys()

@@ -1,12 +1,14 @@
 import streamlit as st
 
-from kdcore.services import datasets
-from kdcore.ui import dataset_panels, frame, score_panel, state
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.ui import frame, state
+from kdcore.ui.datasets import probabilities as probabilities_panel
+from kdcore.ui.datasets import versions as versions_panel
 
 with frame.page("Datasets") as page:
-    versions = datasets.list_datasets(page.app, page.project_id)
+    versions = dataset_versions.list_datasets(page.app, page.project_id)
     with st.expander("Freeze a version", icon=":material/ac_unit:", expanded=not versions), frame.guard():
-        dataset_panels.freeze(page.app, page.project_id, state.selection())
+        versions_panel.freeze(page.app, page.project_id, state.selection())
     if not versions:
         st.info(
             "No version yet. A version never changes, so a training run can always be explained.",
@@ -17,13 +19,13 @@ with frame.page("Datasets") as page:
     chosen = state.choose("Version", list(names), "dataset", names.__getitem__)
     version = next(v for v in versions if v["dataset_id"] == chosen)
     with frame.guard():
-        match state.tab(dataset_panels.VIEWS, "see"):
+        match state.tab(versions_panel.VIEWS, "see"):
             case "probabilities":
-                score_panel.show(page.app, version)
+                probabilities_panel.show(page.app, version)
             case "export":
-                dataset_panels.export(page.app, version)
+                versions_panel.export(page.app, version)
             case "compare":
-                dataset_panels.compare(page.app, names, chosen)
+                versions_panel.compare(page.app, names, chosen)
             case _:
-                dataset_panels.rows(page.app, version)
+                versions_panel.rows(page.app, version)
     frame.link("Distill", "Train a student on this version", dataset=chosen)

@@ -11,9 +11,9 @@ import pytest
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.models import BUILT_IN, is_ready
 from kdcore.services import projects
-from kdcore.services.app import App, open_app
+from kdcore.services.workspace import App, open_app
 from kdcore.settings import workspace
-from kdcore.store.db import Store
+from kdcore.store.engine.db import Store
 
 SCRIPTED = TeacherConfig(engine="scripted", model="scripted")
 PLAIN = SamplingConfig(top_logprobs=0)

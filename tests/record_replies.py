@@ -1,7 +1,7 @@
 """Record real replies of the built-in teacher for every method: ``python -m tests.record_replies WORKSPACE``.
 
-The workspace holds the sample project after its main job. What is written to tests/unit/recorded is replayed by
-``tests/unit/test_recorded.py``: the parsers must read it the same way for ever, without a model.
+The workspace holds the sample project after its main job. What is written to tests/elicitation/recorded is
+replayed by ``tests/elicitation/test_recorded.py``: the parsers must read it the same way for ever, without a model.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 
 from kdcore.configs.teacher import SamplingConfig
 from kdcore.elicitation import METHODS
-from kdcore.services import generation, main_job, models, preview, projects
-from kdcore.services.app import App, open_app
+from kdcore.services import main_job, models, projects
+from kdcore.services.elicit import trial
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import App, open_app
 
-FOLDER = Path(__file__).parent / "unit" / "recorded"
+FOLDER = Path(__file__).parent / "elicitation" / "recorded"
 SAMPLING = SamplingConfig(max_tokens=192, temperature=0.7, top_logprobs=0)
 CONFIGS = {"label_and_explain": {"labels": ["medicine", "law"]}}
 ROWS = 3
@@ -29,8 +31,8 @@ def record(app: App, project: str, name: str) -> str:
     template = METHODS[name].template.model_copy(update={"method_config": CONFIGS.get(name, {})})
     teacher = models.default_teacher()
     started = time.monotonic()
-    run_id, key, requests = preview.start(app, project, template, teacher, SAMPLING, ROWS)
-    while (found := preview.answer(app, run_id, key, template, teacher, SAMPLING, requests)) is None:
+    run_id, key, requests = trial.start(app, project, template, teacher, SAMPLING, ROWS)
+    while (found := trial.answer(app, run_id, key, template, teacher, SAMPLING, requests)) is None:
         time.sleep(0.2)
     kept = [
         {
@@ -57,7 +59,7 @@ def main() -> None:
     app = open_app(sys.argv[1])
     project = projects.list_projects(app)[0]["project_id"]
     version = projects.save_prompt_version(app, project, "two answers", main_job.SAMPLE_TEMPLATE)
-    run = generation.start_run(
+    run = generation_runs.start_run(
         app, project, version, models.default_teacher(), SAMPLING.model_copy(update={"n": 2}), rows=8
     )
     app.wait(run.run_id)

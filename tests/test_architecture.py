@@ -1,39 +1,25 @@
-"""Who may import whom, read from the imports themselves. DESIGN §2 and ADR 4 say why."""
+"""Who may import whom, read from the imports themselves and from the lists in docs/architecture.md."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BASE = {"types", "errors", "settings", "ids", "models", "hardware", "configs"}
-# package → packages of ours it may import, besides the base and itself
-MAY = {
-    "configs": set(),
-    "jobs": set(),
-    "elicitation": set(),
-    "teacher": set(),
-    "explore": set(),
-    "filters": set(),
-    "distill": {"jobs.run_dir"},
-    "evaluate": set(),
-    "governance": set(),
-    "exporters": set(),
-    "store": {"jobs"},
-    "services": {
-        *("store", "exporters", "jobs", "elicitation", "filters", "governance"),
-        *("distill.losses", "evaluate.metrics"),
-    },
-    "ui": {"services", "elicitation", "exporters", "filters", "distill.losses", "store.samples", "jobs.run_dir"},
-    "cli": {"cli_commands", "cli_elicit", "cli_tables"},
-    "cli_shared": {"services"},
-    "cli_commands": {"services", "filters", "ui.launch", "cli_shared"},
-    "cli_elicit": {"services", "elicitation", "cli_shared"},
-    "cli_tables": {"elicitation", "exporters", "filters", "distill.losses"},
-    "workers": {"distill", "evaluate", "explore", "filters", "teacher", "elicitation", "jobs"},
-    "pages": {"services", "ui"},
-    "app": {"services", "ui"},
-}
+PICTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def listed(name: str) -> list[list[str]]:
+    """The words of each line of a fenced list in the picture."""
+    found = re.search(rf"```{name}\n(.*?)```", PICTURE, re.S)
+    assert found, f"docs/architecture.md has no list of {name}"
+    return [line.split() for line in found[1].splitlines() if line.strip()]
+
+
+MAY = {room: set(rest) for room, *rest in listed("imports")}
+GROUND = MAY.pop("ground")
+LADDER = listed("ladder")[0]
 HEAVY = {"torch", "transformers", "vllm", "sentence_transformers", "umap", "sklearn", "peft", "accelerate"}
 LIGHT_SIDE = {
     "services",
@@ -44,14 +30,12 @@ LIGHT_SIDE = {
     "elicitation",
     "governance",
     "configs",
+    "records",
     "pages",
     "app",
     "cli",
-    "cli_commands",
-    "cli_elicit",
-    "cli_shared",
-    "cli_tables",
 }
+MOST_MODULES = 16
 
 
 def sources():
@@ -73,7 +57,7 @@ def imports_of(path: Path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            if node.module.startswith("kdcore") and node.module.count(".") <= 1:
+            if node.module.startswith("kdcore"):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -86,11 +70,10 @@ def test_arrows_point_down(path):
         if parts[0] != "kdcore" or len(parts) == 1 or name == "kdcore.__version__":
             continue
         target = parts[1]
-        if target in BASE or target == own:
+        if target in GROUND or target == own:
             continue
-        ok = any(
-            ".".join(parts[1:]).startswith(a) or (target == a.split(".")[0] and len(parts) == 2) for a in allowed
-        )
+        inner = ".".join(parts[1:])
+        ok = any(f"{inner}.".startswith(f"{a}.") or (target == a.split(".")[0] and inner == target) for a in allowed)
         assert ok, f"{path.relative_to(ROOT)} may not import {name}"
 
 
@@ -138,3 +121,49 @@ def test_sql_is_written_in_the_store_alone():
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(words)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in sources() if package_of(p) == "distill"], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_the_ladder_is_climbed_from_the_left(path):
+    rung = path.relative_to(ROOT / "kdcore" / "distill").parts[0]
+    if rung not in LADDER:
+        return  # the package's own __init__
+    below = set(LADDER[: LADDER.index(rung) + 1])
+    used = {name.split(".")[2] for name in imports_of(path) if name.startswith("kdcore.distill.")}
+    assert used <= below, f"{path.relative_to(ROOT)} reaches up to {sorted(used - below)}"
+
+
+def test_the_picture_names_every_room_and_rung():
+    rooms = {package_of(path) for path in sources()} - {"__init__"}
+    assert rooms - GROUND == set(MAY) - GROUND
+    assert {p.name for p in (ROOT / "kdcore" / "distill").iterdir() if p.is_dir() and p.name != "__pycache__"} == set(
+        LADDER
+    )
+
+
+def test_a_folder_can_be_read_at_a_glance():
+    counts = {
+        folder: sum(p.name not in ("__init__.py", "__main__.py") for p in folder.glob("*.py"))
+        for folder in {p.parent for p in (ROOT / "kdcore").rglob("*.py")}
+    }
+    assert {str(f.relative_to(ROOT)): n for f, n in counts.items() if n > MOST_MODULES} == {}
+
+
+def test_imports_make_no_circle():
+    """Of modules; a function-level import counts too."""
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in sources()}
+    arrows = {name: {i for i in imports_of(path) if i in names and i != name} for name, path in names.items()}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " → ".join([*trail[trail.index(name) :], name])
+        if name not in done:
+            for target in sorted(arrows[name]):
+                if names[target].name != "__init__.py" or not name.startswith(target):
+                    visit(target, (*trail, name))
+            done.add(name)
+
+    for name in names:
+        visit(name, ())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kdcore.cli import build_parser
+from kdcore.cli.main import build_parser
 from kdcore.configs.distillation import LossName
 from kdcore.distill.losses import LOSSES
 from kdcore.elicitation import METHODS

@@ -17,7 +17,8 @@ def test_importing_the_app_side_loads_nothing_heavy(module):
 
 def test_workers_know_neither_streamlit_nor_duckdb():
     code = (
-        "import sys, kdcore.workers.distill, kdcore.workers.generate, kdcore.workers.embed, kdcore.workers.evaluate; "
+        "import sys, kdcore.workers.distill.mixture, kdcore.workers.generate.job; "
+        "import kdcore.workers.embed, kdcore.workers.evaluate; "
         "print([m for m in ('streamlit', 'duckdb', 'plotly') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
@@ -25,7 +26,7 @@ def test_workers_know_neither_streamlit_nor_duckdb():
 
 
 def test_a_training_starts_without_scikit_learn_and_nobody_else_is_told():
-    code = "import sys, kdcore.workers.lighter; print(sys.modules.get('sklearn', 'free'))"
+    code = "import sys, kdcore.workers; print(sys.modules.get('sklearn', 'free'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "free"
     as_worker = [sys.executable, "-v", "-m", "kdcore.workers.distill", "no such folder"]

@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import psutil
 
+from kdcore import resources
 from kdcore.errors import JobError
-from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.jobs.run_dir import RunDir
+from kdcore.records.status import Status
 from kdcore.types import TERMINAL_STATES
 
 LOST_AFTER_S = 3.0
@@ -126,8 +127,7 @@ def _create_time(pid: int) -> float:
 
 
 def _import_path() -> str:
-    root = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+    return os.pathsep.join(part for part in (str(resources.IMPORT_ROOT), os.environ.get("PYTHONPATH", "")) if part)
 
 
 def kill_leftovers(status: Status, grace_s: float = 0.0) -> None:

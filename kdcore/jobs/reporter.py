@@ -17,8 +17,9 @@ from typing import Any
 import psutil
 
 from kdcore.errors import JobError
-from kdcore.jobs.run_dir import STOP_FILES, RunDir, Status
+from kdcore.jobs.run_dir import STOP_FILES, RunDir
 from kdcore.jobs.tail import encode_record
+from kdcore.records.status import Status
 from kdcore.types import RunState
 
 HEARTBEAT_S = 0.5

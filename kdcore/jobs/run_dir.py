@@ -1,6 +1,6 @@
 """One run folder: its files, their names, and how they are written so that a crash loses nothing.
 
-The rules are in DESIGN §3 and ADR 2. Readers and writers of the journal are next door
+The rules are in ADR 2 (docs/adr/0002-the-run-folder.md). Readers and writers of the journal are next door
 (``reporter`` writes, ``tail`` reads); this file knows only paths and atomic replacement.
 """
 
@@ -10,28 +10,14 @@ import json
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from kdcore.errors import JobError
-from kdcore.types import RunState
+from kdcore.records.status import Status
 
 STOP_FILES = {"cancel": "cancelled", "pause": "paused"}
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What ``status.json`` says. ``heartbeat`` counts up while the worker lives; it is no clock."""
-
-    state: RunState = "queued"
-    pid: int = 0
-    start_time: float = 0.0
-    epoch: int = 0
-    heartbeat: int = 0
-    progress: dict[str, Any] = field(default_factory=dict[str, Any])
-    message: str = ""
-    updated: float = 0.0
 
 
 def fsync_dir(folder: Path) -> None:

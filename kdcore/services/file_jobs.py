@@ -20,10 +20,12 @@ from kdcore.configs.exploration import EmbedConfig, ScreenConfig
 from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
 from kdcore.jobs import launcher
-from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
 from kdcore.models import resolve
-from kdcore.services import exploration, jsonl
+from kdcore.records.status import Status
+from kdcore.services import jsonl
+from kdcore.services.explore import samples as explore_samples
 from kdcore.types import TERMINAL_STATES
 
 ID_FIELDS = ("id", "sample_id")
@@ -80,7 +82,7 @@ def embed_file(
 
 def screen_file(path: Path, filters: list[str], text_field: str | None, out: Path, watch: Watch) -> dict[str, Any]:
     """Write ``out`` (JSONL): each row of the file with ``passed`` and ``verdicts``. Raises ConfigError, DataError."""
-    exploration.refuse_unknown(filters)
+    explore_samples.refuse_unknown(filters)
     for name in filters:
         if lacking := [need for need in FILTERS[name].needs if need not in FILE_HAS]:
             raise ConfigError(f'the filter "{name}" needs {lacking[0]}, which a file has not; run it in a workspace.')

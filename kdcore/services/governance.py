@@ -12,8 +12,8 @@ from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import ALLOWED
 from kdcore.governance.teacher_terms import Terms, entry_of, is_local, needs_decision, strictest, terms_of
-from kdcore.services.app import App
 from kdcore.services.models import is_student
+from kdcore.services.workspace import App
 from kdcore.store import datasets, projects
 
 DataClass = Literal["public", "internal", "phi", "privileged"]

@@ -21,8 +21,15 @@ from kdcore.configs.uploads import SeedKind
 from kdcore.errors import KdError
 from kdcore.filters import USUAL
 from kdcore.jobs.run_dir import write_json
-from kdcore.services import datasets, distillation, evaluation, exploration, generation, maps, models, projects
-from kdcore.services.app import App
+from kdcore.resources import SEEDS
+from kdcore.services import models, projects
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.distill import runs as training_runs
+from kdcore.services.evaluate import comparison
+from kdcore.services.explore import maps
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
 
 log = logging.getLogger(__name__)
@@ -142,7 +149,7 @@ def _is_done(app: App, what: str) -> bool:
 def _seeds(app: App, plan: Plan) -> str:
     started: list[str] = []
     for file, kind in SEED_FILES:
-        path = projects.SEEDS_FOLDER / f"{file}.jsonl"
+        path = SEEDS / f"{file}.jsonl"
         mapping = {"text": "question" if kind == "question" else "text", "topic": "topic", "group": "topic"}
         if kind == "question":
             mapping |= {"difficulty": "difficulty", "reader": "reader"}
@@ -160,7 +167,9 @@ def _generate(app: App, plan: Plan) -> str:
         TeacherConfig.model_validate(plan.teacher),
         SamplingConfig.model_validate(plan.sampling),
     )
-    return generation.start_run(app, plan.project_id, plan.stages["prompt"], teacher, sampling, rows=plan.rows).run_id
+    return generation_runs.start_run(
+        app, plan.project_id, plan.stages["prompt"], teacher, sampling, rows=plan.rows
+    ).run_id
 
 
 def _embed(app: App, plan: Plan) -> str:
@@ -168,12 +177,12 @@ def _embed(app: App, plan: Plan) -> str:
 
 
 def _screen(app: App, plan: Plan) -> str:
-    return exploration.start_screen(app, plan.project_id, list(USUAL)).run_id
+    return explore_samples.start_screen(app, plan.project_id, list(USUAL)).run_id
 
 
 def _freeze(app: App, plan: Plan) -> str:
     passed = All(parts=tuple(Not(part=HasVerdict(filter=name, passed=False)) for name in USUAL))
-    return datasets.freeze(app, plan.project_id, "Checked answers", passed, heldout_share=0.2)["dataset_id"]
+    return dataset_versions.freeze(app, plan.project_id, "Checked answers", passed, heldout_share=0.2)["dataset_id"]
 
 
 def _distill(app: App, plan: Plan) -> str:
@@ -184,11 +193,11 @@ def _distill(app: App, plan: Plan) -> str:
         epochs=plan.epochs,
         batch_size=plan.batch_size,
     )
-    return distillation.start_run(app, plan.project_id, config).run_id
+    return training_runs.start_run(app, plan.project_id, config).run_id
 
 
 def _evaluate(app: App, plan: Plan) -> str:
-    return evaluation.start_run(app, plan.stages["distill"], max_items=plan.eval_items, max_new_tokens=48).run_id
+    return comparison.start_run(app, plan.stages["distill"], max_items=plan.eval_items, max_new_tokens=48).run_id
 
 
 STAGES: dict[str, Callable[[App, Plan], str]] = {
@@ -207,9 +216,11 @@ def report(app: App, plan: Plan) -> dict[str, Any]:
     """The figures of a finished main job, in the shape of ``kd demo --json``."""
     stages = plan.stages
     progress = app.run_dir(stages["generate"]).status().progress
-    funnel = generation.funnel(app, stages["generate"])
-    frozen = next(d for d in datasets.list_datasets(app, plan.project_id) if d["dataset_id"] == stages["freeze"])
-    points = distillation.curves(app, [stages["distill"]])
+    funnel = generation_runs.funnel(app, stages["generate"])
+    frozen = next(
+        d for d in dataset_versions.list_datasets(app, plan.project_id) if d["dataset_id"] == stages["freeze"]
+    )
+    points = training_runs.curves(app, [stages["distill"]])
     loss = [p["value"] for p in points if p["split"] == "train" and p["name"] == "loss"]
     held = [p["value"] for p in points if p["split"] == "heldout" and p["name"] == "forward_kl"]
     tail = max(1, len(loss) // 5)
@@ -244,7 +255,7 @@ def report(app: App, plan: Plan) -> dict[str, Any]:
         },
         "evaluate": {
             role: {name: value["mean"] for name, value in measures.items()}
-            for role, measures in evaluation.summary(app, stages["evaluate"]).items()
+            for role, measures in comparison.summary(app, stages["evaluate"]).items()
         },
         "seconds": round(plan.ended - plan.started, 1),
     }

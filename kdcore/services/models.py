@@ -17,7 +17,7 @@ from kdcore.elicitation.base import Method
 from kdcore.errors import ConfigError
 from kdcore.hardware import available_cpus, has_fast_bfloat16
 from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, resolve
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 from kdcore.settings import Workspace
 
 

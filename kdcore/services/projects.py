@@ -16,11 +16,10 @@ from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.errors import ConfigError, DataError
 from kdcore.jobs.run_dir import RunDir
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 from kdcore.store import datasets, projects, reviews, runs, samples
 
 SAMPLE_PROJECT = "Sample project: medicine and law"
-SEEDS_FOLDER = Path(__file__).resolve().parents[2] / "data" / "seeds"
 
 
 def create_project(app: App, name: str, domain: str = "") -> str:

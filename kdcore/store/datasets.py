@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection, to_json
-from kdcore.store.db import Store
+from kdcore.store.engine.db import Store
 from kdcore.store.selection import compile_selection
 
 ROWS = pa.schema(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kdcore.configs.selection import Selection
-from kdcore.store.db import Store
+from kdcore.store.engine.db import Store
 from kdcore.store.selection import compile_selection
 
 

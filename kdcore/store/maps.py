@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection
-from kdcore.store.db import Store
-from kdcore.store.migrations import Cursor
+from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
 
 Box = tuple[float, float, float, float]  # x from, x to, y from, y to

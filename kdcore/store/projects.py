@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from kdcore.store.db import Store
-from kdcore.store.migrations import Cursor
+from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
 
 
 def add_project(store: Store, project: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kdcore.configs.selection import Selection
-from kdcore.store.db import Store
+from kdcore.store.engine.db import Store
 from kdcore.store.selection import compile_selection
 
 ACTIONS = ("accept", "reject", "edit", "skip", "undo")

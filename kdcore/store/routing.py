@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kdcore.store.db import Store
+from kdcore.store.engine.db import Store
 
 _PARTS = {
     "topic": ("coalesce(s.topic, '')", ""),

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection
-from kdcore.store.db import Store
-from kdcore.store.migrations import Cursor
+from kdcore.records.rows import FACETS, SORTS
+from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
 
 COLUMNS: dict[str, pa.DataType] = {
@@ -47,8 +48,6 @@ COLUMNS: dict[str, pa.DataType] = {
     "role": pa.string(),
 }
 SCHEMA = pa.schema(list(COLUMNS.items()))
-FACETS = ("status", "topic", "difficulty", "reader", "prompt_version_id", "teacher", "run_id")
-SORTS = ("created", "entropy", "mean_rank", "completion_tokens", "topic", "status", "question")
 
 
 def insert(tx: Cursor, rows: list[dict[str, Any]]) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from kdcore.store.db import Store
-from kdcore.store.migrations import Cursor
+from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
 
 STEPS = pa.schema(
     [

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from kdcore.services.distillation import smooth
+from kdcore.services.distill.runs import smooth
 
 LOSS, SMOOTH, EVAL = "#3b82f6", "#f59e0b", "#ef4444"
 PALETTE = (

@@ -22,10 +22,10 @@ from kdcore.configs.selection import (
     TextHas,
 )
 from kdcore.errors import ConfigError
-from kdcore.services import exploration
+from kdcore.services.explore import samples as explore_samples
 from kdcore.ui import state
 from kdcore.ui.forms import label_of
-from kdcore.ui.words import escape, short
+from kdcore.ui.labels import escape, short
 
 REVIEW_STATES = ("pending", "accepted", "edited", "rejected", "skipped")
 
@@ -166,7 +166,7 @@ def _find() -> None:
         how = st.session_state
         part = TextHas(query=text, field=how.get("find.field") or "any", regex=bool(how.get("find.regex")))
         try:
-            exploration.refuse_unreadable(part)
+            explore_samples.refuse_unreadable(part)
         except ConfigError as exc:
             how["find.problem"] = str(exc)  # shown beside the field, which keeps the text
             return

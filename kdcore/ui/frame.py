@@ -17,12 +17,13 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from kdcore.errors import ConfigError, KdError
-from kdcore.services import main_job, projects, rounds, sweeps
-from kdcore.services.app import App
-from kdcore.services.app import open_app as open_workspace
+from kdcore.services import main_job, projects
+from kdcore.services.distill import rounds, sweeps
+from kdcore.services.workspace import App
+from kdcore.services.workspace import open_app as open_workspace
 from kdcore.settings import workspace
 from kdcore.ui import live, state
-from kdcore.ui.words import sentence
+from kdcore.ui.labels import sentence
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 from kdcore.errors import ConfigError
+from kdcore.resources import APP, HOME
 from kdcore.settings import WORKSPACE_VARIABLE, Workspace
 
 TRIES = 50
@@ -31,16 +31,15 @@ def launch(folders: Workspace, port: int, *, sample: bool = False) -> None:
     """Run Streamlit until it is stopped; with ``sample`` the sample project is made first."""
     if sample:
         _plan_sample(folders)
-    root = Path(__file__).resolve().parents[2]
     chosen = free_port(port)
     if chosen != port:
         print(f"port {port} is taken, using {chosen}", file=sys.stderr)
     print(f"open http://localhost:{chosen}", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "streamlit", "run", str(root / "app.py")]
+    command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(chosen), "--server.address", "localhost", "--server.headless", "true"]
     environment = {**os.environ, WORKSPACE_VARIABLE: str(folders.root)}
     try:
-        sys.exit(subprocess.run(command, cwd=root, env=environment).returncode)
+        sys.exit(subprocess.run(command, cwd=HOME, env=environment).returncode)
     except KeyboardInterrupt:
         sys.exit(0)
 
@@ -48,7 +47,7 @@ def launch(folders: Workspace, port: int, *, sample: bool = False) -> None:
 def _plan_sample(folders: Workspace) -> None:
     """Make the sample project with its plan, unless the workspace has any project already."""
     from kdcore.services import main_job, projects
-    from kdcore.services.app import App
+    from kdcore.services.workspace import App
 
     app = App(folders)
     try:

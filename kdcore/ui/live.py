@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kdcore.jobs.run_dir import Status
-from kdcore.services.app import App
-from kdcore.services.generation import eta_s
+from kdcore.records.status import Status
+from kdcore.services.generate.runs import eta_s
+from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
-from kdcore.ui.words import KINDS, STATES, clock, duration, escape
+from kdcore.ui.labels import KINDS, STATES, clock, duration, escape
 
 POLL_S = 1.5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kdcore.services import main_job, projects
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 from kdcore.ui import state
 from kdcore.ui.frame import guard
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.services import exploration, token_view
-from kdcore.services.app import App
+from kdcore.services.datasets import token_view
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.workspace import App
 from kdcore.ui import frame
-from kdcore.ui.words import DECISIONS, escape, marked, safe_html, short, strong_html, token_html
+from kdcore.ui.labels import DECISIONS, escape, marked, safe_html, short, strong_html, token_html
 
 
 def body(sample: dict[str, Any], *, edited: bool = True, looked_for: Sequence[str] = ()) -> None:
@@ -81,7 +82,7 @@ def _learnt(losses: list[dict[str, Any]], run_id: str) -> str:
 
 def thread(app: App, sample_id: str) -> None:
     """The thread: prompt version → run → seed → datasets → trainings → evaluations."""
-    full = exploration.sample(app, sample_id)
+    full = explore_samples.sample(app, sample_id)
     line = full["lineage"]
     with st.container(border=True):
         st.caption("Thread of this sample")

@@ -10,7 +10,7 @@ import streamlit as st
 from kdcore.configs.selection import EVERYTHING, Selection, from_url, to_url
 from kdcore.errors import ConfigError
 from kdcore.ids import stable_hash
-from kdcore.services import exploration
+from kdcore.services.explore import samples as explore_samples
 
 
 def param(name: str, default: str = "") -> str:
@@ -111,7 +111,7 @@ def selection() -> Selection:
         return EVERYTHING
     try:
         found = from_url(text)
-        exploration.refuse_unreadable(found)
+        explore_samples.refuse_unreadable(found)
         return found
     except ConfigError as exc:
         st.warning(str(exc))

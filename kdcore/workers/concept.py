@@ -14,7 +14,7 @@ from kdcore.explore.concept import learn
 from kdcore.explore.vector_file import VectorFile
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
-from kdcore.workers.main import run_worker
+from kdcore.workers.base import run_worker
 
 EVERY = 10_000  # rows between two looks at the stop button
 

@@ -18,7 +18,7 @@ from kdcore.explore.titles import titles
 from kdcore.explore.vector_cache import VectorCache
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
-from kdcore.workers.main import on_accelerator, run_worker
+from kdcore.workers.base import on_accelerator, run_worker
 
 
 def work(run: RunDir, reporter: Reporter) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import kdcore.workers.lighter  # noqa: F401
-
-# isort: split
-
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +11,18 @@ from transformers import AutoTokenizer
 
 from kdcore.configs.base import load_config
 from kdcore.configs.evaluation import EvaluateConfig, ModelRole
-from kdcore.distill.batch import collate
-from kdcore.distill.data import Row, encode, read_rows, same_tokenizer, without_token_ids
-from kdcore.distill.recipe import heldout_teaching
-from kdcore.distill.student import load_causal_lm, thin
+from kdcore.distill.batches.batch import collate
+from kdcore.distill.batches.rows import Row, encode, read_rows, same_tokenizer, without_token_ids
+from kdcore.distill.student.build import load_causal_lm, thin
+from kdcore.distill.terms.slices import heldout_teaching
 from kdcore.evaluate.answers import answer, compare
-from kdcore.evaluate.metrics import rouge_l
+from kdcore.evaluate.measures import rouge_l
 from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
-from kdcore.workers.main import on_accelerator, run_worker
-from kdcore.workers.training import pad_token
+from kdcore.workers.base import on_accelerator, run_worker
+from kdcore.workers.distill.setup import pad_token
 
 MAX_TOKENS = 4096
 ROLES: tuple[ModelRole, ...] = ("teacher", "student", "base")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import ExportStudentConfig
-from kdcore.distill.gguf_file import write_gguf
+from kdcore.distill.student.gguf import write_gguf
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
-from kdcore.workers.main import run_worker
+from kdcore.workers.base import run_worker
 
 
 def work(run: RunDir, reporter: Reporter) -> None:

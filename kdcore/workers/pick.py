@@ -15,7 +15,7 @@ from kdcore.explore.selectors import SELECTORS, Pool
 from kdcore.explore.vector_file import VectorFile
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
-from kdcore.workers.main import run_worker
+from kdcore.workers.base import run_worker
 
 
 def work(run: RunDir, reporter: Reporter) -> None:

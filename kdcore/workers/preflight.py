@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kdcore.workers.distill import preflight
-from kdcore.workers.main import run_worker
+from kdcore.workers.base import run_worker
+from kdcore.workers.distill.kinds import preflight
 
 if __name__ == "__main__":
     run_worker(preflight)

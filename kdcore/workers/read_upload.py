@@ -12,7 +12,7 @@ from kdcore.elicitation.seed_files import FileRows, Row, read_file
 from kdcore.errors import DataError
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
-from kdcore.workers.main import run_worker
+from kdcore.workers.base import run_worker
 
 MEMORY_BYTES = 2 * 2**30
 CPU_SECONDS = 60

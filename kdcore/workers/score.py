@@ -7,10 +7,6 @@ The answer is never asked for again: one pass over its tokens. Rows that an earl
 
 from __future__ import annotations
 
-import kdcore.workers.lighter  # noqa: F401
-
-# isort: split
-
 import json
 import time
 from collections.abc import Iterator
@@ -21,25 +17,25 @@ import pyarrow.parquet as pq
 from kdcore.configs.base import load_config
 from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import Call, SamplingConfig
-from kdcore.jobs import signals
+from kdcore.jobs import topk_files
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import all_records
 from kdcore.types import Reply
-from kdcore.workers.main import run_worker, teacher_on_accelerator
+from kdcore.workers.base import run_worker, teacher_on_accelerator
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Score what is missing, then pack the signals."""
     config = load_config(ScoreConfig, run.config())
     rows = pq.read_table(run.path / "input.parquet").to_pylist()
-    signals.pack(run)
+    topk_files.pack(run)
     last = config.signal("likelihood")  # written after the row's other figure
     done = {record.body["sample_id"] for record in all_records(run) if record.body.get("filter") == last}
     missing = [row for row in rows if row["sample_id"] not in done]
     failed = _score(run, reporter, config, missing, len(rows)) if missing else []
     reporter.phase("packing the teacher's signals")
-    signals.pack(run)
+    topk_files.pack(run)
     reporter.progress(len(rows) - len(failed), len(rows), "answers")
     reporter.conclude(f"{len(failed)} answers could not be scored: {failed[0]}" if failed else "")
 
@@ -49,7 +45,7 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
     sampling = SamplingConfig(top_logprobs=config.top_logprobs)
     failed: list[str] = []
     done = total - len(rows)
-    spill = signals.SignalWriter(run, reporter.epoch)
+    spill = topk_files.SignalWriter(run, reporter.epoch)
     try:
         with teacher_on_accelerator(run, reporter, config.teacher, config.teacher_path, sampling) as teacher:
             reporter.phase("reading the answers")
@@ -75,7 +71,7 @@ def _calls(rows: list[dict[str, Any]], config: ScoreConfig, sampling: SamplingCo
 def verdicts(reply: Reply, config: ScoreConfig) -> Iterator[dict[str, Any]]:
     """Two figures of one answer, in nats a token: the mean log-probability of its tokens, and the mean entropy."""
     assert reply.topk is not None
-    found = signals.summary(reply.topk, reply.token_ids)
+    found = topk_files.summary(reply.topk, reply.token_ids)
     likely = sum(reply.logprobs) / len(reply.logprobs)
     reason = (
         f"the teacher's words were at place {found['mean_rank']:.1f} on average; "

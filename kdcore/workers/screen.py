@@ -24,8 +24,8 @@ from kdcore.ids import stable_hash
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.types import Verdict
+from kdcore.workers.base import on_accelerator, run_worker
 from kdcore.workers.embed import embed
-from kdcore.workers.main import on_accelerator, run_worker
 
 AT_ONCE = 256  # rows between two looks at the stop button, for filters that read one row at a time
 

@@ -22,11 +22,11 @@ from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.schedule import Outcome, Scheduler, Unit
 from kdcore.errors import ConfigError, KdError, TeacherError
 from kdcore.jobs import lease, mailbox
-from kdcore.jobs.reply_memory import ReplyMemory
+from kdcore.jobs.reply_cache import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.types import Request
-from kdcore.workers.main import on_accelerator, run_worker
+from kdcore.workers.base import on_accelerator, run_worker
 
 POLL_S = 0.05
 Answer = Callable[[dict[str, Any]], dict[str, Any]]

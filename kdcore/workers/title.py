@@ -15,11 +15,11 @@ from kdcore.configs.base import load_config
 from kdcore.configs.exploration import TitleConfig
 from kdcore.configs.teacher import Call, SamplingConfig
 from kdcore.ids import stable_hash
-from kdcore.jobs.reply_memory import ReplyMemory
+from kdcore.jobs.reply_cache import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.types import Message
-from kdcore.workers.main import run_worker, teacher_on_accelerator
+from kdcore.workers.base import run_worker, teacher_on_accelerator
 
 SAMPLING = SamplingConfig(temperature=0.0, max_tokens=24, top_logprobs=0)
 MOST_WORDS, MOST_LETTERS = 8, 60

@@ -32,9 +32,11 @@ from kdcore.configs.selection import (
     Selection,
 )
 from kdcore.explore.vector_file import VectorFile
-from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import exploration, maps
-from kdcore.services.app import App, open_app
+from kdcore.jobs.run_dir import RunDir
+from kdcore.records.status import Status
+from kdcore.services.explore import maps
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.workspace import App, open_app
 from kdcore.store.samples import COLUMNS
 from kdcore.workers.embed import vector_table
 from tests.bench.report import line, show
@@ -209,13 +211,13 @@ def main() -> None:
         for name, selection in selections().items():
             for page in (0, 40):
                 found = timed(
-                    lambda s=selection, p=page: exploration.view(app, PROJECT, s, p, 50, "created", True), 5
+                    lambda s=selection, p=page: explore_samples.view(app, PROJECT, s, p, 50, "created", True), 5
                 )
                 views += found
                 print(f"view {name} page {page}: {np.median(found):.0f} ms", file=sys.stderr)
         ring = np.linspace(0, 2 * np.pi, 60, endpoint=False)
         lasso = InLasso(map_run=MAP, xs=tuple(0.4 * np.cos(ring)), ys=tuple(0.4 * np.sin(ring)))
-        lassos = timed(lambda: exploration.view(app, PROJECT, lasso, 0, 50, "created", True), 5)
+        lassos = timed(lambda: explore_samples.view(app, PROJECT, lasso, 0, 50, "created", True), 5)
         points = timed(lambda: maps.picture(app, PROJECT, MAP, EVERYTHING), 3)
         app.close()
         found = searches()

@@ -23,7 +23,7 @@ from kdcore.models import DEFAULT_TEACHER
 from kdcore.settings import workspace
 from kdcore.teacher.vllm_engine import VllmTeacher
 from kdcore.types import Request
-from kdcore.workers import generate
+from kdcore.workers.generate import job as generate_job
 from tests.bench.report import line, show
 
 REQUESTS, TOKENS, ROUNDS = 96, 64, 3
@@ -61,9 +61,9 @@ def ours(teacher: VllmTeacher, rows: list[Request], sampling: SamplingConfig) ->
         )
         run = RunDir.create(Path(folder), "generate-bench", config.model_dump(mode="json"))
         run.write_lines("requests.jsonl", (asdict(row) for row in rows))
-        generate.open_teacher = lambda *_: Open(teacher)
+        generate_job.open_teacher = lambda *_: Open(teacher)
         with Reporter(run, 1) as reporter:
-            job = generate.Job(run, reporter, config, METHODS["direct"])
+            job = generate_job.Job(run, reporter, config, METHODS["direct"])
             started = time.perf_counter()
             job.ask()
             return job._new_tokens / (time.perf_counter() - started)

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import encode_record
-from kdcore.services.app import open_app
+from kdcore.records.status import Status
+from kdcore.services.workspace import open_app
 from kdcore.store import samples
 from tests.bench.explore import sentences
 from tests.bench.report import line, show

@@ -24,8 +24,13 @@ from kdcore.configs.selection import All, HasVerdict, Not
 from kdcore.configs.teacher import SamplingConfig
 from kdcore.distill.losses import LOSSES
 from kdcore.filters import USUAL
-from kdcore.services import datasets, exploration, generation, main_job, models, projects, sweeps
-from kdcore.services.app import App, open_app
+from kdcore.resources import SEEDS
+from kdcore.services import main_job, models, projects
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.distill import sweeps
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import App, open_app
 from tests.bench.report import line, show
 
 PROJECT = "Quality benchmark"
@@ -42,21 +47,23 @@ def version_of(app: App) -> tuple[str, str]:
     """Project and dataset version, made once."""
     known = next((p["project_id"] for p in projects.list_projects(app) if p["name"] == PROJECT), None)
     project = known or projects.create_project(app, PROJECT)
-    found = datasets.list_datasets(app, project)
+    found = dataset_versions.list_datasets(app, project)
     if found:
         return project, found[0]["dataset_id"]
     for file, kind in main_job.SEED_FILES[:2]:
-        path = projects.SEEDS_FOLDER / f"{file}.jsonl"
+        path = SEEDS / f"{file}.jsonl"
         mapping = {"text": "question", "topic": "topic", "group": "topic"}
         app.wait(projects.read_file(app, project, path, path.name, kind, mapping).run_id)
     prompt = projects.save_prompt_version(app, project, "Short answers", main_job.SAMPLE_TEMPLATE, "")
     sampling = SamplingConfig(max_tokens=192, temperature=0.7, n=ANSWERS)
-    run = generation.start_run(app, project, prompt, models.default_teacher(), sampling, rows=120)
+    run = generation_runs.start_run(app, project, prompt, models.default_teacher(), sampling, rows=120)
     assert app.wait(run.run_id).state == "done", run.status().message
-    screen = exploration.start_screen(app, project, list(USUAL))
+    screen = explore_samples.start_screen(app, project, list(USUAL))
     assert app.wait(screen.run_id).state == "done", screen.status().message
     passed = All(parts=tuple(Not(part=HasVerdict(filter=name, passed=False)) for name in USUAL))
-    return project, datasets.freeze(app, project, "Four answers each", passed, heldout_share=0.2)["dataset_id"]
+    return project, dataset_versions.freeze(app, project, "Four answers each", passed, heldout_share=0.2)[
+        "dataset_id"
+    ]
 
 
 def recipe(dataset_id: str, **changes: Any) -> DistillConfig:

@@ -27,13 +27,14 @@ import numpy as np
 import torch
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
-from kdcore.distill.batch import batches
-from kdcore.distill.data import Row
-from kdcore.distill.loop import Job, train
+from kdcore.distill.batches.batch import batches
+from kdcore.distill.batches.rows import Row
+from kdcore.distill.batches.targets import TEXT, Targets
 from kdcore.distill.losses.sequence import sequence_level_kd
-from kdcore.distill.objective import TEXT, Targets, head_loss
-from kdcore.distill.signals import Probe
-from kdcore.distill.student import load_causal_lm, thin
+from kdcore.distill.measures.heldout import Probe
+from kdcore.distill.student.build import load_causal_lm, thin
+from kdcore.distill.terms.chunked_loss import head_loss
+from kdcore.distill.training.loop import Job, train
 from kdcore.hardware import keep_freed_memory
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services.main_job import SAMPLE_TEMPLATE

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from kdcore.elicitation.recipes import RECIPES
 from kdcore.services import projects
-from kdcore.services.app import open_app
+from kdcore.services.workspace import open_app
 from tests.e2e.browser import browser_page, button, open_page, server, settled
 from tests.e2e.test_journey import workspace
 

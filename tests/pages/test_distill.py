@@ -5,9 +5,10 @@ import json
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.reporter import Reporter
-from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import datasets
-from kdcore.services.app import open_app
+from kdcore.jobs.run_dir import RunDir
+from kdcore.records.status import Status
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.workspace import open_app
 from tests.pages.test_pages import asked, populated, project, run_page, texts
 
 __all__ = ["asked", "populated", "project", "run_page"]
@@ -18,9 +19,9 @@ FAILED = "distill-20260101-000000-fail"
 def trained(root, project_id: str, name: str, value: float, **changes) -> tuple[str, list[str]]:
     """A run that is done, as its worker would have left it; its id and the samples that it learnt from."""
     app = open_app(root)
-    [version] = datasets.list_datasets(app, project_id)
-    rows = [row["sample_id"] for row in datasets.rows_of(app, version["dataset_id"], "train")]
-    [held, *_] = datasets.rows_of(app, version["dataset_id"], "heldout")
+    [version] = dataset_versions.list_datasets(app, project_id)
+    rows = [row["sample_id"] for row in dataset_versions.rows_of(app, version["dataset_id"], "train")]
+    [held, *_] = dataset_versions.rows_of(app, version["dataset_id"], "heldout")
     config = DistillConfig(
         project_id=project_id, name="Tutor", slices=(SliceConfig(dataset_id=version["dataset_id"]),), **changes
     )
@@ -110,7 +111,7 @@ def test_an_earlier_student_is_trained_further(run_page, populated, monkeypatch)
         started.append(config)
         raise ConfigError("stop here")
 
-    monkeypatch.setattr("kdcore.services.distillation.start_preflight", check)
+    monkeypatch.setattr("kdcore.services.distill.runs.start_preflight", check)
     at = run_page(PAGE, project=populated)
     at.selectbox(key="student.init").select("an earlier student").run()
     at.button(key="distill.check").click().run()
@@ -118,7 +119,7 @@ def test_an_earlier_student_is_trained_further(run_page, populated, monkeypatch)
 
 
 def test_a_sweep_is_started_with_what_was_chosen_and_compared(run_page, populated, tmp_path, monkeypatch):
-    from kdcore.services import sweeps
+    from kdcore.services.distill import sweeps
 
     asked = []
 
@@ -181,7 +182,7 @@ def test_a_policy_is_set_up_from_the_same_form(run_page, populated, monkeypatch)
         started.append(config)
         raise ConfigError("stop here")
 
-    monkeypatch.setattr("kdcore.services.distillation.start_preflight", check)
+    monkeypatch.setattr("kdcore.services.distill.runs.start_preflight", check)
     at = run_page(PAGE, project=populated)
     at.selectbox(key="loss-0").select("grpo").run()
     assert "start from a model or from an earlier student" in texts(at)
@@ -216,7 +217,8 @@ def test_terms_wait_for_a_written_decision(run_page, populated, monkeypatch):
 def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
     from kdcore.configs.rounds import RoundsConfig
     from kdcore.elicitation import METHODS
-    from kdcore.services import projects, rounds
+    from kdcore.services import projects
+    from kdcore.services.distill import rounds
 
     assert "Rounds need a prompt version of a self-knowledge method" in texts(run_page(PAGE, project=populated))
     app = open_app(tmp_path / "ws")
@@ -234,7 +236,7 @@ def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
 
 
 def test_a_preset_fills_in_the_form_and_can_be_changed(run_page, populated, monkeypatch):
-    from kdcore.ui.presets import PRESETS
+    from kdcore.ui.distill.presets import PRESETS
 
     started = []
 
@@ -242,7 +244,7 @@ def test_a_preset_fills_in_the_form_and_can_be_changed(run_page, populated, monk
         started.append(config)
         raise ConfigError("stop here")
 
-    monkeypatch.setattr("kdcore.services.distillation.start_preflight", check)
+    monkeypatch.setattr("kdcore.services.distill.runs.start_preflight", check)
     at = run_page(PAGE, project=populated)
     at.selectbox(key="distill.preset").select(PRESETS["weak_to_strong"].title).run()
     assert "not the teacher's mistakes" in texts(at)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from kdcore.services import generation, projects
-from kdcore.services.app import open_app
+from kdcore.services import projects
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import open_app
 from tests.conftest import PLAIN, SCRIPTED
 from tests.pages.test_pages import populated, project, run_page, texts
 
@@ -15,9 +16,9 @@ def two_runs(tmp_path, populated) -> list[str]:
     """The first prompt's run over 20 questions, and the second prompt's over five of them."""
     app = open_app(tmp_path / "ws")
     version = projects.prompt_versions(app, populated)[0]["prompt_version_id"]
-    run = generation.start_run(app, populated, version, SCRIPTED, PLAIN, rows=5)
+    run = generation_runs.start_run(app, populated, version, SCRIPTED, PLAIN, rows=5)
     assert app.wait(run.run_id).state == "done"
-    found = [run["run_id"] for run in generation.list_runs(app, populated)]
+    found = [run["run_id"] for run in generation_runs.list_runs(app, populated)]
     app.close()
     return found
 

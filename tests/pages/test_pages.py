@@ -9,10 +9,15 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from kdcore.elicitation import METHODS
-from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import datasets, generation, preview, projects, review
-from kdcore.services.app import open_app
-from kdcore.services.training_input import Part, write_input
+from kdcore.jobs.run_dir import RunDir
+from kdcore.records.status import Status
+from kdcore.services import projects
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.distill.input import Part, write_input
+from kdcore.services.elicit import trial
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.review import decisions as review_decisions
+from kdcore.services.workspace import open_app
 from kdcore.store import samples
 from kdcore.ui import frame
 from tests.conftest import PLAIN, SCRIPTED, import_questions
@@ -65,17 +70,17 @@ def populated(tmp_path, project) -> str:
     projects.save_prompt_version(
         app, project, "First", METHODS["direct"].template.model_copy(update={"system": "Be brief."})
     )
-    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    run = generation_runs.start_run(app, project, version, SCRIPTED, PLAIN)
     assert app.wait(run.run_id).state == "done"
-    first = samples.keys(app.store, project, review.REVIEWABLE, sort="topic")[0]
-    review.decide(app, first, "accept", "me")
-    datasets.freeze(app, project, "D")
+    first = samples.keys(app.store, project, review_decisions.REVIEWABLE, sort="topic")[0]
+    review_decisions.decide(app, first, "accept", "me")
+    dataset_versions.freeze(app, project, "D")
     for kind in ("distill", "evaluate"):
         failed = RunDir.create(app.folders.runs, f"{kind}-20260101-000000-fail", failed_config(app, project, kind))
         failed.write_status(Status("failed", epoch=1, message="the disk was full"))
     (app.folders.runs / "distill-20260101-000000-fail" / "student").mkdir()
     (app.folders.runs / "distill-20260101-000000-fail" / "student" / "config.json").write_text("{}")
-    [frozen] = datasets.list_datasets(app, project)
+    [frozen] = dataset_versions.list_datasets(app, project)
     path = app.folders.runs / "distill-20260101-000000-fail" / "input.parquet"
     write_input(app, path, [Part(frozen["dataset_id"])], "scripted")
     app.close()
@@ -84,7 +89,7 @@ def populated(tmp_path, project) -> str:
 
 def failed_config(app, project: str, kind: str) -> dict:
     if kind == "distill":
-        [version] = datasets.list_datasets(app, project)
+        [version] = dataset_versions.list_datasets(app, project)
         return {"project_id": project, "name": "S", "slices": [{"dataset_id": version["dataset_id"]}]}
     return {"project_id": project, "train_run_id": "distill-20260101-000000-fail", "dataset_id": "d"}
 
@@ -164,7 +169,7 @@ def test_an_edit_keeps_the_original(run_page, populated, tmp_path):
     next(b for b in at.button if b.label == "Save").click().run()
     assert not at.exception
     app = frame.open_app(str(tmp_path / "ws"))
-    [edited] = [s for s in samples.page(app.store, populated, review.REVIEWABLE) if s["review"] == "edit"]
+    [edited] = [s for s in samples.page(app.store, populated, review_decisions.REVIEWABLE) if s["review"] == "edit"]
     assert edited["edited_answer"] == "A corrected answer."
     assert edited["answer"].startswith("Answer 0 to:")
 
@@ -175,7 +180,7 @@ def test_freezing_from_the_page(run_page, populated, tmp_path):
     at.button(key="datasets.freeze").click().run()
     assert not at.exception
     app = frame.open_app(str(tmp_path / "ws"))
-    assert {d["name"] for d in datasets.list_datasets(app, populated)} == {"D", "Second"}
+    assert {d["name"] for d in dataset_versions.list_datasets(app, populated)} == {"D", "Second"}
 
 
 def test_an_unknown_sample_is_a_sentence(run_page, populated):
@@ -186,7 +191,7 @@ def test_a_running_run_shows_its_progress(run_page, populated, tmp_path):
     app = frame.open_app(str(tmp_path / "ws"))
     [version, *_] = projects.prompt_versions(app, populated)
     slow = SCRIPTED.model_copy(update={"script": {"delay_s": 0.2}})
-    run = generation.start_run(app, populated, version["prompt_version_id"], slow, PLAIN)
+    run = generation_runs.start_run(app, populated, version["prompt_version_id"], slow, PLAIN)
     deadline = time.monotonic() + 20
     while not app.status(run.run_id).progress.get("done") and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -205,11 +210,11 @@ def test_every_choice_of_a_run_counts(run_page, populated, tmp_path):
     app = frame.open_app(str(tmp_path / "ws"))
     [version, *_] = projects.prompt_versions(app, populated)
     for _ in range(2):
-        run = generation.start_run(app, populated, version["prompt_version_id"], SCRIPTED, PLAIN)
+        run = generation_runs.start_run(app, populated, version["prompt_version_id"], SCRIPTED, PLAIN)
         assert app.wait(run.run_id).state == "done"
     at = run_page("pages/2_Generate.py")
     box = next(b for b in at.selectbox if b.label == "Run")
-    ids = [run["run_id"] for run in generation.list_runs(app, populated)]
+    ids = [run["run_id"] for run in generation_runs.list_runs(app, populated)]
     for wanted in (1, 2, 0, 2):
         next(b for b in at.selectbox if b.label == "Run").select(box.options[wanted]).run()
         assert next(b for b in at.selectbox if b.label == "Run").value == ids[wanted]
@@ -219,7 +224,7 @@ def test_every_choice_of_a_run_counts(run_page, populated, tmp_path):
 def test_another_project_starts_clean(run_page, populated, tmp_path):
     app = frame.open_app(str(tmp_path / "ws"))
     projects.create_project(app, "Second")
-    [first, *_] = samples.keys(app.store, populated, review.REVIEWABLE)
+    [first, *_] = samples.keys(app.store, populated, review_decisions.REVIEWABLE)
     at = run_page("pages/4_Review.py", project=populated, sample=first)
     assert "Accept" in texts(at)
     next(b for b in at.selectbox if b.label == "Project").select_index(1).run()
@@ -229,9 +234,9 @@ def test_another_project_starts_clean(run_page, populated, tmp_path):
 
 def test_text_of_models_cannot_draw_or_load_anything(run_page, populated, tmp_path):
     app = frame.open_app(str(tmp_path / "ws"))
-    [first, *_] = samples.keys(app.store, populated, review.REVIEWABLE)
+    [first, *_] = samples.keys(app.store, populated, review_decisions.REVIEWABLE)
     evil = "![x](http://evil/x.png) :red[hi] <b>bold</b>"
-    review.decide(app, first, "edit", "me", question=evil, answer=evil, note=evil)
+    review_decisions.decide(app, first, "edit", "me", question=evil, answer=evil, note=evil)
     at = run_page("pages/3_Explore.py", sample=first)
     assert "![x](" not in texts(at)
     assert ":red[" not in texts(at)
@@ -240,7 +245,7 @@ def test_text_of_models_cannot_draw_or_load_anything(run_page, populated, tmp_pa
 def test_damaged_journal_lines_are_shown_with_their_run(run_page, populated, tmp_path):
     app = frame.open_app(str(tmp_path / "ws"))
     [version, *_] = projects.prompt_versions(app, populated)
-    run = generation.start_run(app, populated, version["prompt_version_id"], SCRIPTED, PLAIN)
+    run = generation_runs.start_run(app, populated, version["prompt_version_id"], SCRIPTED, PLAIN)
     assert app.wait(run.run_id).state == "done"
     with run.journals()[-1].open("ab") as file:
         file.write(b'{"seq":9,"epoch":1,"crc":1,"body":{"kind":"sample"}}\n')
@@ -256,7 +261,7 @@ def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populate
         asked.update(teacher=teacher, sampling=sampling)
         return "run", "key", []
 
-    monkeypatch.setattr(preview, "start", note)
+    monkeypatch.setattr(trial, "start", note)
     at = run_page("pages/2_Generate.py")
     next(b for b in at.number_input if b.label == "Temperature").set_value(0.25)
     next(b for b in at.text_input if b.label == "Model").set_value("some/model").run()
@@ -270,7 +275,7 @@ def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populate
 def asked(monkeypatch) -> list:
     """The recipes that the Distill page would have trained."""
     from kdcore.errors import ConfigError
-    from kdcore.services import distillation
+    from kdcore.services.distill import runs as training_runs
 
     kept = []
 
@@ -278,7 +283,7 @@ def asked(monkeypatch) -> list:
         kept.append(config)
         raise ConfigError("kept for the test.")
 
-    monkeypatch.setattr(distillation, "start_run", keep)
+    monkeypatch.setattr(training_runs, "start_run", keep)
     return kept
 
 

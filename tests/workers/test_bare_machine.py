@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 from tests.workers.tiny import STEPS, losses, start, tiny
 
 __all__ = ["tiny"]

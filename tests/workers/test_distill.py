@@ -8,7 +8,7 @@ import pytest
 
 from kdcore.configs.distillation import SliceConfig
 from kdcore.jobs.tail import read_metrics
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 from tests.workers.tiny import STEPS, kill, losses, rewrite, start, tiny, undisturbed, wait_for_step
 
 __all__ = ["tiny", "undisturbed"]

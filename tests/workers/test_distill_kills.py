@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from kdcore.configs.distillation import SliceConfig
-from kdcore.distill import checkpoint
+from kdcore.distill.training import checkpoint
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import read_metrics
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 from kdcore.store import training
 from kdcore.types import TERMINAL_STATES
 from tests.workers.tiny import STEPS, kill, losses, rewrite, start, tiny, undisturbed, wait_for_step

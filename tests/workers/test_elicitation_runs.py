@@ -15,8 +15,14 @@ from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import launcher
-from kdcore.services import datasets, generation, governance, preview, projects, review, run_views, seed_rows
-from kdcore.services.app import App
+from kdcore.services import governance, projects
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.elicit import seeds as method_seeds
+from kdcore.services.elicit import trial
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.generate import views as run_views
+from kdcore.services.review import decisions as review_decisions
+from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, import_questions
 from tests.workers.test_generate import journal_lines, scripted, wait_for
@@ -30,7 +36,11 @@ def begin(app: App, tmp_path: Path, method: str, questions: int = 20, config: di
     template = METHODS[method].template.model_copy(update={"method_config": config or {}})
     version = projects.save_prompt_version(app, project, "v", template)
     teacher = how.pop("teacher", scripted())
-    return generation.start_run(app, project, version, teacher, how.pop("sampling", HOT), **how), project, version
+    return (
+        generation_runs.start_run(app, project, version, teacher, how.pop("sampling", HOT), **how),
+        project,
+        version,
+    )
 
 
 def rows_of(app: App, run_id: str) -> list[dict]:
@@ -49,7 +59,7 @@ def test_exactly_the_rows_that_were_asked_for(app: App, tmp_path: Path, wanted, 
     if per_topic:
         topics = [r["topic"] for r in usable]
         assert {topics.count(t) for t in set(topics)} == {3}
-    funnel = generation.funnel(app, run.run_id)
+    funnel = generation_runs.funnel(app, run.run_id)
     assert funnel["rows"] == sum(funnel["by_status"].values()) == len(rows)
     assert funnel["waiting"] == 0  # the target is met: nothing is still to come
 
@@ -91,7 +101,7 @@ def test_a_budget_stops_the_run_and_resume_goes_on(app: App, tmp_path: Path, bud
     assert "is spent" in status.message and word in status.message
     made = len(rows_of(app, run.run_id))
     assert 0 < made < 150
-    assert generation.funnel(app, run.run_id)["waiting"] == 150 - made
+    assert generation_runs.funnel(app, run.run_id)["waiting"] == 150 - made
 
 
 def test_a_wide_window_does_not_overrun_a_small_budget(app: App, tmp_path: Path):
@@ -107,7 +117,7 @@ def test_a_budget_that_sufficed_is_not_called_spent(app: App, tmp_path: Path):
     exact = BudgetConfig(tokens=3 * (5 + 8))  # words of question and answer
     run, _, _ = begin(app, tmp_path, "direct", questions=3, budget=exact)
     assert app.wait(run.run_id).message == ""
-    assert generation.funnel(app, run.run_id)["waiting"] == 0
+    assert generation_runs.funnel(app, run.run_id)["waiting"] == 0
 
 
 def test_a_changed_comment_is_free_and_a_changed_prompt_is_paid(app: App, tmp_path: Path):
@@ -119,18 +129,18 @@ def test_a_changed_comment_is_free_and_a_changed_prompt_is_paid(app: App, tmp_pa
     assert paid == 20 * 3
     template = projects.template_of(app, project, version)
     renamed = projects.save_prompt_version(app, project, "another name", template, note="a comment")
-    again = generation.start_run(app, project, renamed, teacher, HOT)
+    again = generation_runs.start_run(app, project, renamed, teacher, HOT)
     assert app.wait(again.run_id).state == "done"
     assert len(ledger.read_bytes().splitlines()) == paid
     assert app.status(again.run_id).progress["paid"] == 0
     changed = projects.save_prompt_version(
         app, project, "v", template.model_copy(update={"system": "Answer in one sentence."})
     )
-    third = generation.start_run(app, project, changed, teacher, HOT)
+    third = generation_runs.start_run(app, project, changed, teacher, HOT)
     assert app.wait(third.run_id).state == "done"
     both = len(ledger.read_bytes().splitlines())
     assert both == paid + 20 * 2  # the asker's question after the same answer is the same call as before
-    repeated = generation.start_run(app, project, version, teacher, HOT)
+    repeated = generation_runs.start_run(app, project, version, teacher, HOT)
     assert app.wait(repeated.run_id).state == "done"
     assert len(ledger.read_bytes().splitlines()) == both + paid
 
@@ -168,7 +178,7 @@ def test_killed_among_many_calls_loses_and_repeats_nothing(app: App, tmp_path: P
         os.killpg(run.status().pid, signal.SIGKILL)
         kills += 1
         wait_for(lambda: not launcher.is_alive(run.status()))
-        generation.resume(app, run.run_id)
+        generation_runs.resume(app, run.run_id)
     assert app.wait(run.run_id).state == "done"
     rows = rows_of(app, run.run_id)
     assert kills == 25, f"only {kills} kills with seed {seed}"
@@ -200,7 +210,7 @@ def test_feedback_works_on_answers_and_scores_them(app: App, tmp_path: Path):
     app.wait(run.run_id)
     scores = '{"accuracy": 5, "helpfulness": 2, "clarity": 4, "reason": "so"}'
     version = projects.save_prompt_version(app, project, "judge", METHODS["rubric"].template)
-    judged = generation.start_run(app, project, version, scripted(answer=scores), PLAIN, rows=5)
+    judged = generation_runs.start_run(app, project, version, scripted(answer=scores), PLAIN, rows=5)
     assert app.wait(judged.run_id).state == "done"
     verdicts = app.store.rows("SELECT * FROM current_verdicts")
     assert {(v["filter"], v["passed"]) for v in verdicts} == {
@@ -218,17 +228,17 @@ def test_passages_feed_the_methods_that_take_them(app: App, tmp_path: Path):
     path.write_text("A tenant pays rent each month.\n\n" * 120)
     run = projects.read_file(app, project, path, path.name, "document", {"text": "text", "group": "group"})
     assert app.wait(run.run_id).state == "done"
-    seeds = seed_rows.for_method(app, project, "document_grounded")
+    seeds = method_seeds.for_method(app, project, "document_grounded")
     assert seeds and all("tenant" in row["source"] and not row["question"] for row in seeds)
     version = projects.save_prompt_version(app, project, "v", METHODS["document_grounded"].template)
     said = "Question: Who pays rent?\nAnswer: A tenant pays rent each month."
-    made = generation.start_run(app, project, version, scripted(answer=said), PLAIN)
+    made = generation_runs.start_run(app, project, version, scripted(answer=said), PLAIN)
     assert app.wait(made.run_id).state == "done"
     row = rows_of(app, made.run_id)[0]
     assert (row["question"], row["status"], row["group_key"]) == ("Who pays rent?", "parsed", "act")
     assert "tenant" in row["source"]
     with pytest.raises(ConfigError, match="no seed questions"):
-        generation.start_run(
+        generation_runs.start_run(
             app,
             project,
             projects.save_prompt_version(app, project, "q", METHODS["direct"].template),
@@ -241,7 +251,7 @@ def test_a_row_is_asked_again_beside_the_old_one(app: App, tmp_path: Path):
     run, _, _ = begin(app, tmp_path, "direct", questions=3)
     app.wait(run.run_id)
     old = rows_of(app, run.run_id)[0]
-    again = generation.regenerate(app, old["sample_id"])
+    again = generation_runs.regenerate(app, old["sample_id"])
     assert app.wait(again.run_id).state == "done"
     [new] = rows_of(app, again.run_id)
     assert new["seed_id"] == old["seed_id"] and new["sample_id"] != old["sample_id"]
@@ -250,7 +260,7 @@ def test_a_row_is_asked_again_beside_the_old_one(app: App, tmp_path: Path):
 def test_runs_side_by_side_coverage_and_rounds(app: App, tmp_path: Path):
     run, project, version = begin(app, tmp_path, "direct")
     app.wait(run.run_id)
-    other = generation.start_run(app, project, version, scripted(answer="The very same words each time."), HOT)
+    other = generation_runs.start_run(app, project, version, scripted(answer="The very same words each time."), HOT)
     app.wait(other.run_id)
     found = run_views.side_by_side(app, [run.run_id, other.run_id])
     assert [line["usable"] for line in found["runs"]] == [20, 20]
@@ -277,11 +287,11 @@ def test_sensitive_text_stays_here_unless_an_agreement_is_recorded(app: App, tmp
     outside = TeacherConfig(engine="openai_http", model="gpt-4o", base_url="https://api.openai.com/v1")
     governance.set_data_class(app, project, "phi")
     with pytest.raises(ConfigError, match="health data of persons"):
-        generation.start_run(app, project, version, outside, PLAIN)
+        generation_runs.start_run(app, project, version, outside, PLAIN)
     governance.set_data_class(app, project, "phi", "BAA 2026-17")
     assert governance.refuse_zone(app, project, outside).entry.train == "deny_if_competing"
     assert governance.refuse_zone(app, project, TeacherConfig(model="org/SmolLM2-x")).entry.id == "smollm"
-    here = generation.start_run(app, project, version, scripted(), PLAIN)
+    here = generation_runs.start_run(app, project, version, scripted(), PLAIN)
     assert app.wait(here.run_id).state == "done"
     assert all(r["terms"].startswith("scripted@") for r in rows_of(app, here.run_id))
 
@@ -293,7 +303,7 @@ def test_a_stopped_target_goes_on_over_several_passes_to_exactly_its_rows(app: A
         wait_for(lambda goal=goal: journal_lines(run) >= goal or run.status().state in TERMINAL_STATES)
         app.stop(run.run_id)
         assert app.wait(run.run_id).state == "cancelled"
-        generation.resume(app, run.run_id)
+        generation_runs.resume(app, run.run_id)
     status = app.wait(run.run_id)
     assert (status.state, status.message) == ("done", "")
     rows = rows_of(app, run.run_id)
@@ -306,13 +316,13 @@ def test_a_spent_budget_is_raised_and_the_run_goes_on(app: App, tmp_path: Path):
     status = app.wait(run.run_id)
     assert "150 tokens is spent" in status.message
     used = status.progress["tokens"] + status.progress["tokens_in"]
-    assert generation.resume(app, run.run_id) and "is spent" in app.wait(run.run_id).message
+    assert generation_runs.resume(app, run.run_id) and "is spent" in app.wait(run.run_id).message
     again = app.status(run.run_id).progress
     assert again["tokens"] + again["tokens_in"] == used, "what was paid before counts again after a resume"
-    generation.resume(app, run.run_id, BudgetConfig(tokens=100_000))
+    generation_runs.resume(app, run.run_id, BudgetConfig(tokens=100_000))
     status = app.wait(run.run_id)
     assert (status.state, status.message) == ("done", "")
-    assert generation.funnel(app, run.run_id)["answered"] == 10
+    assert generation_runs.funnel(app, run.run_id)["answered"] == 10
     assert status.progress["paid"] == 10 * 5  # three answers and two questions each, none of them twice
 
 
@@ -323,13 +333,13 @@ def test_a_retry_of_one_failed_row_keeps_the_others(app: App, tmp_path: Path):
     before = {r["sample_id"]: r for r in rows_of(app, run.run_id)}
     assert {r["status"] for r in before.values()} == {"parsed", "failed"}
     heal.touch()
-    generation.retry_failed(app, run.run_id)
+    generation_runs.retry_failed(app, run.run_id)
     status = app.wait(run.run_id)
     after = {r["sample_id"]: r for r in rows_of(app, run.run_id)}
     assert set(after) == set(before) and len(after) == 36
     kept = [key for key, row in before.items() if row["status"] == "parsed"]
     assert all(after[key]["created"] == before[key]["created"] for key in kept)
-    assert status.progress["funnel"] == generation.funnel(app, run.run_id)["by_status"]
+    assert status.progress["funnel"] == generation_runs.funnel(app, run.run_id)["by_status"]
 
 
 def test_judgements_and_rejected_answers_are_no_answers(app: App, tmp_path: Path):
@@ -338,15 +348,15 @@ def test_judgements_and_rejected_answers_are_no_answers(app: App, tmp_path: Path
     rows = rows_of(app, run.run_id)
     scores = '{"accuracy": 5, "helpfulness": 2, "clarity": 4, "reason": "so"}'
     version = projects.save_prompt_version(app, project, "judge", METHODS["rubric"].template)
-    judged = generation.start_run(app, project, version, scripted(answer=scores), PLAIN)
+    judged = generation_runs.start_run(app, project, version, scripted(answer=scores), PLAIN)
     app.wait(judged.run_id)
-    review.decide(app, rows[0]["sample_id"], "reject", "me")
-    review.decide(app, rows[1]["sample_id"], "accept", "me")
+    review_decisions.decide(app, rows[0]["sample_id"], "reject", "me")
+    review_decisions.decide(app, rows[1]["sample_id"], "accept", "me")
     own = {r["sample_id"] for r in rows} - {rows[0]["sample_id"]}
-    assert {s["seed_id"] for s in seed_rows.for_method(app, project, "rubric")} == own
-    assert [s["seed_id"] for s in seed_rows.for_method(app, project, "spin_pairs")] == [rows[1]["sample_id"]]
-    frozen = datasets.freeze(app, project, "D")
-    assert {r["sample_id"] for r in datasets.rows_of(app, frozen["dataset_id"])} == own
+    assert {s["seed_id"] for s in method_seeds.for_method(app, project, "rubric")} == own
+    assert [s["seed_id"] for s in method_seeds.for_method(app, project, "spin_pairs")] == [rows[1]["sample_id"]]
+    frozen = dataset_versions.freeze(app, project, "D")
+    assert {r["sample_id"] for r in dataset_versions.rows_of(app, frozen["dataset_id"])} == own
 
 
 def test_a_trial_keeps_sensitive_text_here_too(app: App, tmp_path: Path):
@@ -360,9 +370,9 @@ def test_a_trial_keeps_sensitive_text_here_too(app: App, tmp_path: Path):
     ):
         outside = TeacherConfig(engine="openai_http", model="m", base_url=address)
         with pytest.raises(ConfigError, match="health data of persons"):
-            preview.start(app, project, template, outside, PLAIN)
+            trial.start(app, project, template, outside, PLAIN)
         with pytest.raises(ConfigError, match="health data of persons"):
-            preview.start_suggestion(app, project, template, outside, PLAIN)
+            trial.start_suggestion(app, project, template, outside, PLAIN)
 
 
 def test_a_row_of_two_seeds_keeps_both_groups_on_one_side(app: App, tmp_path: Path):
@@ -370,11 +380,11 @@ def test_a_row_of_two_seeds_keeps_both_groups_on_one_side(app: App, tmp_path: Pa
     run, project, _ = begin(app, tmp_path, "instruction_fusion", 20, teacher=teacher)
     app.wait(run.run_id)
     assert all(r["status"] == "parsed" for r in rows_of(app, run.run_id))
-    frozen = datasets.freeze(app, project, "D", heldout_share=0.3)
+    frozen = dataset_versions.freeze(app, project, "D", heldout_share=0.3)
     sides: dict[str, set[str]] = {}
-    for row in datasets.rows_of(app, frozen["dataset_id"]):
+    for row in dataset_versions.rows_of(app, frozen["dataset_id"]):
         for group in ids.groups_of(row["group_key"]):
             sides.setdefault(group, set()).add(row["split"])
     assert all(len(side) == 1 for side in sides.values())
     assert {side for found in sides.values() for side in found} == {"train", "heldout"}
-    assert datasets.joined_groups(["a", "b", f"a{ids.GROUP_JOIN}b", "c"]) == ["a", "a", "a", "c"]
+    assert dataset_versions.joined_groups(["a", "b", f"a{ids.GROUP_JOIN}b", "c"]) == ["a", "a", "a", "c"]

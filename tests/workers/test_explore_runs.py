@@ -10,14 +10,16 @@ import pytest
 from kdcore.configs.exploration import PickConfig
 from kdcore.configs.selection import EVERYTHING, ColumnIs, HasScore, HasVerdict
 from kdcore.errors import ConfigError
-from kdcore.jobs.run_dir import RunDir, Status, write_json
-from kdcore.services import concepts, exploration, maps, marks, picks
-from kdcore.services.app import App, open_app
+from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.records.status import Status
+from kdcore.services.explore import concepts, maps, subsets, tags
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.workspace import App, open_app
 from kdcore.store import maps as map_store
 from kdcore.store import samples
 from kdcore.workers.embed import vector_table
 from tests.conftest import SCRIPTED
-from tests.store.test_explore_marks import PROJECT, row
+from tests.services.explore.test_tags import PROJECT, row
 
 ROWS = 60
 
@@ -59,7 +61,7 @@ def test_a_concept_is_marked_learnt_asked_about_and_filtered_by(app):
         concepts.mark(app, PROJECT, "dose", f"s{i + 1 + i % 2}", "me", has=False)  # of both other groups
     concepts.mark(app, PROJECT, "dose", "s1", "me", has=True)
     concepts.mark(app, PROJECT, "dose", "s1", "me", has=False)  # a change of mind
-    assert {t["tag"]: t["rows"] for t in marks.tags(app, PROJECT)} == {"dose": 6, "not dose": 6}
+    assert {t["tag"]: t["rows"] for t in tags.tags(app, PROJECT)} == {"dose": 6, "not dose": 6}
     status = done(app, concepts.start(app, PROJECT, "dose"))
     assert "6 yes and 6 no" in status.message
     learnt = concepts.learnt(app, PROJECT)["dose"]
@@ -78,9 +80,9 @@ def test_a_concept_is_marked_learnt_asked_about_and_filtered_by(app):
 @pytest.mark.parametrize("selector", ["k_centre", "stratified", "top_diverse", "random"])
 def test_a_pick_becomes_a_filter(app, selector):
     config = PickConfig(selector=selector, count=6, score="entropy" if selector == "top_diverse" else "")
-    run = picks.start(app, PROJECT, config, ColumnIs(column="topic", op="in", values=("t0", "t1")))
+    run = subsets.start(app, PROJECT, config, ColumnIs(column="topic", op="in", values=("t0", "t1")))
     done(app, run)
-    chosen = samples.keys(app.store, PROJECT, picks.chosen(config, run.run_id))
+    chosen = samples.keys(app.store, PROJECT, subsets.chosen(config, run.run_id))
     assert {int(key[1:]) % 3 for key in chosen} <= {0, 1}
     if selector != "top_diverse":
         assert len(chosen) == 6
@@ -93,33 +95,33 @@ def test_a_pick_becomes_a_filter(app, selector):
 def test_a_pick_among_rows_that_are_not_on_the_map_says_so(app):
     with app.store.transaction() as tx:
         samples.insert(tx, [{**row(99), "topic": "new"}])
-    run = picks.start(app, PROJECT, PickConfig(count=3), ColumnIs(column="topic", values=("new",)))
+    run = subsets.start(app, PROJECT, PickConfig(count=3), ColumnIs(column="topic", values=("new",)))
     assert "1 samples are not on the map" in done(app, run).message
 
 
 def test_a_pick_says_what_it_needs(app, tmp_path):
     with pytest.raises(ConfigError, match="needs a score"):
-        picks.start(app, PROJECT, PickConfig(selector="top_diverse"), EVERYTHING)
+        subsets.start(app, PROJECT, PickConfig(selector="top_diverse"), EVERYTHING)
     with pytest.raises(ConfigError, match="nothing is selected"):
-        picks.start(app, PROJECT, PickConfig(), ColumnIs(column="topic", values=("nowhere",)))
+        subsets.start(app, PROJECT, PickConfig(), ColumnIs(column="topic", values=("nowhere",)))
     with pytest.raises(ConfigError, match="draw one first"):
-        picks.start(app, "another", PickConfig(), EVERYTHING)
+        subsets.start(app, "another", PickConfig(), EVERYTHING)
 
 
 def test_checks_by_meaning_name_the_twin_and_judged_rows_are_passed_over(app):
-    done(app, exploration.start_screen(app, PROJECT, ["same_meaning", "outliers", "length"]))
-    found = {c["filter"]: c for c in exploration.checks(app, PROJECT)}
+    done(app, explore_samples.start_screen(app, PROJECT, ["same_meaning", "outliers", "length"]))
+    found = {c["filter"]: c for c in explore_samples.checks(app, PROJECT)}
     assert found["same_meaning"]["failed"] >= 1
     twin = app.store.one("SELECT related FROM current_verdicts WHERE filter = 'same_meaning' AND sample_id = 's59'")
     assert twin == {"related": "s58"}
     verdicts = "SELECT filter, count(*) AS rows FROM verdicts GROUP BY 1"
     before = {r["filter"]: r["rows"] for r in app.store.rows(verdicts)}
     time.sleep(0.01)
-    done(app, exploration.start_screen(app, PROJECT, ["same_meaning", "length"]))
+    done(app, explore_samples.start_screen(app, PROJECT, ["same_meaning", "length"]))
     after = {r["filter"]: r["rows"] for r in app.store.rows(verdicts)}
     assert after["length"] == before["length"], "a row judged by the same settings is not judged again"
     assert after["same_meaning"] == 2 * before["same_meaning"], "a check that looks at the others is"
-    done(app, exploration.start_screen(app, PROJECT, ["length"], options={"length": {"min_words": 3}}))
+    done(app, explore_samples.start_screen(app, PROJECT, ["length"], options={"length": {"min_words": 3}}))
     again = {r["filter"]: r["rows"] for r in app.store.rows(verdicts)}
     assert again["length"] == 2 * before["length"]
     assert samples.count(app.store, PROJECT, HasVerdict(filter="length", passed=False)) == ROWS
@@ -127,20 +129,20 @@ def test_checks_by_meaning_name_the_twin_and_judged_rows_are_passed_over(app):
 
 def test_a_check_says_what_it_needs(app):
     with pytest.raises(ConfigError, match="draw one first"):
-        exploration.start_screen(app, "another", ["outliers"])
+        explore_samples.start_screen(app, "another", ["outliers"])
     with pytest.raises(ConfigError, match="no version holds rows out"):
-        exploration.start_screen(app, PROJECT, ["contamination"])
+        explore_samples.start_screen(app, PROJECT, ["contamination"])
     with pytest.raises(ConfigError, match="min_words"):
-        exploration.start_screen(app, PROJECT, ["length"], options={"length": {"min_words": -1}})
+        explore_samples.start_screen(app, PROJECT, ["length"], options={"length": {"min_words": -1}})
     against = {"contamination": {"against": ["Dose 7?"]}}
-    done(app, exploration.start_screen(app, PROJECT, ["contamination"], options=against))
+    done(app, explore_samples.start_screen(app, PROJECT, ["contamination"], options=against))
     failed = samples.keys(app.store, PROJECT, HasVerdict(filter="contamination", passed=False))
     assert failed == ["s7"]
 
 
 def test_a_map_is_coloured_zoomed_and_counted(app):
     map_run = maps.newest(app, PROJECT)
-    done(app, exploration.start_screen(app, PROJECT, ["length"]))
+    done(app, explore_samples.start_screen(app, PROJECT, ["length"]))
     for colour in (*map_store.COLOURS, "verdict:length", "score:length", "no such colour"):
         seen = maps.picture(app, PROJECT, map_run, EVERYTHING, colour)
         assert len(seen.points) == seen.inside == ROWS
@@ -206,10 +208,10 @@ def test_an_evaluation_item_is_found_in_other_words(real_app):
         samples.insert(tx, [{**row(i), "question": text} for i, text in enumerate(asked)])
     check = "contamination_by_meaning"
     options = {check: {"against": asked[:1], "own": ["s0"], "threshold": 0.8}}
-    done(real_app, exploration.start_screen(real_app, PROJECT, [check], options=options))
+    done(real_app, explore_samples.start_screen(real_app, PROJECT, [check], options=options))
     assert samples.keys(real_app.store, PROJECT, HasVerdict(filter=check, passed=False)) == ["s1"]
     [reason] = real_app.store.rows("SELECT reason FROM current_verdicts WHERE NOT passed")
     assert asked[0] in reason["reason"]
     options[check].pop("own")
-    done(real_app, exploration.start_screen(real_app, PROJECT, [check], options=options))
+    done(real_app, explore_samples.start_screen(real_app, PROJECT, [check], options=options))
     assert samples.keys(real_app.store, PROJECT, HasVerdict(filter=check, passed=False)) == ["s0", "s1"]

@@ -8,10 +8,14 @@ import pytest
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
-from kdcore.jobs.run_dir import RunDir, Status
-from kdcore.services import datasets, generation, projects, students
-from kdcore.services.app import App
-from kdcore.services.training_input import Part, write_input
+from kdcore.jobs.run_dir import RunDir
+from kdcore.records.status import Status
+from kdcore.services import projects
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.distill.input import Part, write_input
+from kdcore.services.export import students
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import App
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 pytestmark = pytest.mark.models
@@ -26,9 +30,9 @@ def trained(app: App, tmp_path: Path, models: Path) -> str:
     project = projects.create_project(app, "P")
     import_questions(app, project, tmp_path, 12)
     prompt = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
-    asked = generation.start_run(app, project, prompt, SCRIPTED, PLAIN)
+    asked = generation_runs.start_run(app, project, prompt, SCRIPTED, PLAIN)
     assert app.wait(asked.run_id).state == "done"
-    version = datasets.freeze(app, project, "D")["dataset_id"]
+    version = dataset_versions.freeze(app, project, "D")["dataset_id"]
     config = DistillConfig(project_id=project, name="Tiny", slices=(SliceConfig(dataset_id=version),))
     run = RunDir.create(app.folders.runs, "distill-tiny", config.model_dump(mode="json"))
     tokenizer = AutoTokenizer.from_pretrained(models / "smollm2-135m-instruct")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from kdcore.cli import main
+from kdcore.cli.main import main
 from kdcore.errors import ConfigError
 from kdcore.models import DEFAULT_EMBEDDER
 from kdcore.services import file_jobs

@@ -18,8 +18,9 @@ from kdcore.elicitation import METHODS
 from kdcore.errors import JobError
 from kdcore.jobs import launcher
 from kdcore.jobs.run_dir import RunDir
-from kdcore.services import generation, projects
-from kdcore.services.app import App
+from kdcore.services import projects
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, import_questions
 
@@ -36,7 +37,7 @@ def start(app: App, tmp_path: Path, rows: int, **script) -> RunDir:
     project = projects.create_project(app, "P")
     import_questions(app, project, tmp_path, rows)
     version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
-    return generation.start_run(app, project, version, scripted(**script), PLAIN)
+    return generation_runs.start_run(app, project, version, scripted(**script), PLAIN)
 
 
 def wait_for(condition, timeout_s: float = 30.0):
@@ -68,7 +69,7 @@ def test_killed_again_and_again_loses_and_repeats_nothing(app: App, tmp_path: Pa
         kills += 1
         app.tick()
         wait_for(lambda: not launcher.is_alive(run.status()))
-        generation.resume(app, run.run_id)
+        generation_runs.resume(app, run.run_id)
     assert app.wait(run.run_id).state == "done"
     rows = app.store.rows("SELECT sample_id, request_id, answer, question FROM samples")
     paid = [json.loads(line)["request_id"] for line in ledger.read_bytes().splitlines()]
@@ -133,9 +134,9 @@ def test_stop_and_resume_makes_exactly_the_missing_rows(app: App, tmp_path: Path
     app.stop(run.run_id)
     assert app.wait(run.run_id).state == "cancelled"
     made = journal_lines(run)
-    funnel = generation.funnel(app, run.run_id)
+    funnel = generation_runs.funnel(app, run.run_id)
     assert funnel["requested"] == 300 == funnel["answered"] + funnel["waiting"]
-    generation.resume(app, run.run_id)
+    generation_runs.resume(app, run.run_id)
     assert app.wait(run.run_id).state == "done"
     assert journal_lines(run) == 300 > made
     assert len(ledger.read_bytes().splitlines()) <= 300 + WINDOW
@@ -144,17 +145,17 @@ def test_stop_and_resume_makes_exactly_the_missing_rows(app: App, tmp_path: Path
 def test_failed_rows_have_a_reason_and_can_be_retried(app: App, tmp_path: Path):
     run = start(app, tmp_path, 60, fail_every=4)
     assert app.wait(run.run_id).state == "done"
-    funnel = generation.funnel(app, run.run_id)
+    funnel = generation_runs.funnel(app, run.run_id)
     failed = funnel["by_status"]["failed"]
     assert funnel["reasons"] == [{"status": "failed", "reason": "scripted failure", "rows": failed}]
     config = run.config()
     config["teacher"]["script"] = {}
     (run.path / "config.json").write_text(json.dumps(config))
-    generation.retry_failed(app, run.run_id)
+    generation_runs.retry_failed(app, run.run_id)
     assert app.wait(run.run_id).state == "done"
-    assert generation.funnel(app, run.run_id)["by_status"] == {"parsed": 60}
+    assert generation_runs.funnel(app, run.run_id)["by_status"] == {"parsed": 60}
     with pytest.raises(JobError, match="no failed row"):
-        generation.retry_failed(app, run.run_id)
+        generation_runs.retry_failed(app, run.run_id)
 
 
 def test_a_vanished_worker_is_noticed_and_explained(app: App, tmp_path: Path):
@@ -170,7 +171,7 @@ def test_a_vanished_worker_is_noticed_and_explained(app: App, tmp_path: Path):
 def test_an_older_attempt_must_not_write(app: App, tmp_path: Path):
     run = start(app, tmp_path, 20)
     assert app.wait(run.run_id).state == "done"
-    generation.resume(app, run.run_id)
+    generation_runs.resume(app, run.run_id)
     assert app.wait(run.run_id).state == "done"
     zombie = subprocess.run(
         [sys.executable, "-m", "kdcore.workers.generate", str(run.path), "--epoch", "1"],
@@ -207,7 +208,7 @@ def test_running_twice_is_refused(app: App, tmp_path: Path):
     run = start(app, tmp_path, 300, delay_s=0.01)
     wait_for(lambda: journal_lines(run) >= 1)
     with pytest.raises(JobError, match="running already"):
-        generation.resume(app, run.run_id)
+        generation_runs.resume(app, run.run_id)
 
 
 def test_a_full_disk_is_a_sentence(app: App, tmp_path: Path, monkeypatch):
@@ -226,7 +227,7 @@ def test_two_starts_at_once_make_one_worker(app: App, tmp_path: Path):
 
     def resume():
         try:
-            generation.resume(app, run.run_id)
+            generation_runs.resume(app, run.run_id)
         except JobError as exc:
             refused.append(str(exc))
 
@@ -238,7 +239,7 @@ def test_two_starts_at_once_make_one_worker(app: App, tmp_path: Path):
     assert len(refused) == 3
     assert run.status().epoch == epoch + 1
     assert app.wait(run.run_id).state == "done"
-    assert generation.funnel(app, run.run_id)["by_status"] == {"parsed": 200}
+    assert generation_runs.funnel(app, run.run_id)["by_status"] == {"parsed": 200}
 
 
 def test_the_main_job_goes_on_after_a_stop(app: App):
@@ -263,7 +264,7 @@ def test_the_main_job_goes_on_after_a_stop(app: App):
     assert advance(app).state == "failed"
     assert main_job.go_on(app).state == "running"
     app.wait(plan.stages["generate"])
-    assert generation.funnel(app, plan.stages["generate"])["by_status"] == {"parsed": 8}
+    assert generation_runs.funnel(app, plan.stages["generate"])["by_status"] == {"parsed": 8}
     # The next stage is reached and says what it lacks: this workspace has no embedder.
     ended = advance(app)
     assert ended.state == "failed"

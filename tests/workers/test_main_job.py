@@ -10,8 +10,12 @@ import psutil
 import pytest
 
 from kdcore.hardware import torch_device
-from kdcore.services import evaluation, exploration, generation, main_job, preview, projects
-from kdcore.services.app import App, open_app
+from kdcore.services import main_job, projects
+from kdcore.services.elicit import trial
+from kdcore.services.evaluate import comparison
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import App, open_app
 from kdcore.store import runs
 
 pytestmark = pytest.mark.models
@@ -63,8 +67,8 @@ def app(demo) -> App:
 
 def test_every_sample_leads_to_its_ancestors_and_descendants(app: App):
     [evaluated] = runs.list_runs(app.store, kind="evaluate")
-    worst = evaluation.worst_first(app, evaluated["run_id"])[0]
-    sample = exploration.sample(app, worst["sample_id"])
+    worst = comparison.worst_first(app, evaluated["run_id"])[0]
+    sample = explore_samples.sample(app, worst["sample_id"])
     line = sample["lineage"]
     assert line["prompt"]["name"] == "Short answers"
     assert line["seed"]["text"] == sample["question"]
@@ -81,16 +85,16 @@ def test_signals_are_stored_for_every_answer(app: App):
 def test_search_by_meaning_finds_the_question_itself(app: App):
     plan = main_job.load(app)
     [first, *_] = app.store.rows("SELECT sample_id, question FROM samples ORDER BY sample_id")
-    run_id, key = exploration.start_search(app, plan.project_id, text=first["question"])
-    hits = _poll(lambda: exploration.search_hits(app, run_id, key))
+    run_id, key = explore_samples.start_search(app, plan.project_id, text=first["question"])
+    hits = _poll(lambda: explore_samples.search_hits(app, run_id, key))
     assert first["sample_id"] in [h["sample_id"] for h in hits[:3]]
     assert hits == sorted(hits, key=lambda h: -h["score"])
 
 
 def test_one_question_to_all_three(app: App):
     [trained] = runs.list_runs(app.store, kind="distill")
-    run_id, key = evaluation.ask_all(app, trained["run_id"], "What is a will?")
-    found = _poll(lambda: evaluation.answers(app, run_id, key))
+    run_id, key = comparison.ask_all(app, trained["run_id"], "What is a will?")
+    found = _poll(lambda: comparison.answers(app, run_id, key))
     assert set(found) == {"base", "student", "teacher"}
     assert found["teacher"] != found["base"]
 
@@ -100,12 +104,12 @@ def test_the_warm_teacher_answers_a_trial_with_the_full_runs_parser(app: App):
 
     plan = main_job.load(app)
     template = main_job.SAMPLE_TEMPLATE
-    teacher, sampling = default_teacher(), generation.SamplingConfig(max_tokens=48)
-    run_id, key, requests = preview.start(app, plan.project_id, template, teacher, sampling, 3)
-    answers = _poll(lambda: preview.answer(app, run_id, key, template, teacher, sampling, requests))
+    teacher, sampling = default_teacher(), generation_runs.SamplingConfig(max_tokens=48)
+    run_id, key, requests = trial.start(app, plan.project_id, template, teacher, sampling, 3)
+    answers = _poll(lambda: trial.answer(app, run_id, key, template, teacher, sampling, requests))
     assert len(answers) == 3
     assert all(row["status"] in ("parsed", "truncated") for a in answers for row in a["rows"])
-    ahead = generation.forecast(app, plan.project_id, template, teacher, sampling, 30)
+    ahead = generation_runs.forecast(app, plan.project_id, template, teacher, sampling, 30)
     assert "trial of these settings" in ahead["basis"]
     assert projects.seed_counts(app, plan.project_id)
     if torch_device() == "cpu":  # one process computes: nothing is imported twice, nothing stays when it is killed

@@ -7,7 +7,7 @@ import pytest
 
 from kdcore.errors import DataError
 from kdcore.services import projects
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 
 
 def read(app: App, path: Path, mapping=None):

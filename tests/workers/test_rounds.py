@@ -11,10 +11,15 @@ from kdcore.configs.teacher import SamplingConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs.reporter import Reporter
-from kdcore.jobs.run_dir import RunDir, Status
+from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER
-from kdcore.services import datasets, generation, projects, review, rounds
-from kdcore.services.app import App
+from kdcore.records.status import Status
+from kdcore.services import projects
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.distill import rounds
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.review import decisions as review_decisions
+from kdcore.services.workspace import App
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 
@@ -27,9 +32,11 @@ def _answered(app: App, folder: Path) -> str:
     project = projects.create_project(app, "P")
     import_questions(app, project, folder, 10)
     version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
-    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    run = generation_runs.start_run(app, project, version, SCRIPTED, PLAIN)
     assert app.wait(run.run_id).state == "done"
-    review.decide_all(app, project, EVERYTHING, "accept", "me")  # SPIN learns from answers that people accepted
+    review_decisions.decide_all(
+        app, project, EVERYTHING, "accept", "me"
+    )  # SPIN learns from answers that people accepted
     return project
 
 
@@ -87,7 +94,7 @@ def test_two_rounds_of_spin_go_on_after_a_restart(real_app: App, tmp_path: Path)
     assert (loop.state, loop.message) == ("done", "all 2 rounds")
     first, second = loop.rounds
     assert (first.generate, first.model, second.model) == (run, DEFAULT_TEACHER, first.train)
-    assert datasets.held_groups(app, first.dataset) == datasets.held_groups(app, second.dataset)
+    assert dataset_versions.held_groups(app, first.dataset) == dataset_versions.held_groups(app, second.dataset)
     for each in loop.rounds:
         assert each.figures["usable"] >= 2
         assert each.figures["heldout"]["preferred"] >= 0

@@ -7,8 +7,12 @@ import pytest
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
-from kdcore.services import generation, maps, projects, review, routing
-from kdcore.services.app import App
+from kdcore.services import projects
+from kdcore.services.explore import maps
+from kdcore.services.generate import routing
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.review import decisions as review_decisions
+from kdcore.services.workspace import App
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 TOPIC = "SELECT sample_id FROM samples WHERE run_id = ? AND topic = ?"
@@ -26,12 +30,12 @@ def arms(app: App, tmp_path: Path) -> tuple[str, str, str]:
     for name, system in (("plain", ""), ("careful", "Be careful.")):
         template = METHODS["direct"].template.model_copy(update={"system": system})
         version = projects.save_prompt_version(app, project, name, template)
-        run = generation.start_run(app, project, version, SCRIPTED, PLAIN, rows=10)
+        run = generation_runs.start_run(app, project, version, SCRIPTED, PLAIN, rows=10)
         assert app.wait(run.run_id).state == "done"
         runs.append(run.run_id)
     for run_id, topic in zip(runs, ("topic 0", "topic 1"), strict=True):
         for row in app.store.rows(TOPIC, [run_id, topic]):
-            review.decide(app, row["sample_id"], "reject", "me")
+            review_decisions.decide(app, row["sample_id"], "reject", "me")
     return project, *runs
 
 
@@ -80,7 +84,7 @@ def test_each_group_on_the_map_is_asked_of_its_best(real_app: App, tmp_path: Pat
     project = projects.create_project(app, "P")
     import_questions(app, project, tmp_path, 20)
     version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
-    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    run = generation_runs.start_run(app, project, version, SCRIPTED, PLAIN)
     assert app.wait(run.run_id).state == "done"
     with pytest.raises(ConfigError, match="draw one on the Explore page"):
         routing.compare(app, project, [run.run_id], "cluster")
@@ -95,5 +99,5 @@ def test_each_group_on_the_map_is_asked_of_its_best(real_app: App, tmp_path: Pat
         "ON c.cluster = p.cluster AND c.run_id = p.run_id WHERE c.cluster = ?",
         [int(part.rpartition("(")[2].rstrip(")"))],
     )
-    review.decide(app, row["sample_id"], "reject", "me")
+    review_decisions.decide(app, row["sample_id"], "reject", "me")
     assert routing.plan(app, project, {part: run.run_id}, "cluster") == {run.run_id: [row["seed_id"]]}

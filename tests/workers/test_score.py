@@ -14,11 +14,17 @@ from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
-from kdcore.jobs import launcher, signals
+from kdcore.jobs import launcher, topk_files
 from kdcore.models import DEFAULT_TEACHER
-from kdcore.services import datasets, distillation, generation, projects, review, scoring, stored_topk, token_view
-from kdcore.services.app import App
-from kdcore.services.training_input import Part, texts, write_input
+from kdcore.services import projects
+from kdcore.services.datasets import scoring, token_view
+from kdcore.services.datasets import topk as stored_topk
+from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.distill import runs as training_runs
+from kdcore.services.distill.input import Part, texts, write_input
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.review import decisions as review_decisions
+from kdcore.services.workspace import App
 from kdcore.store import samples
 from kdcore.teacher import open_teacher
 from tests.conftest import PLAIN, SCRIPTED, import_questions
@@ -36,13 +42,13 @@ def answered(app: App, tmp_path: Path) -> str:
     project = projects.create_project(app, "P")
     import_questions(app, project, tmp_path, 40)
     version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
-    run = generation.start_run(app, project, version, SCRIPTED, PLAIN)
+    run = generation_runs.start_run(app, project, version, SCRIPTED, PLAIN)
     assert app.wait(run.run_id).state == "done"
     return project
 
 
 def test_a_killed_reading_goes_on_and_says_each_row_once(app: App, answered: str):
-    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    frozen = dataset_versions.freeze(app, answered, "D")["dataset_id"]
     slow = SCRIPTED.model_copy(update={"script": {"delay_s": 0.03}})
     run = scoring.start(app, frozen, slow)
     for goal in (5, 30):  # an odd number ends between the two figures of a row
@@ -63,15 +69,15 @@ def test_a_killed_reading_goes_on_and_says_each_row_once(app: App, answered: str
 
 def test_probabilities_belong_to_one_text(app: App, answered: str, tmp_path: Path):
     first = app.store.scalar("SELECT min(sample_id) FROM samples")
-    review.decide(app, first, "edit", "me", answer="a better answer")
-    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    review_decisions.decide(app, first, "edit", "me", answer="a better answer")
+    frozen = dataset_versions.freeze(app, answered, "D")["dataset_id"]
     assert app.wait(scoring.start(app, frozen, SCRIPTED).run_id).state == "done"
     rows = write_input(app, tmp_path / "one.parquet", [Part(frozen)], "scripted").to_pylist()
     [mended] = [row for row in rows if row["sample_id"] == first]
     assert mended["token_ids"] == [1, 6, 6] and mended["k"] == 2
     assert all(row["token_ids"] for row in rows)
-    review.decide(app, first, "edit", "me", answer="another answer altogether")
-    again = datasets.freeze(app, answered, "D")["dataset_id"]
+    review_decisions.decide(app, first, "edit", "me", answer="another answer altogether")
+    again = dataset_versions.freeze(app, answered, "D")["dataset_id"]
     rows = write_input(app, tmp_path / "two.parquet", [Part(again)], "scripted").to_pylist()
     assert [row["sample_id"] for row in rows if not row["token_ids"]] == [first]
     assert [row["sample_id"] for row in scoring.missing(app, again, "scripted")] == [first]
@@ -79,17 +85,17 @@ def test_probabilities_belong_to_one_text(app: App, answered: str, tmp_path: Pat
 
 
 def test_a_reading_that_came_to_nothing_changes_nothing(app: App, answered: str, tmp_path: Path):
-    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    frozen = dataset_versions.freeze(app, answered, "D")["dataset_id"]
     config = ScoreConfig(project_id=answered, dataset_id=frozen, teacher=TeacherConfig(model="org/typo"))
     app.create_run("score", config)  # no input yet, and none to come
     app.tick()
-    assert distillation.teacher_of(app, frozen) == "scripted"
+    assert training_runs.teacher_of(app, frozen) == "scripted"
     assert len(scoring.missing(app, frozen, "scripted")) == 40
     assert write_input(app, tmp_path / "input.parquet", [Part(frozen)], "scripted").num_rows == 40
 
 
 def test_an_endpoint_can_not_read(app: App, answered: str):
-    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    frozen = dataset_versions.freeze(app, answered, "D")["dataset_id"]
     there = TeacherConfig(engine="openai_http", model="m", base_url="http://127.0.0.1:1/v1")
     with pytest.raises(ConfigError, match="a model on this machine"):
         scoring.start(app, frozen, there)
@@ -103,23 +109,25 @@ def test_vllm_reads_what_transformers_wrote(real_app: App, tmp_path: Path):
     import_questions(real_app, project, tmp_path, 6)
     version = projects.save_prompt_version(real_app, project, "v", METHODS["direct"].template)
     teacher = TeacherConfig(engine="transformers", model=DEFAULT_TEACHER, precision="float32")
-    run = generation.start_run(real_app, project, version, teacher, SamplingConfig(max_tokens=40, temperature=0))
+    run = generation_runs.start_run(real_app, project, version, teacher, SamplingConfig(max_tokens=40, temperature=0))
     assert real_app.wait(run.run_id).state == "done"
-    [part] = signals.parts(run.path)
+    [part] = topk_files.parts(run.path)
     wrote = {row["sample_id"]: row for row in pq.read_table(part).to_pylist()}
-    frozen = datasets.freeze(real_app, project, "D")["dataset_id"]
+    frozen = dataset_versions.freeze(real_app, project, "D")["dataset_id"]
     part.unlink()  # as if another model had written them
     reader = teacher.model_copy(update={"engine": "vllm"})
     scored = scoring.start(real_app, frozen, reader)
     assert real_app.wait(scored.run_id, timeout_s=300).state == "done"
-    read = {row["sample_id"]: row for path in signals.parts(scored.path) for row in pq.read_table(path).to_pylist()}
+    read = {
+        row["sample_id"]: row for path in topk_files.parts(scored.path) for row in pq.read_table(path).to_pylist()
+    }
     assert read and read.keys() <= wrote.keys()
     for sample, row in read.items():
         same = min(len(row["token_ids"]), len(wrote[sample]["token_ids"])) - 1
         assert row["token_ids"][:same] == wrote[sample]["token_ids"][:same]
         ours, theirs = (np.array(found["topk_logprobs"][: 20 * same], float) for found in (row, wrote[sample]))
         assert np.abs(ours - theirs).max() < 0.03  # kept as float16
-    assert distillation.teacher_of(real_app, frozen) == DEFAULT_TEACHER
+    assert training_runs.teacher_of(real_app, frozen) == DEFAULT_TEACHER
     assert len(token_view.tokens(real_app, next(iter(read)))) == len(next(iter(read.values()))["token_ids"])
 
 
@@ -143,14 +151,14 @@ def test_transformers_reads_what_it_wrote(models: Path):
 
 
 def test_a_second_teacher_reads_all_again_and_both_have_their_say(app: App, answered: str):
-    frozen = datasets.freeze(app, answered, "D")["dataset_id"]
+    frozen = dataset_versions.freeze(app, answered, "D")["dataset_id"]
     other = SCRIPTED.model_copy(update={"model": "scripted-other"})
     for teacher in (SCRIPTED, other):
         run = scoring.start(app, frozen, teacher, second=teacher is other)
         assert app.wait(run.run_id).state == "done"
     with pytest.raises(ConfigError, match="every row of this version"):
         scoring.start(app, frozen, other, second=True)
-    rows = texts(app, datasets.rows_of(app, frozen))
+    rows = texts(app, dataset_versions.rows_of(app, frozen))
     both = {"scripted", "scripted-other"}
     one = stored_topk.of_rows(app, rows, both)
     mean = stored_topk.of_rows(app, rows, both, "mean")
@@ -163,7 +171,7 @@ def test_a_second_teacher_reads_all_again_and_both_have_their_say(app: App, answ
 
 @pytest.mark.models
 def test_words_drawn_from_the_tail_reach_the_training(app: App, answered: str, tiny: Path):
-    frozen = datasets.freeze(app, answered, "D", heldout_share=0.2)["dataset_id"]
+    frozen = dataset_versions.freeze(app, answered, "D", heldout_share=0.2)["dataset_id"]
     with pytest.raises(ConfigError, match="can't be drawn by scripted"):
         scoring.start(app, frozen, SCRIPTED, tail_words=3)
     reader = TeacherConfig(engine="transformers", model=str(tiny), precision="float32")
@@ -177,7 +185,7 @@ def test_words_drawn_from_the_tail_reach_the_training(app: App, answered: str, t
     firsts: list[float] = []
     for tail in ("bucket", "drawn"):
         config = DistillConfig(slices=(SliceConfig(dataset_id=frozen, tail=tail),), **recipe)
-        run = distillation.start_run(app, answered, config)
+        run = training_runs.start_run(app, answered, config)
         assert app.wait(run.run_id, timeout_s=120).state == "done", run.status().message
         firsts.append(losses(run)[1])
     assert firsts[0] != firsts[1]  # of the same rows

@@ -9,7 +9,7 @@ import pytest
 from kdcore.configs.distillation import SliceConfig
 from kdcore.jobs.run_dir import write_json
 from kdcore.models import DEFAULT_TEACHER
-from kdcore.services.app import App
+from kdcore.services.workspace import App
 from tests.workers.tiny import kill, losses, start, wait_for_step
 
 pytestmark = pytest.mark.models

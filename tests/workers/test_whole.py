@@ -13,8 +13,8 @@ from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import read_journal, read_metrics
 from kdcore.models import DEFAULT_EMBEDDER
-from kdcore.services.app import App
-from kdcore.services.training_input import SCHEMA
+from kdcore.services.distill.input import SCHEMA
+from kdcore.services.workspace import App
 from tests.workers.tiny import kill, tiny, wait_for_step
 
 __all__ = ["tiny"]

@@ -18,8 +18,8 @@ from kdcore.jobs import launcher
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import read_metrics
 from kdcore.models import DEFAULT_TEACHER
-from kdcore.services.app import App, open_app
-from kdcore.services.training_input import SCHEMA
+from kdcore.services.distill.input import SCHEMA
+from kdcore.services.workspace import App, open_app
 from kdcore.types import TERMINAL_STATES
 
 STEPS = 24

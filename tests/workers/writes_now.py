@@ -11,8 +11,8 @@ import torch
 from transformers import AutoTokenizer
 
 from kdcore.configs.distillation import StudentConfig
-from kdcore.distill.student import build_student
-from kdcore.distill.vllm_writer import VllmWriter
+from kdcore.distill.student.build import build_student
+from kdcore.distill.student.rollouts_vllm import VllmWriter
 
 LONGEST = 12
 

@@ -1,0 +1,5 @@
+"""``python -m kdcore.cli``: the same as ``kd``."""
+
+from kdcore.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""What a recipe's slices teach: divergences in chunks, rankings, inner states. Fourth rung of the ladder."""

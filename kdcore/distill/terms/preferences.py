@@ -1,0 +1,134 @@
+"""Ranking slices: the log-prob of whole answers, their order taught by the losses of ``losses.ranking``.
+
+A row carries its answers best first. ``dpo`` learns the first against the last; ``kto`` the same two each by
+itself, or the one answer of a row that people called good or bad, with a baseline of 0; ``rrhf`` and ``pro`` the
+order of all, by the mean log-prob of a token so that length does not decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdcore.configs.distillation import FROM_REFERENCE, SliceConfig
+from kdcore.distill.batches.batch import Contest, Ranked
+from kdcore.distill.losses import ranking
+from kdcore.distill.student.output_layer import logits_of
+
+
+class _TokenLogprobs(torch.autograd.Function):
+    """log q(label) of each state without the logits of all: they are made again, chunk by chunk, on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int) -> Tensor:
+        head = weight.to(hidden.dtype)
+        found = torch.empty(len(hidden), device=hidden.device, dtype=torch.float32)
+        totals = torch.empty_like(found)
+        with torch.autocast(hidden.device.type, enabled=False):
+            for start in range(0, len(hidden), chunk):
+                part = slice(start, start + chunk)
+                logits = logits_of(hidden[part], head)  # (c, V)
+                totals[part] = logits.logsumexp(-1)
+                found[part] = logits.gather(1, labels[part].unsqueeze(1)).squeeze(1) - totals[part]
+        ctx.save_for_backward(hidden, weight, labels, totals)
+        ctx.chunk = chunk
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, Tensor | None, None, None]:
+        hidden, weight, labels, totals = ctx.saved_tensors
+        wants_hidden, wants_weight = ctx.needs_input_grad[:2]
+        head = weight.to(hidden.dtype)
+        grad_hidden = torch.zeros_like(hidden) if wants_hidden else None
+        grad_weight = torch.zeros_like(weight) if wants_weight else None
+        with torch.autocast(hidden.device.type, enabled=False):
+            for start in range(0, len(hidden), ctx.chunk):
+                part = slice(start, start + ctx.chunk)
+                down = logits_of(hidden[part], head).sub_(totals[part].unsqueeze(1)).exp_().neg_()
+                down[torch.arange(len(down), device=down.device), labels[part]] += 1.0  # onehot - softmax
+                down = down.mul_(grads[0][part].unsqueeze(1)).to(hidden.dtype)
+                if grad_hidden is not None:
+                    grad_hidden[part] = down @ head
+                if grad_weight is not None:
+                    grad_weight += (down.t() @ hidden[part]).to(weight.dtype)
+        return grad_hidden, grad_weight, None, None
+
+
+def token_logprobs(hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int = 512) -> Tensor:
+    """Log-probs (M,) in nats of ``labels`` (M,) under states (M, H) and a head (V, H); M may be 0."""
+    return _TokenLogprobs.apply(hidden, weight, labels, chunk)  # pyright: ignore[reportReturnType]
+
+
+def answer_logprobs(states: Tensor, weight: Tensor, ranked: Ranked, chunk: int) -> tuple[Tensor, Tensor]:
+    """The sums (S,) of the S answers' token log-probs, and their lengths (S,), at least 1.
+
+    ``states`` (M, H) are those at ``ranked.positions``.
+    """
+    each = token_logprobs(states, weight, ranked.labels, chunk)
+    answers = sum(contest.count for contest in ranked.contests)
+    sums = torch.zeros(answers, device=each.device).index_add(0, ranked.owner, each)
+    lengths = torch.bincount(ranked.owner, minlength=answers).clamp(min=1)
+    return sums, lengths
+
+
+def ranking_loss(
+    sums: Tensor, lengths: Tensor, contests: Sequence[Contest], slices: Sequence[SliceConfig], rows: int
+) -> tuple[Tensor, Tensor]:
+    """Σ of weight · loss over the contests, divided by the ``rows`` of the step; and the losses themselves."""
+    losses = [_of_one(sums, lengths, contest, slices[contest.slice]) for contest in contests]
+    each = torch.stack(losses)
+    weights = torch.tensor([slices[contest.slice].weight for contest in contests], device=each.device)
+    return (each * weights).sum() / rows, each.detach()
+
+
+def _of_one(sums: Tensor, lengths: Tensor, contest: Contest, part: SliceConfig) -> Tensor:
+    here = slice(contest.first, contest.first + contest.count)
+    if part.loss in FROM_REFERENCE:
+        ends = sums[here][[0, -1]]
+        assert contest.reference is not None
+        known = ends.new_tensor([contest.reference[0], contest.reference[-1]])
+        if part.loss == "dpo":
+            return ranking.dpo(ends[:1], ends[1:], known[:1], known[1:], part.preference_beta)
+        good = torch.tensor([not contest.bad, False], device=ends.device)
+        if contest.count == 1:
+            ends, known, good = ends[:1], known[:1], good[:1]
+        return ranking.kto(ends, known, good, beta=part.preference_beta)
+    means = (sums[here] / lengths[here]).unsqueeze(0)  # (1, N)
+    if part.loss == "pro":
+        return ranking.pro(means)
+    order = torch.arange(contest.count, 0, -1, device=means.device, dtype=means.dtype).unsqueeze(0)
+    return ranking.rrhf(means, order)
+
+
+def margins(sums: Tensor, lengths: Tensor, contests: Sequence[Contest]) -> dict[str, float]:
+    """``preferred``: share of contests whose best answer is likelier, token for token, than their worst.
+
+    ``margin``: by how many nats more than at the start, where that is known. Single answers tell ``gain/good`` and
+    ``gain/bad``: the nats that they gained since the start. Empty without contests.
+    """
+    values = _gains(sums, [contest for contest in contests if contest.count == 1])
+    contests = [contest for contest in contests if contest.count > 1]
+    if not contests:
+        return values
+    means = (sums / lengths).tolist()
+    last = [contest.first + contest.count - 1 for contest in contests]
+    wins = [means[contest.first] > means[end] for contest, end in zip(contests, last, strict=True)]
+    values["preferred"] = sum(wins) / len(wins)
+    gained = [
+        float(sums[contest.first] - sums[end]) - (contest.reference[0] - contest.reference[-1])
+        for contest, end in zip(contests, last, strict=True)
+        if contest.reference is not None
+    ]
+    return values | ({"margin": sum(gained) / len(gained)} if gained else {})
+
+
+def _gains(sums: Tensor, contests: Sequence[Contest]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for contest in contests:
+        if contest.reference is not None:
+            name = "gain/bad" if contest.bad else "gain/good"
+            found.setdefault(name, []).append(float(sums[contest.first]) - contest.reference[0])
+    return {name: sum(values) / len(values) for name, values in found.items()}

@@ -1,0 +1,44 @@
+"""The survey's Eq. 2 in the loop's terms: each slice's weight, and the term by which its rows learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kdcore.configs.distillation import BY_RANK, RANKING_LOSSES, SliceConfig
+from kdcore.distill.batches.batch import Teaching
+from kdcore.distill.batches.targets import TEXT, Term
+from kdcore.distill.losses import LOSSES
+from kdcore.distill.losses.divergences import point
+
+
+def teaching_of(slices: Sequence[SliceConfig]) -> tuple[tuple[Term, ...], Teaching]:
+    """The divergences of a recipe, and for each slice which of them it uses, if any."""
+    terms: list[Term] = []
+    kinds: list[int] = []
+    for part in slices:
+        if LOSSES[part.loss].kind != "divergence":
+            kinds.append(TEXT)
+            continue
+        kinds.append(len(terms))
+        between = point(part.loss, beta=part.beta, alpha=part.alpha)
+        by_rank = part.loss in BY_RANK
+        terms.append(Term(between, part.targets == "live", part.temperature, by_rank))
+    return tuple(terms), Teaching(
+        weights=tuple(part.weight for part in slices),
+        kinds=tuple(kinds),
+        live=tuple(kind != TEXT and terms[kind].live for kind in kinds),
+        ranks=tuple(part.loss in RANKING_LOSSES for part in slices),
+        focus=tuple(part.focus for part in slices),
+    )
+
+
+def heldout_teaching(slices: int) -> Teaching:
+    """Every slice's own answer measured against its stored top-k."""
+    return Teaching((1.0,) * slices, (0,) * slices, (False,) * slices, (False,) * slices)
+
+
+def only(number: int, teaching: Teaching) -> Teaching:
+    """The recipe with one slice's weight alone, with none for a number that no slice has."""
+    weights = tuple(weight if place == number else 0.0 for place, weight in enumerate(teaching.weights))
+    return replace(teaching, weights=weights)

@@ -1,0 +1,17 @@
+"""What comes with the program besides its code: sample data, the pages.
+
+In a checkout they lie beside the package, in a wheel inside it (see ``force-include`` in pyproject.toml).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+INSIDE = PACKAGE / "_resources"  # only in a wheel
+HOME = INSIDE if INSIDE.is_dir() else PACKAGE.parent
+DATA = HOME / "data"
+SEEDS = DATA / "seeds"
+GENERAL = DATA / "general.jsonl"
+APP = HOME / "app.py"
+IMPORT_ROOT = PACKAGE.parent  # the folder from which this very kdcore is imported, also by child processes

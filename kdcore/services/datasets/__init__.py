@@ -1,0 +1,1 @@
+"""Dataset versions: frozen, compared, and whose token probabilities their rows have."""

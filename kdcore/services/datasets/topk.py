@@ -1,0 +1,131 @@
+"""Where the teacher's top-k of an answer lies: with the run that wrote it, or with one that scored it later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kdcore import ids
+from kdcore.jobs import topk_files
+from kdcore.jobs.run_dir import RunDir
+from kdcore.services.datasets.topk_fusion import Fusing, fuse
+from kdcore.services.workspace import App
+from kdcore.store import runs
+
+COLUMNS = ["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs", "tail_ids", "tail_logprobs"]
+SAID_BY = "said_by"  # the model whose words they are
+
+
+def text_key(messages: str, completion: str) -> str:
+    """Names one chat with its answer: a score holds for that text alone."""
+    return ids.stable_hash(messages, completion)
+
+
+def of_rows(
+    app: App, rows: list[dict[str, Any]], alike: set[str], teachers: Fusing = "one"
+) -> dict[str, dict[str, Any]]:
+    """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
+
+    A row as its teacher wrote it has that teacher's own; any other the newest score of just its text. Where
+    ``teachers`` is not "one", every teacher that read the text has its say (``several_teachers.fuse``).
+    """
+    if teachers != "one":
+        each = [of_rows(app, rows, {name}) for name in sorted(alike)]
+        first = of_rows(app, rows, alike)
+        return {
+            sample: fuse([row, *(said[sample] for said in each if sample in said and said[sample] != row)], teachers)
+            for sample, row in first.items()
+        }
+    own = [row for row in rows if not row["edited"] and row["teacher"] in alike]
+    found: dict[str, dict[str, Any]] = {}
+    for run_id in sorted({row["run_id"] for row in own if row["run_id"]}):
+        found = _read(app.folders.runs / run_id, [row["sample_id"] for row in own]) | found
+    return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, _scored(app))
+
+
+def with_tail(app: App, rows: list[dict[str, Any]], alike: set[str], least: int = 1) -> dict[str, dict[str, Any]]:
+    """The rows for which a teacher drew ``least`` words of the tail or more, each with the newest such score.
+
+    The row's own teacher comes first, another of ``alike`` only where that one drew none.
+    """
+    scored = [run for run in _scored(app) if run["config"].get("tail_words", 0) >= least]
+    found: dict[str, dict[str, Any]] = {}
+    for writer in {row["teacher"] for row in rows} & alike:
+        found |= _scores(app, [row for row in rows if row["teacher"] == writer], {writer}, scored)
+    return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, scored)
+
+
+def _scores(
+    app: App, rows: list[dict[str, Any]], alike: set[str], scored: list[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The newest score of just the text of each row."""
+    found: dict[str, dict[str, Any]] = {}
+    wanted = {row["sample_id"]: text_key(row["messages"], row["completion"]) for row in rows}
+    for run in scored:
+        if wanted and run["config"]["teacher"]["model"] in alike:
+            folder = app.folders.runs / run["run_id"]
+            texts = pq.read_table(folder / "input.parquet", columns=["sample_id", "text_key"])
+            pairs = zip(texts["sample_id"].to_pylist(), texts["text_key"].to_pylist(), strict=True)
+            new = _read(folder, [sample for sample, key in pairs if wanted.get(sample) == key])
+            found |= new
+            wanted = {sample: key for sample, key in wanted.items() if sample not in new}
+    return found
+
+
+def of_sample(app: App, sample: dict[str, Any]) -> tuple[dict[str, Any] | None, RunDir]:
+    """One sample's stored row with all its columns, None where nothing is stored, and the run that has it.
+
+    What the own teacher said comes first, unless people mended the answer; a score counts for the text it was of.
+    """
+    wanted, here = pc.field("sample_id") == sample["sample_id"], app.run_dir(sample["run_id"])
+    answer = sample.get("edited_answer") or sample["answer"]
+    runs = [] if answer != sample["answer"] else [here]
+    for scored in _scored(app, sample["project_id"]):
+        run = app.run_dir(scored["run_id"])
+        texts = pq.read_table(run.path / "input.parquet", columns=["sample_id", "completion"], filters=wanted)
+        if any(answer in text for text in texts["completion"].to_pylist()):
+            runs.append(run)
+    for run in runs:
+        for part in topk_files.parts(run.path):
+            table = pq.read_table(part, filters=wanted)
+            if table.num_rows:
+                return table.slice(0, 1).to_pylist()[0], run
+    return None, here
+
+
+def scorers(app: App) -> set[str]:
+    """Every model that scored answers in this workspace."""
+    return {run["config"]["teacher"]["model"] for run in _scored(app)}
+
+
+def last_scorer(app: App, dataset_id: str) -> str | None:
+    """The model that scored a version last."""
+    found = (run["config"] for run in _scored(app))
+    return next((config["teacher"]["model"] for config in found if config["dataset_id"] == dataset_id), None)
+
+
+def _scored(app: App, project_id: str | None = None) -> list[dict[str, Any]]:
+    """Runs that have scored answers, newest first; one that is being set up or came to nothing is none."""
+    return [
+        run
+        for run in runs.list_runs(app.store, project_id, "score")
+        if (app.folders.runs / run["run_id"] / "input.parquet").exists()
+        and topk_files.parts(app.folders.runs / run["run_id"])
+    ]
+
+
+def _read(run: Path, samples: list[str]) -> dict[str, dict[str, Any]]:
+    """Rows of some samples in one run, with the model that said them; the first belongs to the text that is kept."""
+    model = RunDir(run).config()["teacher"]["model"]
+    wanted = pa.array(samples, type=pa.string())
+    found: dict[str, dict[str, Any]] = {}
+    for part in topk_files.parts(run):
+        table = pq.read_table(part, columns=[name for name in COLUMNS if name in pq.read_schema(part).names])
+        keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
+        for row in table.filter(keep).to_pylist():
+            found.setdefault(row["sample_id"], row | {SAID_BY: model})
+    return found

@@ -1,0 +1,1 @@
+"""Training runs: recipes, input, sweeps, rounds."""

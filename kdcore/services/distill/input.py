@@ -1,0 +1,228 @@
+"""What a training or evaluation run is given: frozen texts joined with the teacher's stored top-k."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdcore import ids
+from kdcore.configs.distillation import Tail
+from kdcore.configs.selection import EVERYTHING, Selection
+from kdcore.elicitation import METHODS
+from kdcore.errors import ConfigError
+from kdcore.services.datasets import topk as stored_topk
+from kdcore.services.datasets.topk_fusion import Fusing
+from kdcore.services.models import folder_of
+from kdcore.services.workspace import App
+from kdcore.store import datasets, projects
+
+SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("slice", pa.int32()),
+        ("split", pa.string()),
+        ("messages", pa.string()),
+        ("completion", pa.string()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("k", pa.int32()),
+        ("topk_ids", pa.list_(pa.int32())),
+        ("topk_logprobs", pa.list_(pa.float16())),
+        ("tail_ids", pa.list_(pa.int32())),
+        ("tail_logprobs", pa.list_(pa.float32())),
+        (stored_topk.SAID_BY, pa.string()),
+        ("rivals", pa.list_(pa.string())),
+        ("bad", pa.bool_()),
+        ("text", pa.string()),  # question and passage, as an encoder reads them
+        ("answer", pa.string()),  # without the reasoning
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all).
+
+    They are the first of the pick ``drawn``, or drawn by ``seed`` where that is empty. With ``bad_too`` the answers
+    that people rejected come along, marked as bad. ``teachers`` says whose top-k a row has that several of them read,
+    ``tail`` whether words beyond the top-k are taken where some were drawn.
+    """
+
+    dataset_id: str
+    selection: Selection = EVERYTHING
+    rows: int = 0
+    seed: int = 0
+    drawn: str = ""
+    bad_too: bool = False
+    teachers: Fusing = "one"
+    tail: Tail = "bucket"
+
+
+def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split: str | None = None) -> pa.Table:
+    """Write ``input.parquet``; slice i holds the training rows of the i-th part. Returns the table.
+
+    Its held-out rows are all there whatever is selected, so that recipes are measured on the same questions.
+
+    Token ids and top-k are those of ``teacher`` and of teachers with the same tokens as it, kept when they wrote
+    the answer or when they scored it; rows without carry text only. Raises ConfigError where one version trains on
+    what another holds out, or a selection leaves nothing to train on.
+    """
+    slices = [texts(app, _drawn(app, _selected(app, part, split), part)) for part in parts]
+    refuse_leaks(slices)
+    written_by = {row["teacher"] for frozen in slices for row in frozen}
+    alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
+    rows: list[dict[str, Any]] = []
+    for number, (part, frozen) in enumerate(zip(parts, slices, strict=True)):
+        stored = stored_topk.of_rows(app, frozen, alike, part.teachers)
+        if part.tail == "drawn":  # held-out rows stay as they are, so that both kinds are measured alike
+            stored |= stored_topk.with_tail(app, [row for row in frozen if row["split"] != "heldout"], alike)
+        for row in frozen:
+            signal = stored.get(row["sample_id"], {})
+            rows.append(
+                {
+                    "sample_id": row["sample_id"],
+                    "slice": number,
+                    "split": "train" if row["split"] == "rejected" else row["split"],
+                    "messages": row["messages"],
+                    "completion": row["completion"],
+                    **{name: signal.get(name) for name in (*stored_topk.COLUMNS[1:], stored_topk.SAID_BY)},
+                    "rivals": [] if row["split"] == "rejected" else row["rivals"],
+                    "bad": row["split"] == "rejected",
+                    "text": "\n\n".join(part for part in (row["question"], row["source"]) if part),
+                    "answer": row["answer"],
+                }
+            )
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    pq.write_table(table, path, compression="zstd")
+    return table
+
+
+def same_tokens(app: App, teacher: str, others: set[str]) -> set[str]:
+    """Those of some teachers whose token ids mean what ``teacher``'s mean; itself among them."""
+    own = _tokens(app, teacher)
+    return {teacher} | {name for name in others if own is not None and _tokens(app, name) == own}
+
+
+def _tokens(app: App, teacher: str) -> str | None:
+    """A hash of a local model's whole vocabulary; None for a model that is not here."""
+    try:
+        folder = folder_of(app, teacher)
+        data = json.loads(((folder or Path()) / "tokenizer.json").read_bytes()) if folder else None
+    except (ConfigError, OSError, ValueError):
+        return None
+    if data is None:
+        return None
+    added = [(token["id"], token["content"]) for token in data.get("added_tokens", [])]
+    return ids.stable_hash(data["model"].get("vocab"), added, length=32)
+
+
+def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:
+    rows = datasets.rows_of(app.store, part.dataset_id, split, rejected=part.bad_too)
+    if part.selection == EVERYTHING:
+        return rows
+    chosen = datasets.selected_ids(app.store, part.dataset_id, part.selection)
+    kept = [row for row in rows if row["split"] == "heldout" or row["sample_id"] in chosen]
+    if not any(row["split"] == "train" for row in kept):
+        raise ConfigError(f"the filter of a slice selects no training row of version {part.dataset_id}; widen it.")
+    return kept
+
+
+def _drawn(app: App, rows: list[dict[str, Any]], part: Part) -> list[dict[str, Any]]:
+    """At most ``part.rows`` training rows; a smaller draw of one seed or pick lies wholly in a larger one.
+
+    Raises ConfigError where the pick holds fewer rows than are asked for.
+    """
+    train = [row["sample_id"] for row in rows if row["split"] == "train"]
+    if not part.rows or (len(train) <= part.rows and not part.drawn):
+        return rows
+    if part.drawn:
+        places = datasets.places_in_pick(app.store, part.drawn)
+        order = sorted((name for name in train if name in places), key=places.__getitem__)
+        if len(order) < part.rows:
+            raise ConfigError(
+                f'"{part.drawn}" holds {len(order)} training rows of version {part.dataset_id}, '
+                f"{part.rows} are asked for; pick more of them on the Explore page, or ask for fewer."
+            )
+    else:
+        order = sorted(train, key=lambda name: ids.stable_hash(part.seed, name))
+    drawn = set(order[: part.rows])
+    return [row for row in rows if row["split"] != "train" or row["sample_id"] in drawn]
+
+
+def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them.
+
+    ``rivals`` are the worse answers that a row carries, best first: those of a feedback method, and what the
+    teacher had said before a person mended it.
+    """
+    words: dict[str, tuple[str, str] | None] = {}
+    for row in rows:
+        if row["question"] != row["asked"]:
+            row["messages"] = json.dumps(with_question(json.loads(row["messages"]), row), ensure_ascii=False)
+        row["rivals"] = rivals(row)
+        if not row["edited"]:
+            row["completion"] = row["completion"].strip()
+        elif row["rationale"] and (found := words.setdefault(row["prompt_version_id"], _words(app, row))):
+            reasoning, answer = found
+            row["completion"] = f"{reasoning}: {row['rationale']}\n{answer}: {row['answer']}"
+        else:
+            row["completion"] = row["answer"]
+    return rows
+
+
+def rivals(row: dict[str, Any]) -> list[str]:
+    """The worse answers of one row, best first, each once."""
+    extra = json.loads(row["extra"]) if row["extra"] else {}
+    ranked = [str(text) for text in extra.get("ranked") or []]
+    known = ranked[1:] or ([str(extra["rejected"])] if extra.get("rejected") else [])
+    if row["answer"] != row["given"]:
+        known = [row["completion"].strip() or row["given"], *known]
+    return [text for text in dict.fromkeys(known) if text and text != row["answer"]]
+
+
+def with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:
+    """The chat with the edited question in place of the asked one; worked examples stay as they are.
+
+    Raises ConfigError where a talk of several turns has the asked question in none of them.
+    """
+    changed = [dict(message) for message in messages]
+    asked = [m for m in changed if m["role"] == "user" and row["asked"] in m["content"]]
+    places = [*asked[-1:], *(m for m in changed if m["role"] == "system")]
+    if not any(row["asked"] in m["content"] for m in places):
+        if sum(m["role"] == "user" for m in changed) > 1:
+            raise ConfigError(
+                f"the edited question of sample {row['sample_id']} stands nowhere in its talk; "
+                "undo the edit on the Review page, or leave the sample out."
+            )
+        changed[-1]["content"] = row["question"]
+    for message in places:
+        message["content"] = message["content"].replace(row["asked"], row["question"])
+    return changed
+
+
+def _words(app: App, row: dict[str, Any]) -> tuple[str, str] | None:
+    """The words that open reasoning and answer in a row's prompt version; None where its method has none."""
+    content = projects.prompt_content(app.store, row["prompt_version_id"])
+    template = content or {"method": "chain_of_thought", "method_config": {}}
+    method = METHODS.get(template["method"])
+    if method is None or "reasoning_word" not in method.config.model_fields:
+        return None
+    config = template["method_config"]
+    return config.get("reasoning_word", "reasoning").title(), config.get("answer_word", "answer").title()
+
+
+def refuse_leaks(slices: list[list[dict[str, Any]]]) -> None:
+    """Raise ConfigError if any slice trains on a group that any slice holds out."""
+    every = [row for rows in slices for row in rows]
+    held = {group for row in every if row["split"] == "heldout" for group in ids.groups_of(row["group_key"])}
+    leaked = [row for row in every if row["split"] != "heldout" and held & set(ids.groups_of(row["group_key"]))]
+    if leaked:
+        raise ConfigError(
+            f"{len(leaked)} training rows belong to groups that another slice holds out "
+            f'(such as "{leaked[0]["group_key"]}"); choose versions that were frozen with the same split.'
+        )

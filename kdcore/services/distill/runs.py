@@ -1,0 +1,240 @@
+"""Training a student: the recipe, the check before the start, the curves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from kdcore.configs.base import load_config
+from kdcore.configs.distillation import POLICY_LOSSES, UNARY_LOSSES, DistillConfig
+from kdcore.errors import ConfigError
+from kdcore.evaluate.measures import rouge_l
+from kdcore.filters import FILTERS
+from kdcore.filters.citations import unsupported
+from kdcore.jobs.run_dir import RunDir
+from kdcore.models import DEFAULT_TEACHER, layer_count
+from kdcore.resources import GENERAL
+from kdcore.services import governance, models
+from kdcore.services.datasets import topk as stored_topk
+from kdcore.services.distill.input import Part, refuse_leaks, write_input
+from kdcore.services.workspace import App
+from kdcore.store import datasets, runs, training
+
+LEFT = ("student", "reward_model", "classifier")
+
+
+def teacher_of(app: App, dataset_id: str) -> str:
+    """The model whose words a student of this version learns.
+
+    The one that wrote most of it; where that one is not on this machine, the last that scored it here; the built-in
+    teacher where neither can be told.
+    """
+    writer = datasets.main_teacher(app.store, dataset_id)
+    if writer and runs.ran_here(app.store, writer):
+        return writer
+    return stored_topk.last_scorer(app, dataset_id) or writer or DEFAULT_TEACHER
+
+
+def taught_by(app: App, config: DistillConfig) -> str:
+    """The teacher of a run; runs of before it was noted are asked for their version's."""
+    return config.teacher or teacher_of(app, config.slices[0].dataset_id)
+
+
+def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
+    """Fill in local folders; raises ConfigError for unknown models, versions or too many layers."""
+    for part in config.slices:
+        if datasets.get(app.store, part.dataset_id) is None:
+            raise ConfigError(f'there is no dataset version "{part.dataset_id}" in this workspace.')
+    teacher = taught_by(app, config)
+    thinned = config.student.init == "teacher_layers"
+    paths: dict[str, Any] = {"teacher_path": local_teacher(app, teacher, required=thinned)}
+    if config.needs_teacher and not paths["teacher_path"]:
+        raise ConfigError(
+            f'"{teacher}" is reached by an endpoint, so it can\'t sit beside the student; '
+            "compare with its stored top-k, or choose sequence_level_kd."
+        )
+    if not thinned:
+        paths["student_path"] = str(models.folder_of(app, config.student.model) or config.student.model)
+    else:
+        total = layer_count(models.folder_of(app, teacher))
+        if total is not None and config.student.keep_layers > total:
+            raise ConfigError(f"the teacher has {total} layers; {config.student.keep_layers} can't be kept.")
+    if config.anchor:
+        paths["anchor_path"] = str(models.folder_of(app, config.anchor) or config.anchor)
+    if config.slices[0].loss in POLICY_LOSSES and config.policy.reward == "reward_model":
+        folder = app.run_dir(config.policy.reward_run).path / "reward_model"
+        if not _is_there(folder):
+            raise ConfigError(
+                f"the run {config.policy.reward_run} has no finished reward model; choose one that has."
+            )
+        paths["policy"] = config.policy.model_copy(update={"reward_path": str(folder)})
+    return config.model_copy(update=paths)
+
+
+def local_teacher(app: App, teacher: str, *, required: bool) -> str:
+    """The teacher's folder or Hub id; "" for one that is reached by an endpoint, unless it is ``required``."""
+    here = runs.ran_here(app.store, teacher) or teacher in stored_topk.scorers(app)
+    if not required and not here:
+        return ""
+    return str(models.folder_of(app, teacher) or teacher)
+
+
+def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> RunDir:
+    """A run with everything it needs in its folder, not started yet."""
+    ids = [part.dataset_id for part in config.slices]
+    governance.refuse_terms(app, project_id, ids)
+    config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
+    config = config.model_copy(update={"teacher": taught_by(app, config)})
+    earlier = learnt_before(app, config.student.model)
+    refuse_leaks([*(datasets.rows_of(app.store, dataset_id) for dataset_id in ids), earlier])
+    run = app.create_run(kind, config)
+    parts = [
+        Part(
+            *(part.dataset_id, part.selection, part.rows, config.seed, part.drawn),
+            bad_too=part.loss in UNARY_LOSSES,
+            teachers=part.teachers,
+            tail=part.tail,
+        )
+        for part in config.slices
+    ]
+    write_input(app, run.path / "input.parquet", parts, config.teacher)
+    if kind == "distill" and config.general_rows:
+        run.write_lines("general.jsonl", [json.loads(line) for line in GENERAL.read_text("utf-8").splitlines()])
+    return run
+
+
+def learnt_before(app: App, model: str) -> list[dict[str, Any]]:
+    """Training rows of the versions that an earlier student learnt from, and the student before it."""
+    rows: list[dict[str, Any]] = []
+    while models.is_student(model):
+        config = load_config(DistillConfig, app.run_dir(model).config())
+        for part in config.slices:
+            every = datasets.rows_of(app.store, part.dataset_id, rejected=part.loss in UNARY_LOSSES)
+            rows += [row for row in every if row["split"] != "heldout"]
+        model = config.student.model if config.student.init == "model" else ""
+    return rows
+
+
+def start_preflight(app: App, project_id: str, config: DistillConfig) -> RunDir:
+    """Check a recipe without training."""
+    return app.launch(make_run(app, "preflight", project_id, config))
+
+
+def start_run(app: App, project_id: str, config: DistillConfig) -> RunDir:
+    """Train; the worker makes the same checks first and refuses what can't learn."""
+    return app.launch(make_run(app, "distill", project_id, config))
+
+
+def preflight_report(app: App, run_id: str) -> dict[str, Any] | None:
+    """The findings of a check or of a training run; None until they are there."""
+    path = app.run_dir(run_id).path / "preflight.json"
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
+def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
+    """Training runs with their status, newest first."""
+    return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "distill")]
+
+
+def title(run: dict[str, Any]) -> str:
+    """A run's name, what it teaches and its id; runs of a sweep are told apart by loss, budget and seed."""
+    parts = [run["config"].get("name") or "Student"]
+    if run["config"].get("sweep"):
+        config = load_config(DistillConfig, run["config"])
+        rows = f", {config.slices[0].rows} rows" if config.slices[0].rows else ""
+        parts.append(f"{config.arm}{rows}, seed {config.seed}")
+    return " · ".join([*parts, run["run_id"]])
+
+
+def curves(app: App, run_ids: list[str]) -> list[dict[str, Any]]:
+    """All curves of some runs: rows of run_id, split, name, step, value, time."""
+    return runs.curves(app.store, run_ids)
+
+
+def rows_of_step(app: App, run_id: str, step: int) -> list[dict[str, Any]]:
+    """The rows that one step was made of, the highest loss first."""
+    return training.rows_of_step(app.store, run_id, step)
+
+
+def hardest(app: App, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
+    """The rows that the student still found hardest when it last met them."""
+    return training.hardest(app.store, run_id, limit)
+
+
+def answers(app: App, run_id: str, *, last: bool = False) -> list[dict[str, Any]]:
+    """What the student said at each evaluation, or at the last, with ``rouge_l`` to the frozen answer."""
+    versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
+    found = training.answers(app.store, run_id, versions, last=last)
+    return [{**row, "rouge_l": rouge_l(row["completion"], row["reference"] or "")} for row in found]
+
+
+def trust(app: App, run_id: str) -> list[dict[str, Any]]:
+    """For each evaluation the share of the shown answers that can't be trusted, in order of steps.
+
+    ``[{step, answers, refuses, repeats, cites}]``, shares from 0 to 1; ``cites`` counts answers that name a provision
+    which question, passage and frozen answer do not.
+    """
+    by_step: dict[int, list[dict[str, Any]]] = {}
+    versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
+    for row in training.answers(app.store, run_id, versions):
+        by_step.setdefault(row["step"], []).append(row)
+    found: list[dict[str, Any]] = []
+    for step, rows in sorted(by_step.items()):
+        said = [{"question": row["question"] or "", "answer": row["completion"]} for row in rows]
+        fails = {
+            name: [not v.passed for v in FILTERS[name].judge(said, FILTERS[name].config())]
+            for name in ("refusal", "repetition")
+        }
+        cites = [
+            bool(unsupported(row["completion"], row["question"] or "", row["source"] or "", row["reference"] or ""))
+            for row in rows
+        ]
+        found.append(
+            {
+                "step": step,
+                "answers": len(rows),
+                "refuses": mean(fails["refusal"]),
+                "repeats": mean(fails["repetition"]),
+                "cites": mean(cites),
+            }
+        )
+    return found
+
+
+def last_heldout(app: App, run_id: str) -> dict[str, float]:
+    """The last value of each held-out measure."""
+    return runs.last_heldout(app.store, run_id)
+
+
+def smooth(values: list[float], weight: float = 0.6) -> list[float]:
+    """Exponential moving average, corrected for its start; ``weight`` 0 leaves values as they are."""
+    smoothed: list[float] = []
+    running = correction = 0.0
+    for value in values:
+        running = weight * running + (1 - weight) * value
+        correction = weight * correction + (1 - weight)
+        smoothed.append(running / correction)
+    return smoothed
+
+
+def has_student(app: App, run_id: str) -> bool:
+    """Whether a run left a student that can be loaded and asked."""
+    return _is_there(app.run_dir(run_id).path / "student")
+
+
+def model_folder(app: App, run_id: str) -> Path | None:
+    """What a run left: a student, a reward model or a classifier; None before."""
+    path = app.run_dir(run_id).path
+    return next((path / name for name in LEFT if _is_there(path / name)), None)
+
+
+def reward_models(app: App, project_id: str) -> dict[str, str]:
+    """Runs of a project that left a reward model, with their titles, newest first."""
+    found = runs.list_runs(app.store, project_id, "distill")
+    return {r["run_id"]: title(r) for r in found if _is_there(app.run_dir(r["run_id"]).path / "reward_model")}
+
+
+def _is_there(folder: Path) -> bool:
+    return (folder / "config.json").exists()

@@ -1,0 +1,205 @@
+"""Sweeps: one recipe under several losses, budgets and seeds, trained one after the other and compared."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+from kdcore import ids
+from kdcore.configs.base import load_config
+from kdcore.configs.distillation import DistillConfig
+from kdcore.errors import ConfigError, KdError
+from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.records.status import Status
+from kdcore.services.distill import runs as training_runs
+from kdcore.services.workspace import App
+from kdcore.types import RunState
+
+QUEUE = "queue.json"
+MOST_RUNS = 100
+# Student's t at 97.5 % for 1, 2, … 30 degrees of freedom: the interval of a mean over few seeds
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+_lock = threading.RLock()  # pages and the background both change the queue and start what is next
+
+
+def plan(
+    base: DistillConfig,
+    losses: Sequence[str],
+    rows: Sequence[int],
+    seeds: Sequence[int],
+    sweep: str,
+    draws: Sequence[str] = (),
+) -> list[DistillConfig]:
+    """The runs of a sweep, seeds first; an empty list keeps what the recipe says.
+
+    Losses, rows and ``draws`` (picks, "" for chance) are those of the first slice; the others stay as they are.
+    Raises ConfigError for a combination that can't be, or for more than MOST_RUNS runs.
+    """
+    first, *others = base.model_dump()["slices"]
+    losses = list(dict.fromkeys(losses)) or [first["loss"]]
+    rows = list(dict.fromkeys(rows)) or [first["rows"]]
+    seeds = list(dict.fromkeys(seeds)) or [base.seed]
+    draws = list(dict.fromkeys(draws)) or [first["drawn"]]
+    count = len(losses) * len(rows) * len(seeds) * len(draws)
+    if count > MOST_RUNS:
+        raise ConfigError(f"that makes {count} runs; at most {MOST_RUNS} are started at once, name fewer.")
+    configs: list[DistillConfig] = []
+    for seed, loss, limit, drawn in product(seeds, losses, rows, draws):
+        if drawn and not limit and "" in draws:
+            continue  # chance takes all of them already
+        part = first | {"loss": loss, "rows": limit, "drawn": drawn}
+        changed = {"seed": seed, "sweep": sweep, "slices": [part, *others]}
+        configs.append(load_config(DistillConfig, base.model_dump() | changed))
+    return configs
+
+
+def whole_numbers(label: str, text: str) -> list[int]:
+    """Numbers parted by commas; raises ConfigError for anything else."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ConfigError(f'{label} is "{text}"; expected whole numbers parted by commas, such as 0, 1, 2.')
+    return [int(part) for part in parts]
+
+
+def start(
+    app: App,
+    project_id: str,
+    base: DistillConfig,
+    losses: Sequence[str] = (),
+    rows: Sequence[int] = (),
+    seeds: Sequence[int] = (),
+    draws: Sequence[str] = (),
+) -> list[str]:
+    """Make the runs of a sweep and queue them; returns their ids. Each starts when the one before has ended."""
+    sweep = ids.new_run_id("sweep")
+    made: list[str] = []
+    for config in plan(base, losses, rows, seeds, sweep, draws):
+        run = training_runs.make_run(app, "distill", project_id, config)
+        made.append(run.run_id)
+        with _lock:
+            _write(app, [*queued(app), run.run_id])
+    app.tick()  # so that the page knows them at once
+    advance(app)
+    return made
+
+
+def queued(app: App) -> list[str]:
+    """Runs that wait for their turn, the next first."""
+    path = app.folders.root / QUEUE
+    return json.loads(path.read_bytes()) if path.exists() else []
+
+
+def _write(app: App, run_ids: list[str]) -> None:
+    write_json(app.folders.root / QUEUE, run_ids)
+
+
+def take_out(app: App, run_ids: Sequence[str]) -> None:
+    """Let some runs wait no longer: they are stopped before they began, and can be resumed one by one."""
+    with _lock:
+        waiting = queued(app)
+        _write(app, [run_id for run_id in waiting if run_id not in run_ids])
+        for run_id in set(waiting) & set(run_ids):
+            _end(app.run_dir(run_id), "cancelled", "taken out of the queue")
+
+
+def advance(app: App) -> None:
+    """Start the next queued run if no training is active; never blocks. Goes on after a restart of the app.
+
+    A run that was stopped while it waited, or was started by hand, is passed over; one that can't be started is
+    marked as failed with the reason, and the next has its turn.
+    """
+    with _lock:
+        waiting = queued(app)
+        while waiting and not any(run.kind == "distill" for run, _ in app.active_runs()):
+            _start_first(app, waiting[0])
+            waiting = waiting[1:]
+            _write(app, waiting)
+
+
+def _start_first(app: App, run_id: str) -> None:
+    try:
+        run = app.run_dir(run_id)
+    except KdError:
+        return  # its folder was removed
+    if not _waits(run):
+        return
+    try:
+        app.launch(run)
+    except (KdError, OSError) as exc:
+        _end(run, "failed", f"it could not be started: {exc}")
+        app.report(f"the queued run {run_id} could not be started: {exc}")
+
+
+def _waits(run: RunDir) -> bool:
+    status = run.status()
+    return status.state == "queued" and status.epoch == 0 and run.asked() is None
+
+
+def _end(run: RunDir, state: RunState, message: str) -> None:
+    if _waits(run):
+        run.write_status(Status(state, message=message, updated=time.time()), durable=True)
+
+
+def wait(app: App, run_ids: Sequence[str]) -> None:
+    """Block until every run of a sweep has ended (for the command line and benchmarks)."""
+    for run_id in run_ids:
+        while run_id in queued(app) and _waits(app.run_dir(run_id)):
+            advance(app)
+            time.sleep(0.2)
+        if not _waits(app.run_dir(run_id)):
+            app.wait(run_id, timeout_s=24 * 3600)
+
+
+def end_of(app: App, run: RunDir) -> dict[str, float]:
+    """The last held-out figures of a run that is done, ROUGE-L of its last answers included; {} before."""
+    if app.status(run.run_id).state != "done":  # which tells it only once all that it wrote is in the store
+        return {}
+    known = _ends.get(str(run.path))
+    if known is None:
+        found = training_runs.last_heldout(app, run.run_id)
+        said = training_runs.answers(app, run.run_id, last=True)
+        known = found | ({"rouge_l": statistics.fmean(row["rouge_l"] for row in said)} if said else {})
+        _ends[str(run.path)] = known  # what is done does not change
+    return known
+
+
+_ends: dict[str, dict[str, float]] = {}
+
+
+def interval(values: Sequence[float]) -> dict[str, float]:
+    """Mean over seeds with its 95 % t interval; ``low`` and ``high`` are NaN for a single value."""
+    mean = statistics.fmean(values)
+    half = math.nan
+    if len(values) > 1:
+        t = _T[min(len(values) - 2, len(_T) - 1)]  # beyond the table a little too wide, never too narrow
+        half = t * statistics.stdev(values) / math.sqrt(len(values))
+    return {"mean": mean, "low": mean - half, "high": mean + half, "n": len(values)}
+
+
+def results(app: App, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """``{sweep, arm, rows, measures: {name: interval}}`` for each sweep, arm and budget, of the runs that are done.
+
+    Runs of one sweep and arm differ in their seed alone; ``rows`` is what the first slice was limited to, 0 for all.
+    """
+    groups: dict[tuple[str, str, int], list[dict[str, float]]] = {}
+    for run_id in run_ids:
+        run = app.run_dir(run_id)
+        if ends := end_of(app, run):
+            config = load_config(DistillConfig, run.config())
+            groups.setdefault((config.sweep, config.arm, config.slices[0].rows), []).append(ends)
+    table: list[dict[str, Any]] = []
+    for (sweep, arm, rows), ends in sorted(groups.items()):
+        names = sorted(set().union(*ends))
+        measures = {name: interval([e[name] for e in ends if name in e]) for name in names}
+        table.append({"sweep": sweep, "arm": arm, "rows": rows, "measures": measures})
+    return table

@@ -1,0 +1,117 @@
+"""What a method is fed: questions, passages, or answers that are there, each as rows that templates see."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from kdcore import ids
+from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
+from kdcore.elicitation import METHODS
+from kdcore.elicitation.base import find_method
+from kdcore.services import projects
+from kdcore.services.workspace import App
+from kdcore.store import samples
+
+NEEDS = {
+    "question": "there are no seed questions to ask; import some on the Elicit page.",
+    "document": "there are no source passages to ask about; import some on the Elicit page.",
+    "answers": "there are no answers to work on; ask the teacher with another method first.",
+}
+NEEDS_ACCEPTED = "no answer was accepted or edited yet; judge some on the Review page first."
+NEEDS_TWO = "no question has two different answers yet; ask each question more than once (n above 1) first."
+GROUPED = ("pairwise", "ranking")
+ANSWERED = All(
+    parts=(
+        ColumnIs(column="status", values=("parsed",)),
+        ColumnIs(column="role", values=("answer",)),
+        Not(part=ReviewIs(states=("rejected",))),
+    )
+)
+ACCEPTED = ReviewIs(states=("accepted", "edited"))
+
+
+def pool_of(app: App, project_id: str, method_name: str) -> list[dict[str, str]]:
+    """What a method's pool begins with: all questions or passages of the project, with what a split keeps whole."""
+    method = find_method(METHODS, method_name)
+    grows = method.family in ("expansion", "curation") or method_name == "retrieval_answer"
+    if not grows:
+        return []
+    passages = method_name == "retrieval_answer"
+    rows = projects.seeds(app, project_id, kind="document" if passages else "question")
+    return [
+        {"text": text, "group": ids.group_key(row["group"], row["source"], row["seed_id"])}
+        for row in rows
+        if (text := row["source" if passages else "question"])
+    ]
+
+
+def missing(method_name: str) -> str:
+    """What to say where a method has nothing to work on."""
+    if method_name == "spin_pairs":
+        return NEEDS_ACCEPTED
+    return NEEDS_TWO if method_name in GROUPED else NEEDS[find_method(METHODS, method_name).takes]
+
+
+def for_method(
+    app: App,
+    project_id: str,
+    method_name: str,
+    *,
+    topics: list[str] | None = None,
+    limit: int | None = None,
+    selection: Selection | None = None,
+    seed_ids: list[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Seed rows of a method; ``selection`` narrows the answers of a feedback method."""
+    method = find_method(METHODS, method_name)
+    if method.takes == "answers":
+        if method_name == "spin_pairs":  # what is chosen there is what people accepted
+            selection = All(parts=(selection, ACCEPTED)) if selection else ACCEPTED
+        rows = _answers(app, project_id, selection or ANSWERED, grouped=method_name in GROUPED)
+        rows = [row for row in rows if topics is None or row["topic"] in topics]
+    else:
+        rows = projects.seeds(app, project_id, kind=method.takes, topics=topics, limit=None if seed_ids else limit)
+    if seed_ids is not None:
+        wanted = set(seed_ids)
+        rows = [row for row in rows if row["seed_id"] in wanted]
+    return rows[:limit]
+
+
+def _answers(app: App, project_id: str, selection: Selection, *, grouped: bool) -> list[dict[str, Any]]:
+    """Samples as seeds; ``grouped`` puts all different answers to one question into one seed."""
+    wanted = All(parts=(ANSWERED, selection))
+    found = samples.by_ids(app.store, samples.keys(app.store, project_id, wanted))
+    domain = next((p["domain"] or "" for p in projects.list_projects(app) if p["project_id"] == project_id), "")
+    rows = [_as_seed(row, domain) for row in found]
+    if not grouped:
+        return rows
+    together: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        together[row["question"]].append(row)
+    return [
+        {
+            **members[0],
+            "answers": json.dumps([m["answer"] for m in members], ensure_ascii=False),
+            "sample_ids": json.dumps([m["sample_id"] for m in members]),
+        }
+        for members in together.values()
+        if len({m["answer"] for m in members}) > 1
+    ]
+
+
+def _as_seed(row: dict[str, Any], domain: str) -> dict[str, Any]:
+    return {
+        "seed_id": row["sample_id"],
+        "sample_id": row["sample_id"],
+        "question": row["edited_question"] or row["question"],
+        "answer": row["edited_answer"] or row["answer"],
+        "rationale": row["rationale"] or "",
+        "source": row["source"] or "",
+        "topic": row["topic"] or "",
+        "difficulty": row["difficulty"] or "",
+        "reader": row["reader"] or "",
+        "group": row["group_key"] or "",
+        "domain": domain,
+    }

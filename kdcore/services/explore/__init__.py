@@ -1,0 +1,1 @@
+"""Looking at samples: views, checks, maps, concepts, duplicates, tags, SQL."""

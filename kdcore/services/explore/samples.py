@@ -1,0 +1,192 @@
+"""Checks, search and the filtered view that Explore shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kdcore.configs.base import load_config
+from kdcore.configs.exploration import ScreenConfig
+from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
+from kdcore.configs.serving import ServeConfig
+from kdcore.configs.teacher import TeacherConfig
+from kdcore.errors import ConfigError, DataError, JobError
+from kdcore.filters import FILTERS
+from kdcore.jobs import mailbox
+from kdcore.jobs.run_dir import RunDir
+from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
+from kdcore.services import jsonl, models
+from kdcore.services.elicit.trial import warm_service
+from kdcore.services.workspace import App
+from kdcore.store import datasets, maps, runs, samples, training
+from kdcore.store.selection import compile_selection
+from kdcore.types import TERMINAL_STATES
+
+TEXT_FIELDS = ("question", "text", "prompt", "instruction", "input", "answer")
+FREEZABLE = All(parts=(ColumnIs(column="status", values=("parsed",)), Not(part=ReviewIs(states=("rejected",)))))
+
+
+def start_screen(
+    app: App,
+    project_id: str,
+    filters: Sequence[str],
+    selection: Selection = FREEZABLE,
+    options: Mapping[str, dict[str, Any]] | None = None,
+) -> RunDir:
+    """Run checks over a selection; by default what may enter a version, so that no lost row outlives a good one."""
+    refuse_unknown(filters)
+    given = {name: dict((options or {}).get(name, {})) for name in filters}
+    needs = {need for name in filters for need in FILTERS[name].needs}
+    if "student" in needs:
+        reader = given["instruction_difficulty"].get("student") or DEFAULT_TEACHER
+        path, _ = models.resolve_teacher(app, TeacherConfig(engine="transformers", model=reader))
+        given["instruction_difficulty"]["student"] = path or reader
+    for name in filters:
+        if "against" in FILTERS[name].needs and not given[name].get("against"):
+            given[name] |= _held_out(app, project_id)
+    for name in filters:
+        load_config(FILTERS[name].config, given[name])
+    run = app.create_run(
+        "screen",
+        ScreenConfig(
+            project_id=project_id,
+            filters=tuple(filters),
+            options=given,
+            vectors=str(app.run_dir(_map_for_checks(app, project_id)).path) if "vector" in needs else "",
+            embedder=str(resolve(DEFAULT_EMBEDDER, app.folders.models)) if "nearest_item" in needs else "",
+        ),
+    )
+    samples.write_pairs(app.store, project_id, selection, run.path / "input.parquet")
+    return app.launch(run)
+
+
+def refuse_unknown(filters: Sequence[str]) -> None:
+    """Raise ConfigError for a filter that is not there, and for none at all."""
+    unknown = [name for name in filters if name not in FILTERS]
+    if unknown or not filters:
+        raise ConfigError(f'unknown filter "{(unknown or [""])[0]}"; known: {", ".join(FILTERS)}.')
+
+
+def texts_of(raw: bytes) -> list[str]:
+    """Texts of an evaluation set in JSONL: each row's question and answer, by the usual names. Raises DataError."""
+    texts: list[str] = []
+    rows = jsonl.parse(raw.decode("utf-8-sig", "replace").split("\n"), "the evaluation set")
+    for number, row in enumerate(rows, 1):
+        found = [str(row[name]) for name in TEXT_FIELDS if row.get(name)]
+        if not found:
+            raise DataError(f"row {number} of the evaluation set has none of the fields {', '.join(TEXT_FIELDS)}.")
+        texts += found  # a leaked answer is as bad as a leaked question
+    return texts
+
+
+def _map_for_checks(app: App, project_id: str) -> str:
+    found = maps.newest(app.store, project_id)
+    if found is None:
+        raise ConfigError("a check that goes by meaning needs a map; draw one first.")
+    return found
+
+
+def _held_out(app: App, project_id: str) -> dict[str, list[str]]:
+    """Questions that the project's versions hold out, its own evaluation set, with the samples they are of."""
+    found = datasets.held_out_questions(app.store, project_id)
+    if not found:
+        raise ConfigError("no version holds rows out yet: freeze one, or give the texts of an evaluation set.")
+    return {"against": [row["question"] for row in found], "own": [row["sample_id"] for row in found]}
+
+
+def refuse_unreadable(selection: Selection) -> None:
+    """Raise ConfigError for a selection that no query can be made of, such as a broken regular expression."""
+    compile_selection(selection)
+
+
+def view(
+    app: App, project_id: str, selection: Selection, page: int, page_size: int, sort: str, descending: bool
+) -> dict[str, Any]:
+    """Count, facets and one page of a selection."""
+    facets = samples.facets(app.store, project_id, selection)
+    return {
+        "count": sum(found["rows"] for found in facets["status"]),  # every row has one, so nothing is read twice
+        "total": samples.count(app.store, project_id, All()),
+        "facets": facets,
+        "rows": samples.page(
+            app.store,
+            project_id,
+            selection,
+            sort=sort,
+            descending=descending,
+            limit=page_size,
+            offset=page * page_size,
+        ),
+    }
+
+
+def histogram(app: App, project_id: str, selection: Selection, column: str) -> list[dict[str, Any]]:
+    """See ``store.samples.histogram``."""
+    return samples.histogram(app.store, project_id, selection, column)
+
+
+def checks(app: App, project_id: str) -> list[dict[str, Any]]:
+    """Passed and failed samples by filter."""
+    return runs.verdict_counts(app.store, project_id)
+
+
+def sample(app: App, sample_id: str) -> dict[str, Any]:
+    """One sample with every ancestor and descendant; raises ConfigError for an unknown id."""
+    found = samples.by_ids(app.store, [sample_id])
+    if not found:
+        raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
+    line = samples.lineage(app.store, sample_id)
+    line["losses"] = training.losses_of(app.store, sample_id)
+    with_dataset = {d["dataset_id"] for d in line["datasets"]}
+    line["trainings"] = [
+        run["run_id"]
+        for run in runs.list_runs(app.store, found[0]["project_id"], "distill")
+        if with_dataset & {part["dataset_id"] for part in run["config"]["slices"]}
+    ]
+    return found[0] | {"lineage": line}
+
+
+def scores(found: list[dict[str, Any]]) -> list[str]:
+    """Those of ``checks`` whose score can sort, colour and pick; what was picked has only a place."""
+    return [row["filter"] for row in found if not row["filter"].startswith("pick: ")]
+
+
+def samples_of(app: App, sample_ids: list[str]) -> list[dict[str, Any]]:
+    """Whole samples in the order asked for; unknown ids are left out."""
+    return samples.by_ids(app.store, sample_ids)
+
+
+# ---- semantic search ------------------------------------------------------------------------------------
+def start_search(app: App, project_id: str, text: str = "", sample_id: str = "", limit: int = 50) -> tuple[str, str]:
+    """Ask the warm search service; returns (run id, question key) to poll with."""
+    map_run = maps.newest(app.store, project_id)
+    if map_run is None:
+        raise ConfigError("semantic search needs a map; draw one first.")
+    path = resolve(DEFAULT_EMBEDDER, app.folders.models)
+    run = warm_service(
+        app,
+        ServeConfig(service="search", embedder_path=str(path), vectors=str(app.run_dir(map_run).path)),
+    )
+    return run.run_id, mailbox.ask(run, {"text": text, "sample_id": sample_id, "limit": limit})
+
+
+def search_hits(app: App, run_id: str, key: str) -> list[dict[str, Any]] | None:
+    """``[{sample_id, score}]`` best first; None while awaited. Score is the cosine, -1 to 1."""
+    body = answer_of(app, run_id, key)
+    return None if body is None else body["hits"]
+
+
+def answer_of(app: App, run_id: str, key: str) -> dict[str, Any] | None:
+    """What the search service answered; None while awaited. Raises JobError where it has stopped."""
+    body = mailbox.answer_to(app.run_dir(run_id), key)
+    if body is not None:
+        return body
+    status = app.status(run_id)
+    if status.state in TERMINAL_STATES:
+        raise JobError(f"the search service {run_id} has stopped ({status.message or status.state}); try again.")
+    return None
+
+
+def candidates_count(app: App, project_id: str, selection: Selection) -> int:
+    """Samples of a selection that a dataset version would take."""
+    return datasets.count_candidates(app.store, project_id, selection)

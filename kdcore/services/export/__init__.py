@@ -1,0 +1,1 @@
+"""What is taken away: dataset versions and students."""

@@ -1,0 +1,1 @@
+"""Asking the teacher: runs, what they amount to, routing."""

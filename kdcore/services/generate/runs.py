@@ -1,0 +1,235 @@
+"""Asking the teacher: forecasts, runs that resume, and where every row went."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from kdcore.configs.base import load_config
+from kdcore.configs.elicitation import BudgetConfig, GenerateConfig, PromptTemplate, TargetConfig
+from kdcore.configs.selection import Selection
+from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.elicitation import METHODS
+from kdcore.elicitation.base import find_method
+from kdcore.elicitation.requests import build_requests
+from kdcore.errors import ConfigError, JobError
+from kdcore.jobs.run_dir import RunDir
+from kdcore.services import governance, models, projects
+from kdcore.services.elicit import seeds as method_seeds
+from kdcore.services.elicit import trial
+from kdcore.services.workspace import App
+from kdcore.store import runs, samples
+
+
+# ---- forecast -----------------------------------------------------------------------------------------
+def forecast(
+    app: App,
+    project_id: str,
+    template: PromptTemplate,
+    teacher: TeacherConfig,
+    sampling: SamplingConfig,
+    rows: int,
+) -> dict[str, Any]:
+    """Tokens, seconds and money of a run, from a trial of just these settings or from what was asked before.
+
+    ``basis`` says from what. Replies that are kept already cost nothing and are not taken off.
+    """
+    tried = trial.usage(app, template, teacher, sampling)
+    past = tried or _past_usage(app, project_id, template.method, teacher.model)
+    programs = rows * (1 if find_method(METHODS, template.method).many else sampling.n)
+    if past and past["requests"]:
+        tokens_in, tokens_out = (programs * past[name] / past["requests"] for name in ("tokens_in", "tokens_out"))
+        what = "the trial of these settings" if tried else "earlier runs of this method and teacher"
+        basis = f"{past['requests']} requests of {what}"
+    else:
+        tokens_in, tokens_out = rows * 80.0, rows * sampling.n * sampling.max_tokens * 0.6
+        basis = "nothing asked yet: one call a request, 60 % of the longest answer; a trial makes it exact"
+    speed = _past_speed(app, project_id, teacher.model)
+    if speed is None and tried and tried["seconds"]:
+        speed = tried["tokens_out"] / tried["seconds"]
+    money = tokens_in / 1e6 * teacher.price_in + tokens_out / 1e6 * teacher.price_out
+    return {
+        "requests": rows,
+        "tokens_in": round(tokens_in),
+        "tokens_out": round(tokens_out),
+        "seconds": tokens_out / speed if speed else None,
+        "money": money if teacher.engine == "openai_http" else None,
+        "basis": basis,
+    }
+
+
+def _past_usage(app: App, project_id: str, method: str, model: str) -> dict[str, Any] | None:
+    """What finished runs of a method with a teacher used in all."""
+    total = {"requests": 0, "tokens_in": 0, "tokens_out": 0}
+    for run in runs.list_runs(app.store, project_id, "generate"):
+        config = run["config"]
+        if config["teacher"]["model"] == model and config["template"]["method"] == method:
+            progress = app.run_dir(run["run_id"]).status().progress
+            if progress.get("paid"):
+                total["requests"] += progress["requests"]
+                total["tokens_in"] += progress["tokens_in"]
+                total["tokens_out"] += progress["tokens"]
+    return total if total["requests"] else None
+
+
+def _past_speed(app: App, project_id: str, model: str) -> float | None:
+    """Tokens a second of the newest finished run of this teacher."""
+    for run in runs.list_runs(app.store, project_id, "generate"):
+        if run["config"]["teacher"]["model"] == model:
+            speed = app.run_dir(run["run_id"]).status().progress.get("tokens_per_s")
+            if speed:
+                return float(speed)
+    return None
+
+
+# ---- runs ---------------------------------------------------------------------------------------------
+def start_run(
+    app: App,
+    project_id: str,
+    prompt_version_id: str,
+    teacher: TeacherConfig,
+    sampling: SamplingConfig,
+    rows: int | None = None,
+    topics: list[str] | None = None,
+    *,
+    target: TargetConfig | None = None,
+    budget: BudgetConfig | None = None,
+    selection: Selection | None = None,
+    seed_ids: list[str] | None = None,
+) -> RunDir:
+    """Write the requests and start the worker. Raises ConfigError when there is nothing to ask."""
+    template = projects.template_of(app, project_id, prompt_version_id)
+    method = find_method(METHODS, template.method)
+    models.refuse_engine(method, teacher)
+    terms = governance.refuse_zone(app, project_id, teacher)
+    path, fingerprint = models.resolve_teacher(app, teacher)
+    seeds = method_seeds.for_method(
+        app, project_id, method.name, topics=topics, limit=rows, selection=selection, seed_ids=seed_ids
+    )
+    if not seeds:
+        raise ConfigError(method_seeds.missing(method.name))
+    # A repeat of a prompt version is meant as more answers: its requests get ids of their own.
+    earlier = sum(
+        run["config"]["prompt_version_id"] == prompt_version_id
+        for run in runs.list_runs(app.store, project_id, "generate")
+    )
+    requests = build_requests(template, prompt_version_id, seeds, index=earlier)
+    config = GenerateConfig(
+        project_id=project_id,
+        prompt_version_id=prompt_version_id,
+        template=template,
+        teacher=teacher,
+        sampling=sampling,
+        teacher_path=path,
+        teacher_fingerprint=fingerprint,
+        target=target or TargetConfig(),
+        budget=budget or BudgetConfig(),
+        replies=str(app.folders.replies),
+        terms_id=terms.entry.id,
+        terms_version=terms.version,
+    )
+    run = app.create_run("generate", config)
+    run.write_lines("requests.jsonl", (asdict(request) for request in requests))
+    run.write_lines("pool.jsonl", method_seeds.pool_of(app, project_id, method.name))
+    return app.launch(run)
+
+
+def regenerate(app: App, sample_id: str) -> RunDir:
+    """Ask the request of one sample again, with the settings of its run: a new row beside the old one."""
+    found = samples.by_ids(app.store, [sample_id])
+    if not found:
+        raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
+    [row] = found
+    config = load_config(GenerateConfig, app.run_dir(row["run_id"]).config())
+    return start_run(
+        app, config.project_id, row["prompt_version_id"], config.teacher, config.sampling, seed_ids=[row["seed_id"]]
+    )
+
+
+def resume(app: App, run_id: str, budget: BudgetConfig | None = None) -> RunDir:
+    """Go on with the requests that have no terminal record; ``budget`` replaces the run's own from now on."""
+    run = app.run_dir(run_id)
+    config = load_config(GenerateConfig, run.config())
+    governance.refuse_zone(app, config.project_id, config.teacher)
+    if budget is not None:
+        run.write_lines("budget.jsonl", [budget.model_dump(mode="json")])
+    return app.launch(run)
+
+
+def budget_of(app: App, run_id: str) -> BudgetConfig:
+    """The budget that holds for a run now: its own, or the last one that replaced it."""
+    run = app.run_dir(run_id)
+    raised = run.read_lines("budget.jsonl")
+    return load_config(BudgetConfig, raised[-1] if raised else run.config()["budget"])
+
+
+def retry_failed(app: App, run_id: str) -> RunDir:
+    """Ask again what ended as failed."""
+    run = app.run_dir(run_id)
+    config = load_config(GenerateConfig, run.config())
+    governance.refuse_zone(app, config.project_id, config.teacher)
+    failed = samples.failed_requests(app.store, run_id)
+    if not failed:
+        raise JobError(f"run {run_id} has no failed row to retry.")
+    earlier = run.read_lines("retry.jsonl")
+    epoch = run.status().epoch
+    new = [{"request_id": request, "attempt": past} for request in failed for past in range(1, epoch + 1)]
+    run.write_lines("retry.jsonl", earlier + new)
+    return app.launch(run)
+
+
+def funnel(app: App, run_id: str) -> dict[str, Any]:
+    """Where every request and every row went, with a reason for each loss; the numbers add up.
+
+    ``requested = answered + waiting`` counts requests; ``by_status`` counts the rows they gave.
+    """
+    run = app.run_dir(run_id)
+    config = run.config()
+    counts = samples.status_counts(app.store, config["project_id"], run_id)
+    answered = samples.count_requests(app.store, run_id)
+    target = config.get("target", {}).get("rows", 0)
+    ended = target and app.status(run_id).state == "done"
+    # A target may ask a seed more than once, or not at all once it is met.
+    requested = answered if ended else max(run.count_lines("requests.jsonl"), answered)
+    return {
+        "requested": requested,
+        "answered": answered,
+        "waiting": requested - answered,
+        "rows": sum(counts.values()),
+        "by_status": counts,
+        "reasons": samples.loss_reasons(app.store, run_id),
+        "target": target,
+    }
+
+
+def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
+    """Generation runs with their status, newest first."""
+    return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "generate")]
+
+
+def names(app: App, project_id: str) -> dict[str, str]:
+    """A short name of each generation run: its prompt version, and the end of its id to tell repetitions apart."""
+    prompts = {
+        version["prompt_version_id"]: f"{version['name']} v{version['version']}"
+        for version in projects.prompt_versions(app, project_id)
+    }
+    return {
+        run["run_id"]: f"{prompts.get(run['config']['prompt_version_id'], 'prompt')} · {run['run_id'][-4:]}"
+        for run in runs.list_runs(app.store, project_id, "generate")
+    }
+
+
+def title(run: dict[str, Any], name: str) -> str:
+    """A run in a list: its name, who answered, and when it was started."""
+    started = time.strftime("%d %b %H:%M", time.localtime(run["created"]))
+    return f"{name} · {run['config']['teacher']['model']} · {started}"
+
+
+def eta_s(progress: dict[str, Any]) -> float | None:
+    """Seconds left at the present rate."""
+    rate = progress.get("rate") or 0
+    left = progress.get("total", 0) - progress.get("done", 0)
+    if not rate or left <= 0:
+        return None
+    return max(0.0, left / rate - max(0.0, time.time() - progress.get("time", time.time())))

@@ -1,0 +1,1 @@
+"""Judging samples, one at a time or many at once."""

@@ -1,0 +1,143 @@
+"""One sample at a time: the queue, the decisions, and taking them back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from kdcore import ids
+from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
+from kdcore.errors import ConfigError
+from kdcore.services.workspace import App
+from kdcore.store import reviews, samples
+
+REVIEWABLE = ColumnIs(column="status", values=("parsed",))
+STATES = ("pending", "accept", "edit", "reject", "skip")
+
+
+def queue(app: App, project_id: str, selection: Selection = All(), limit: int = 200) -> list[str]:  # noqa: B008
+    """Sample ids still to judge, first to last: undecided ones, then the skipped."""
+    base = All(parts=(REVIEWABLE, selection))
+    pending = All(parts=(base, ReviewIs(states=("pending",))))
+    found = samples.keys(app.store, project_id, pending, sort="topic", limit=limit)
+    if len(found) < limit:
+        skipped = All(parts=(base, ReviewIs(states=("skipped",))))
+        found += samples.keys(app.store, project_id, skipped, sort="topic", limit=limit - len(found))
+    return found
+
+
+def progress(app: App, project_id: str, selection: Selection = All()) -> dict[str, int]:  # noqa: B008
+    """Samples by decision, ``decided`` and ``total``; "12 of 40" is decided of total."""
+    counts = reviews.progress(app.store, project_id, All(parts=(REVIEWABLE, selection)))
+    total = sum(counts.values())
+    decided = total - counts.get("pending", 0) - counts.get("skip", 0)
+    return {state: counts.get(state, 0) for state in STATES} | {"total": total, "decided": decided}
+
+
+def decide(
+    app: App,
+    sample_id: str,
+    action: str,
+    reviewer: str,
+    event_id: str | None = None,
+    question: str | None = None,
+    answer: str | None = None,
+    note: str = "",
+) -> str:
+    """Record one decision; the same ``event_id`` twice counts once. Returns the event's id."""
+    if action not in reviews.ACTIONS or action == "undo":
+        raise ConfigError(f'"{action}" is no decision; expected accept, reject, edit or skip.')
+    found = samples.by_ids(app.store, [sample_id])
+    if not found:
+        raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
+    if action == "edit" and not (answer or "").strip():
+        raise ConfigError("the edited answer is empty; write one or reject the sample.")
+    event = {
+        "event_id": event_id or ids.new_event_id(),
+        "sample_id": sample_id,
+        "project_id": found[0]["project_id"],
+        "reviewer": reviewer,
+        "action": action,
+        "question": question if action == "edit" else None,
+        "answer": answer if action == "edit" else None,
+        "note": note,
+        "created": time.time(),
+    }
+    app.decide("review", event)
+    return event["event_id"]
+
+
+def decide_all(app: App, project_id: str, selection: Selection, action: str, reviewer: str) -> int:
+    """Accept or reject every selected sample that nobody has judged; returns how many. One undo takes all back."""
+    if action not in ("accept", "reject"):
+        raise ConfigError(f'"{action}" can\'t be done to many at once; expected accept or reject.')
+    chosen = samples.keys(app.store, project_id, undecided(selection))
+    if chosen:
+        _record_batch(app, project_id, reviewer, action, chosen)
+    return len(chosen)
+
+
+def reject_these(app: App, project_id: str, sample_ids: list[str], reviewer: str, note: str) -> int:
+    """Reject given samples with a note; returns how many. One undo takes all back."""
+    if sample_ids:
+        _record_batch(app, project_id, reviewer, "reject", sample_ids, note=note)
+    return len(sample_ids)
+
+
+def count_undecided(app: App, project_id: str, selection: Selection) -> int:
+    """Selected samples that ``decide_all`` would reach."""
+    return samples.count(app.store, project_id, undecided(selection))
+
+
+def _record_batch(
+    app: App, project_id: str, reviewer: str, action: str, chosen: list[str], undoes: str = "", note: str = ""
+) -> None:
+    batch = {
+        "batch_id": ids.new_event_id(),
+        "project_id": project_id,
+        "reviewer": reviewer,
+        "action": action,
+        "sample_ids": chosen,
+        "undoes": undoes,
+        "note": note,
+        "created": time.time(),
+    }
+    app.decide("reviews", batch)
+
+
+def undo(app: App, project_id: str, reviewer: str) -> str | None:
+    """Take back the reviewer's latest decision; returns its sample, or None when there is none.
+
+    A decision about many samples at once is taken back as a whole.
+    """
+    last = reviews.last_event(app.store, project_id, reviewer)
+    if last is None:
+        return None
+    batch, several, _ = last["event_id"].partition(":")
+    if several:
+        _record_batch(app, project_id, reviewer, "undo", reviews.in_batch(app.store, batch), undoes=batch)
+        return last["sample_id"]
+    app.decide(
+        "review",
+        {
+            "event_id": ids.new_event_id(),
+            "sample_id": last["sample_id"],
+            "project_id": project_id,
+            "reviewer": reviewer,
+            "action": "undo",
+            "undoes": last["event_id"],
+            "note": "",
+            "created": time.time(),
+        },
+    )
+    return last["sample_id"]
+
+
+def recent(app: App, project_id: str) -> list[dict[str, Any]]:
+    """The latest decisions, newest first."""
+    return reviews.recent(app.store, project_id)
+
+
+def undecided(selection: Selection) -> Selection:
+    """The usable part of a selection that nobody has judged."""
+    return All(parts=(REVIEWABLE, selection, Not(part=ReviewIs(states=("accepted", "edited", "rejected")))))

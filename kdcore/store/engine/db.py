@@ -1,0 +1,167 @@
+"""Open the database, read through cursors, write through ``transaction()`` and in no other way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdcore.errors import StoreError
+from kdcore.store.engine.migrations import migrate
+
+log = logging.getLogger(__name__)
+BATCH_ROWS = 50_000
+
+LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "memory_limit": "1GB",
+    "threads": max(1, min(4, os.cpu_count() or 1)),
+    "lock_configuration": True,
+}
+
+
+class Store:
+    """One connection for the process; thread-safe. Close it to let another process in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._write_lock = threading.RLock()
+        self._version = 0
+        self.opened = time.time_ns()  # tells this opening from every other, whose versions count from 0 too
+        self._connection = _connect(path)
+        with self.transaction() as tx:
+            migrate(tx)
+
+    @property
+    def version(self) -> int:
+        """Counts committed writes: a key for caches of reads."""
+        return self._version
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All or nothing. One writer at a time; any error rolls back and is raised.
+
+        DuckDB answers OK to a COMMIT after a failed statement and discards everything, so an error must
+        never reach the commit: leaving the block normally is the only way there.
+        """
+        with self._write_lock:
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                yield cursor
+                cursor.execute("SELECT 1")  # fails here if a statement failed and its error was swallowed
+                cursor.execute("COMMIT")
+                self._version += 1
+            except BaseException:
+                _rollback(cursor)
+                raise
+            finally:
+                cursor.close()
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Read as a list of dicts."""
+        return self.table(sql, values).to_pylist()
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> dict[str, Any] | None:
+        """The first row, or None."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def scalar(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """The first value of the first row, or None."""
+        with self._cursor() as cursor:
+            row = cursor.execute(sql, list(values)).fetchone()
+        return row[0] if row else None
+
+    def sizes(self, *tables: str) -> dict[str, int]:
+        """Rows of some tables."""
+        return {name: int(self.scalar(f'SELECT count(*) FROM "{name}"')) for name in tables}
+
+    def table(self, sql: str, values: Sequence[Any] = (), **frames: Any) -> pa.Table:
+        """Read as an Arrow table. ``frames`` are registered under their names for this query."""
+        with self._cursor() as cursor:
+            for name, frame in frames.items():
+                cursor.register(name, frame)
+            return cursor.sql(sql, params=list(values)).to_arrow_table()
+
+    def write(self, sql: str, values: Sequence[Any], path: Path) -> None:
+        """Read into a Parquet file, a batch at a time: the app process never holds the whole."""
+        with self._cursor() as cursor:
+            reader = cursor.sql(sql, params=list(values)).to_arrow_reader(BATCH_ROWS)
+            with pq.ParquetWriter(path, reader.schema, compression="zstd") as file:
+                for batch in reader:
+                    file.write_batch(batch)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def close(self) -> None:
+        """Checkpoint and let the file go."""
+        with self._write_lock:
+            self._connection.close()
+
+
+def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.Error as exc:
+        log.warning("rollback after an error failed too: %s", exc)
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return duckdb.connect(str(path), config=LOCKED_DOWN)
+    except duckdb.IOException as exc:
+        text = str(exc)
+        if "lock" in text.lower():
+            pid = text.partition("PID ")[2].partition(")")[0].strip() or "unknown"
+            raise StoreError(
+                f"the workspace {path.parent} is open in another process (pid {pid}); "
+                "stop the app there, or give another --workspace."
+            ) from exc
+        raise StoreError(f"the database {path} can't be opened: {text}. " + _recovery_hint(path)) from exc
+    except duckdb.Error as exc:
+        raise StoreError(f"the database {path} can't be opened: {exc}. " + _recovery_hint(path)) from exc
+
+
+def _recovery_hint(path: Path) -> str:
+    return f'Run "kd rebuild --workspace {path.parent}": it sets the file aside and rebuilds it from the run folders.'
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename a database and its log (never delete them); return the new name of the database.
+
+    Raises StoreError while another process has it open; a damaged file may be set aside.
+    """
+    if not path.exists():
+        return None
+    try:
+        _connect(path).close()
+    except StoreError as exc:
+        if isinstance(exc.__cause__, duckdb.IOException) and "lock" in str(exc.__cause__).lower():
+            raise
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    kept = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
+    path.rename(kept)
+    wal = path.with_name(path.name + ".wal")
+    if wal.exists():
+        wal.rename(kept.with_name(kept.name + ".wal"))
+    return kept

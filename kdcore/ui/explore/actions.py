@@ -1,0 +1,242 @@
+"""Panels of the Explore page: what acts on all that is selected, search, and what the selection looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.configs.exploration import EmbedConfig, PickConfig
+from kdcore.configs.selection import All, ColumnIs, HasVerdict, IsOneOf, Selection
+from kdcore.errors import KdError
+from kdcore.filters import FILTERS, USUAL
+from kdcore.services.explore import maps, subsets, tags
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.review import decisions as review_decisions
+from kdcore.services.workspace import App
+from kdcore.ui import charts, filter_bar, forms, frame, live, state
+from kdcore.ui.labels import check_name, escape, short
+
+DECISIONS = (("reject", "Reject", ":material/close:"), ("accept", "Accept", ":material/check:"))
+ASK_ABOVE = 1000  # a decision about more samples than that is asked for twice
+KINDS = ("embed", "screen", "concept", "pick", "title")
+NOT_IN_FORM = ("against", "own")  # given by a file
+HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's uncertainty (nats a token)"}
+
+
+def decide_all(app: App, project_id: str, selection: Selection) -> None:
+    """One decision about all that is selected and not yet judged, and its undo."""
+    waiting = review_decisions.count_undecided(app, project_id, selection)
+    with frame.popover("Decide on all", "decide", ":material/done_all:"):
+        st.caption(f"{waiting:,} of these answers are usable and not judged yet; what people decided stays.")
+        large = waiting > ASK_ABOVE
+        sure = st.checkbox(f"Yes, all {waiting:,} of them", key=f"all-sure-{waiting}") if large else True
+        for action, word, icon in DECISIONS:
+            key, able = f"all-{action}", bool(waiting) and sure
+            if st.button(f"{word} {waiting:,}", key=key, icon=icon, disabled=not able, width="stretch"):
+                frame.close_popover("decide")
+                done = review_decisions.decide_all(app, project_id, selection, action, frame.reviewer())
+                st.toast(f"{done:,} answers: {action}. Undo takes all of them back.")
+                st.rerun()
+        if st.button("Undo my last decision", key="all-undo", icon=":material/undo:", width="stretch"):
+            back = review_decisions.undo(app, project_id, frame.reviewer())
+            st.toast("Taken back." if back else "There is nothing to undo.")
+            st.rerun()
+
+
+def tag_all(app: App, project_id: str, selection: Selection) -> None:
+    """A word on all that is selected, and its undo."""
+    with frame.popover("Tag", "tag", ":material/sell:"), frame.guard():
+        st.caption("A tag is a word of yours; filter by it above, freeze by it, or teach a concept with it.")
+        name = st.text_input("Tag", key="tag.name", placeholder="dosage unclear")
+        for present, word, icon in ((True, "Put on all selected", "add"), (False, "Take off all selected", "remove")):
+            if st.button(word, key=f"tagall.{present}", icon=f":material/{icon}:", disabled=not name.strip()):
+                done = tags.tag(app, project_id, selection, name, frame.reviewer(), present=present)
+                frame.close_popover("tag")
+                st.toast(f"{done:,} answers: tag {'put on' if present else 'taken off'}.")
+                st.rerun()
+        if st.button("Undo my last tag", key="tagall.undo", icon=":material/undo:"):
+            back = tags.undo(app, project_id, frame.reviewer())
+            st.toast(f"Taken back: {escape(back)}." if back else "There is nothing to undo.")
+            st.rerun()
+
+
+def work(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
+    """Draw a new map, run checks, pick a subset, and the progress of each."""
+    with st.container(horizontal=True):
+        with frame.popover("Draw a map", "draw", ":material/map:"), frame.guard():
+            values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
+            if st.button("Draw", type="primary", key="explore.draw"):
+                run = maps.start_map(app, project_id, forms.load(EmbedConfig, values))
+                st.session_state["explore.drawn"] = run.run_id
+                frame.close_popover("draw")
+                st.rerun()
+        with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
+            _checks(app, project_id, map_run)
+        icon = ":material/filter_center_focus:"
+        with frame.popover("Pick a subset", "pick", icon, disabled=map_run is None), frame.guard():
+            _pick(app, project_id, selection)
+    for run in [run for run, _ in app.active_runs() if run.kind in KINDS]:
+        _progress(app, run.run_id)
+    for found in maps.all_maps(app, project_id)[:1]:
+        if found["status"].state == "failed":
+            live.status_line(found["run_id"], found["status"])
+    _drawn(app)
+    _picked(app)
+
+
+def _drawn(app: App) -> None:
+    """Once a map of this session is drawn, it is the one that is shown."""
+    run_id = st.session_state.get("explore.drawn")
+    if run_id and not live.is_active(status := app.status(run_id)):
+        del st.session_state["explore.drawn"]
+        if status.state == "done":
+            state.set_params(map=run_id)
+            st.rerun()
+
+
+def _checks(app: App, project_id: str, map_run: str | None) -> None:
+    """Which checks to run, each with its settings folded."""
+    chosen: list[str] = []
+    options: dict[str, dict[str, Any]] = {}
+    for name, check in FILTERS.items():
+        off = "vector" in check.needs and map_run is None
+        left, right = st.columns([3, 1])
+        label = check.summary + (" (needs a map)" if off else "")
+        ticked = left.checkbox(
+            label, value=name in USUAL, key=f"filter-{name}", disabled=off, persist_state="session"
+        )
+        if ticked and not off:
+            chosen.append(name)
+        shown = [field for field in check.config.model_fields if field not in NOT_IN_FORM]
+        if shown:
+            with right.popover("Settings", key=f"settings-{name}", type="tertiary"):
+                options[name] = forms.draw(check.config, f"check.{name}", shown)
+    given = st.file_uploader(
+        "An evaluation set for the contamination checks (JSONL); else the held-out rows", ["jsonl"]
+    )
+    if st.button("Check", type="primary", key="explore.check", disabled=not chosen):
+        if given is not None:
+            texts = explore_samples.texts_of(given.getvalue())
+            for name in [name for name in chosen if "against" in FILTERS[name].needs]:
+                options.setdefault(name, {})["against"] = texts
+        explore_samples.start_screen(app, project_id, chosen, options={n: options.get(n, {}) for n in chosen})
+        frame.close_popover("check")
+        st.rerun()
+
+
+def _pick(app: App, project_id: str, selection: Selection) -> None:
+    st.caption("Chooses among what is selected now; the chosen rows become the filter.")
+    values = forms.draw(PickConfig, "pick", ["selector", "count"])
+    if values["selector"] == "stratified":
+        values |= forms.draw(PickConfig, "pick", ["layer"])
+    if values["selector"] == "top_diverse":
+        scores = ["entropy", "tokens", *explore_samples.scores(explore_samples.checks(app, project_id))]
+        values["score"] = st.selectbox("Score", scores, format_func=check_name, key="pick.score")
+        values |= forms.draw(PickConfig, "pick", ["lowest"])
+    if st.button("Pick", type="primary", key="explore.pick"):
+        config: PickConfig = forms.load(PickConfig, values)
+        run = subsets.start(app, project_id, config, selection)
+        st.session_state["explore.picked"] = (config, run.run_id)
+        frame.close_popover("pick")
+        st.rerun()
+
+
+def _picked(app: App) -> None:
+    """Once a pick of this session has ended, its rows are the filter."""
+    if "explore.picked" not in st.session_state:
+        return
+    config, run_id = st.session_state["explore.picked"]
+    status = app.status(run_id)
+    if status.state == "done":
+        del st.session_state["explore.picked"]
+        filter_bar.add(subsets.chosen(config, run_id))
+        st.rerun()
+    elif not live.is_active(status):
+        del st.session_state["explore.picked"]
+        live.status_line(run_id, status)
+
+
+def _progress(app: App, run_id: str) -> None:
+    @st.fragment(run_every=live.POLL_S)
+    def panel() -> None:
+        status = app.status(run_id)
+        live.rerun_when_ended(run_id, status)
+        live.status_line(run_id, status)
+
+    panel()
+
+
+def search(app: App, project_id: str, map_run: str | None) -> None:
+    """Search by meaning; the hits become a part of the filter."""
+    with st.form("semantic", border=False):
+        text = st.text_input("Search by meaning", placeholder="dangerous drug combinations", disabled=map_run is None)
+        if (
+            st.form_submit_button("Search", icon=":material/travel_explore:", disabled=map_run is None)
+            and text.strip()
+        ):
+            run_id, key = explore_samples.start_search(app, project_id, text=text)
+            st.session_state["explore.search"] = (run_id, key, text)
+    if "explore.search" in st.session_state:
+        _search_panel(app)
+
+
+def _search_panel(app: App) -> None:
+    @st.fragment(run_every=0.5)
+    def panel() -> None:
+        if "explore.search" not in st.session_state:
+            return
+        run_id, key, text = st.session_state["explore.search"]
+        with frame.guard():
+            try:
+                hits = explore_samples.search_hits(app, run_id, key)
+            except KdError:
+                del st.session_state["explore.search"]  # ask again, do not wait for ever
+                raise
+            if hits is None:
+                st.caption("Searching… the first search loads the embedder.")
+                return
+            del st.session_state["explore.search"]
+            filter_bar.add(
+                IsOneOf(sample_ids=tuple(h["sample_id"] for h in hits[:25]), label=f"like “{short(text, 30)}”")
+            )
+            st.rerun()
+
+    panel()
+
+
+def statistics(app: App, project_id: str, selection: Selection, checks: list[dict[str, Any]]) -> None:
+    """Lengths, uncertainty and checks of what is selected."""
+    for column, title in HISTOGRAMS.items():
+        _histogram(explore_samples.histogram(app, project_id, selection, column), column, title)
+    for row in checks:
+        if row["failed"]:
+            st.button(
+                f"{row['failed']:,} fail: {check_name(row['filter'])}",
+                key=f"failed-{row['filter']}",
+                on_click=filter_bar.add,
+                args=(HasVerdict(filter=row["filter"], passed=False),),
+                icon=":material/error:",
+                type="tertiary",
+            )
+
+
+def _histogram(rows: list[dict[str, Any]], column: str, title: str) -> None:
+    """Bars; a click on one keeps the rows in it."""
+    if not rows:
+        return
+    key = f"hist-{column}-{state.filter_key()}"
+    event: Any = st.plotly_chart(
+        charts.bars(rows, f"{title} · click a bar to keep it"),
+        key=key,
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+    )
+    chosen = [p["point_index"] for p in event.get("selection", {}).get("points", [])] if event else []
+    if len(chosen) == 1 and state.is_new(key, chosen):
+        bar, last = rows[chosen[0]], chosen[0] == len(rows) - 1
+        low = ColumnIs(column=column, op=">=", values=(round(bar["low"], 4),))  # pyright: ignore[reportArgumentType]
+        high = ColumnIs(column=column, op="<", values=(round(bar["high"], 4),))  # pyright: ignore[reportArgumentType]
+        filter_bar.add(low if last else All(parts=(low, high)))
+        st.rerun()

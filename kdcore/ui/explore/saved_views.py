@@ -1,0 +1,35 @@
+"""Saved views: what the address bar holds, under a name, for everyone in the project."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode
+
+import streamlit as st
+
+from kdcore.services.explore import tags
+from kdcore.services.workspace import App
+from kdcore.ui import frame, state
+from kdcore.ui.labels import escape
+
+KEPT = ("filter", "sort", "down", "map", "tab")  # of the address bar; a page or an open sample is no view
+
+
+def show(app: App, project_id: str) -> None:
+    """Save this view, open one, forget one."""
+    with frame.popover("Views", "views", ":material/bookmark:"), frame.guard():
+        name = st.text_input("Save this view as", key="view.name", placeholder="doses to read")
+        if st.button("Save", key="view.save", disabled=not name.strip()):
+            query = urlencode({key: value for key in KEPT if (value := state.param(key))})
+            tags.save_view(app, project_id, name, query, frame.reviewer())
+            frame.close_popover("views")
+            st.rerun()
+        for view in tags.views(app, project_id):
+            with st.container(horizontal=True):
+                if st.button(escape(view["name"]), key=f"view-{view['name']}", width="stretch"):
+                    state.set_params(**dict.fromkeys((*KEPT, "page", "sample")))
+                    state.set_params(**dict(parse_qsl(view["query"])))
+                    frame.close_popover("views")
+                    st.rerun()
+                if st.button("", key=f"forget-{view['name']}", icon=":material/delete:", help="Forget this view"):
+                    tags.save_view(app, project_id, view["name"], "", frame.reviewer(), present=False)
+                    st.rerun()

@@ -1,0 +1,40 @@
+"""SQL for researchers: one SELECT over a snapshot of the project, run apart from the app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from kdcore.configs.selection import IsOneOf
+from kdcore.services.explore import sql
+from kdcore.services.workspace import App
+from kdcore.ui import filter_bar, frame
+
+MOST_IN_FILTER = 500
+
+
+def show(app: App, project_id: str) -> None:
+    """The query, and its rows; rows with a sample_id can become the filter."""
+    st.caption(
+        f"Tables: {', '.join(sql.tables())}. Read-only, on a snapshot of this project, at most 10 seconds, 1 GB "
+        "and 1,000 rows."
+    )
+    text = st.text_area("Query", sql.EXAMPLE, key="sql.text", height=120, persist_state="session")
+    if st.button("Run", type="primary", icon=":material/play_arrow:", key="sql.run"):
+        st.session_state.pop("sql.found", None)
+        with frame.guard(), st.spinner("Reading a snapshot of the project…"):
+            st.session_state["sql.found"] = sql.ask(app, project_id, text)
+    found: dict[str, Any] | None = st.session_state.get("sql.found")
+    if found is None:
+        return
+    if found["more"]:
+        st.caption("Only the first 1,000 rows are shown.")
+    st.dataframe(pd.DataFrame(found["rows"], columns=found["columns"]), hide_index=True)
+    if "sample_id" in found["columns"] and found["rows"]:
+        at = found["columns"].index("sample_id")
+        ids = list(dict.fromkeys(str(row[at]) for row in found["rows"]))[:MOST_IN_FILTER]
+        if st.button(f"Look at these {len(ids)} samples", icon=":material/filter_alt:", key="sql.filter"):
+            filter_bar.add(IsOneOf(sample_ids=tuple(ids), label="from a query"))
+            st.rerun()

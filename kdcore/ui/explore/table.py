@@ -1,0 +1,135 @@
+"""The rows of Explore: a table with the columns one wants, and the sample that is open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.records.rows import SORTS
+from kdcore.services.explore import samples as explore_samples
+from kdcore.services.explore import tags
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workspace import App
+from kdcore.ui import filter_bar, frame, sample_card, state
+from kdcore.ui.labels import escape, short
+
+# column → how a row shows it
+COLUMNS: dict[str, Any] = {
+    "question": lambda r: r["edited_question"] or r["question"],
+    "answer": lambda r: short(r["edited_answer"] or r["answer"] or r["completion"], 240),
+    "topic": lambda r: r["topic"],
+    "status": lambda r: r["status"],
+    "decision": lambda r: r["review"] or "",
+    "tokens": lambda r: r["completion_tokens"],
+    "difficulty": lambda r: r["difficulty"],
+    "reader": lambda r: r["reader"],
+    "entropy": lambda r: r["entropy"],
+    "teacher": lambda r: r["teacher"],
+    "run": lambda r: r["run_id"],
+    "reviewer": lambda r: r["reviewer"] or "",
+    "note": lambda r: r["note"] or "",
+    "reason": lambda r: r["reason"] or "",
+    "source": lambda r: short(r["source"] or "", 120),
+}
+USUAL = ["question", "answer", "topic", "status", "decision", "tokens"]
+
+
+def table(app: App, view: dict[str, Any], page_size: int) -> None:
+    """One page of rows; a click opens the sample card."""
+    rows = view["rows"]
+    if not rows:
+        st.info("Nothing matches this filter. Clear a pill above.", icon=":material/filter_alt_off:")
+        return
+    shown: list[str] = st.session_state.get("explore.columns") or USUAL
+    event: Any = st.dataframe(
+        [{name: COLUMNS[name](r) for name in shown} for r in rows],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"table-{state.filter_key()}-{state.param('page')}-{state.param('sort')}-{state.param('down')}",
+    )
+    picked = event.get("selection", {}).get("rows", []) if event else []
+    ids = [rows[i]["sample_id"] for i in picked if i < len(rows)]
+    if state.is_new("table", ids) and ids:
+        state.set_params(sample=ids[0])
+        st.rerun()
+    pages = max(1, -(-view["count"] // page_size))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        now = state.number("page")
+        if st.button("Previous", icon=":material/chevron_left:", disabled=now == 0, key="explore.previous"):
+            state.set_params(page=now - 1 or None)
+            st.rerun()
+        st.caption(f"Page {now + 1} of {pages}")
+        if st.button("Next", icon=":material/chevron_right:", disabled=now + 1 >= pages, key="explore.next"):
+            state.set_params(page=now + 1)
+            st.rerun()
+        order = st.selectbox(
+            "Sort by",
+            SORTS,
+            index=SORTS.index(state.param("sort", "created")) if state.param("sort", "created") in SORTS else 0,
+            width=180,
+        )
+        st.session_state["explore.down"] = bool(state.param("down"))
+        st.toggle("Largest first", key="explore.down", on_change=_turn)
+        if order != state.param("sort", "created"):
+            state.set_params(sort=order, page=None)
+            st.rerun()
+        with st.popover("Columns", icon=":material/view_column:"):
+            st.multiselect("Columns", list(COLUMNS), default=USUAL, key="explore.columns", persist_state="session")
+
+
+def _turn() -> None:
+    state.set_params(down="1" if st.session_state["explore.down"] else None, page=None)
+
+
+def card(app: App, sample_id: str) -> None:
+    """The sample that is open, and its thread."""
+    with frame.guard():
+        sample = explore_samples.sample(app, sample_id)
+        with st.container(border=True):
+            with st.container(horizontal=True, horizontal_alignment="distribute"):
+                sample_card.tags(sample)
+                if st.button("Close", icon=":material/close:", key="explore.close"):
+                    state.set_params(sample=None)
+                    st.rerun()
+            left, right = st.columns([3, 2])
+            with left:
+                sample_card.body(sample, looked_for=filter_bar.looked_for(state.selection()))
+                _tags(app, sample)
+                with st.container(horizontal=True):
+                    frame.link("Review", "Judge it", sample=sample_id)
+                    if st.button("Ask again", icon=":material/refresh:", key="explore.again"):
+                        run = generation_runs.regenerate(app, sample_id)
+                        st.toast(f"Asked again as run {run.run_id}; the new row stands beside this one.")
+                    if st.button("More like this", icon=":material/travel_explore:", key="explore.like"):
+                        run_id, key = explore_samples.start_search(app, sample["project_id"], sample_id=sample_id)
+                        st.session_state["explore.search"] = (run_id, key, short(sample["question"], 30))
+                        st.rerun()
+            with right:
+                sample_card.thread(app, sample_id)
+
+
+def _tags(app: App, sample: dict[str, Any]) -> None:
+    """Tags of the open sample: a click takes one off, Enter puts one on."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name in tags.tags_of(app, sample["sample_id"]):
+            if st.button(escape(name), key=f"tagged-{name}", icon=":material/close:", help="Take this tag off"):
+                tags.tag_one(*(app, sample["project_id"], sample["sample_id"], name, frame.reviewer()), present=False)
+                st.rerun()
+        key = f"new-tag-{sample['sample_id']}"
+        st.text_input(
+            *("New tag",),
+            key=key,
+            placeholder="add a tag",
+            label_visibility="collapsed",
+            max_chars=tags.MOST_CHARACTERS,
+            on_change=_put_on,
+            args=(app, sample, key),
+        )
+
+
+def _put_on(app: App, sample: dict[str, Any], key: str) -> None:
+    if name := st.session_state[key].strip():
+        tags.tag_one(app, sample["project_id"], sample["sample_id"], name, frame.reviewer())
+    st.session_state[key] = ""

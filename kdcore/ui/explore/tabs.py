@@ -1,0 +1,46 @@
+"""What lies below the map of Explore, one tab at a time: rows, groups, duplicates, concepts, coverage, SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kdcore.configs.selection import Selection
+from kdcore.services.workspace import App
+from kdcore.ui import frame, state
+from kdcore.ui.explore import concepts as concepts_panel
+from kdcore.ui.explore import duplicates as duplicates_panel
+from kdcore.ui.explore import groups as groups_panel
+from kdcore.ui.explore import sql as sql_panel
+from kdcore.ui.explore import table as table_panel
+from kdcore.ui.generate import coverage as coverage_panel
+
+TABS = {
+    "rows": ":material/table_rows: Rows",
+    "groups": ":material/bubble_chart: Groups",
+    "duplicates": ":material/content_copy: Duplicates",
+    "concepts": ":material/school: Concepts",
+    "coverage": ":material/grid_on: Coverage",
+    "sql": ":material/database: SQL",
+}
+
+
+def show(
+    app: App, project_id: str, map_run: str | None, selection: Selection, view: dict[str, Any], page_size: int
+) -> None:
+    """The choice of tabs and the open one; below it the open sample."""
+    tab = state.tab(TABS, "tab")
+    with frame.guard():
+        if tab == "groups":
+            groups_panel.show(app, project_id, map_run)
+        elif tab == "duplicates":
+            duplicates_panel.show(app, project_id, selection)
+        elif tab == "concepts":
+            concepts_panel.show(app, project_id, map_run, selection)
+        elif tab == "coverage":
+            coverage_panel.show(app, project_id)
+        elif tab == "sql":
+            sql_panel.show(app, project_id)
+        else:
+            table_panel.table(app, view, page_size)
+    if state.param("sample"):
+        table_panel.card(app, state.param("sample"))

@@ -1,0 +1,1 @@
+"""``python -m kdcore.workers.distill RUN_DIR``: train a student, a judge or an encoder."""

@@ -1,0 +1,1 @@
+"""``python -m kdcore.workers.generate RUN_DIR``: ask the teacher what a run lacks."""

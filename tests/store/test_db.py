@@ -1,0 +1,88 @@
+"""Transactions, migrations, lock-down, one owner."""
+
+import contextlib
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from kdcore.errors import StoreError
+from kdcore.store import projects
+from kdcore.store.engine.db import Store, set_aside
+from kdcore.store.engine.migrations import MIGRATIONS
+
+
+def project(name="p"):
+    return {"project_id": name, "name": name, "domain": "", "created": 1.0}
+
+
+def test_an_error_rolls_everything_back(store):
+    with pytest.raises(RuntimeError, match="stop"), store.transaction() as tx:
+        tx.execute("INSERT INTO projects VALUES ('a', 'a', '', 1)")
+        raise RuntimeError("stop")
+    assert projects.list_projects(store) == []
+
+
+def test_a_swallowed_error_never_reaches_the_commit(store):
+    """DuckDB would answer OK to the COMMIT and discard the rows; the helper must raise instead."""
+    with pytest.raises(duckdb.Error), store.transaction() as tx:
+        tx.execute("INSERT INTO projects VALUES ('a', 'a', '', 1)")
+        with contextlib.suppress(duckdb.Error):
+            tx.execute("SELECT no_such_column FROM projects")
+    assert projects.list_projects(store) == []
+    projects.add_project(store, project())
+    assert len(projects.list_projects(store)) == 1
+
+
+def test_adding_twice_adds_once(store):
+    projects.add_project(store, project())
+    projects.add_project(store, project())
+    assert len(projects.list_projects(store)) == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "COPY projects TO 'out.csv'",
+        "ATTACH 'other.duckdb'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+    ],
+)
+def test_the_connection_is_locked_down(store, sql):
+    with pytest.raises(duckdb.Error):
+        store.scalar(sql)
+
+
+def test_a_second_process_is_told_who_holds_it(tmp_path):
+    code = f"from pathlib import Path; from kdcore.store.engine.db import Store; Store(Path({str(tmp_path / 'kd.duckdb')!r}))"
+    opened = Store(tmp_path / "kd.duckdb")
+    try:
+        for call in ("Store", "set_aside"):  # a rebuild must not move a file that the app has open
+            command = [sys.executable, "-c", code.replace("CALL", call)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode
+            assert "open in another process (pid" in done.stderr
+        assert (tmp_path / "kd.duckdb").exists()
+    finally:
+        opened.close()
+
+
+def test_reopening_runs_no_step_twice(tmp_path):
+    for _ in range(2):
+        opened = Store(tmp_path / "kd.duckdb")
+        assert opened.scalar("SELECT count(*) FROM schema_version") == len(MIGRATIONS)
+        opened.close()
+
+
+def test_a_damaged_file_is_set_aside_not_deleted(tmp_path):
+    path = tmp_path / "kd.duckdb"
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match="kd rebuild"):
+        Store(path)
+    kept = set_aside(path)
+    assert kept is not None
+    assert kept.exists()
+    Store(path).close()
