@@ -16,7 +16,7 @@ with frame.page("Explore") as page:
     if not view["total"]:
         frame.empty("There are no answers yet.", "Generate", "Ask the teacher")
     checks = explore_samples.checks(app, project)
-    selection = filter_bar.bar(view["facets"], [c["filter"] for c in checks if c["failed"]], tags.tags(app, project))
+    selection = filter_bar.bar(view["facets"], explore_samples.failing(checks), tags.tags(app, project))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{view['count']:,}** of {view['total']:,} answers")
         frame.link("Review", "Review these", filter=state.param("filter"))

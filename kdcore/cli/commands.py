@@ -25,6 +25,7 @@ from kdcore.services.distill import runs as training_runs
 from kdcore.services.evaluate import comparison
 from kdcore.services.explore import maps
 from kdcore.services.explore import samples as explore_samples
+from kdcore.services.export import datasets as dataset_export
 from kdcore.services.export import students
 from kdcore.services.review import decisions as review_service
 from kdcore.services.workspace import App
@@ -168,7 +169,7 @@ def export(arguments: Arguments) -> dict[str, Any]:
                 "format": arguments.format or "safetensors",
                 "files": [str(f) for f in copied],
             }
-        files = dataset_versions.export(app, arguments.dataset, arguments.format or "chat_jsonl", out)
+        files = dataset_export.write(app, arguments.dataset, arguments.format or "chat_jsonl", out)
     return {
         "dataset_id": arguments.dataset,
         "format": arguments.format or "chat_jsonl",

@@ -13,6 +13,7 @@ from kdcore.cli import commands, tables
 from kdcore.cli import elicit as elicit_commands
 from kdcore.errors import ConfigError, DataError, KdError, StoreError
 from kdcore.models import DEFAULT_TEACHER
+from kdcore.records.decisions import GIVEN
 
 Command = Callable[[argparse.Namespace], Any]
 
@@ -95,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     screen.add_argument("--filters", help="names parted by commas; the usual ones when left out")
     review = add("review", commands.review, "record one decision about a sample")
     review.add_argument("sample")
-    review.add_argument("action", choices=("accept", "reject", "edit", "skip"))
+    review.add_argument("action", choices=[str(decision) for decision in GIVEN])
     review.add_argument("--answer")
     review.add_argument("--reviewer", default="cli")
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.teacher import TeacherConfig
+from kdcore.records.rows import VerdictKey
 
 EmbedText = Literal["question_answer", "question", "answer"]
 
@@ -75,9 +76,9 @@ class PickConfig(Config):
     seed: int = 0
     vectors: str = ""
 
-    def signal(self, run_id: str) -> str:
+    def key(self, run_id: str) -> VerdictKey:
         """The name under which the rows that a run chose are found again."""
-        return f"pick: {self.selector.replace('_', '-')} {self.count} ({run_id[-6:]})"
+        return VerdictKey("pick", f"{self.selector.replace('_', '-')} {self.count} ({run_id[-6:]})")
 
 
 class ConceptConfig(Config):
@@ -89,6 +90,6 @@ class ConceptConfig(Config):
     seed: int = 0
 
     @property
-    def signal(self) -> str:
+    def key(self) -> VerdictKey:
         """The name under which its scores are kept."""
-        return f"concept: {self.name}"
+        return VerdictKey("concept", self.name)

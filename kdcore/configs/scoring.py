@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.teacher import TeacherConfig
+from kdcore.records.rows import VerdictKey
 
 
 class ScoreConfig(Config):
@@ -21,6 +24,6 @@ class ScoreConfig(Config):
         default=0, ge=0, le=64, description="Words drawn from the others at each position, so that none is left out"
     )
 
-    def signal(self, what: str) -> str:
-        """The name under which a figure of this teacher is kept: ``likelihood`` or ``entropy``."""
-        return f"{what}: {self.teacher.model}"
+    def key(self, what: Literal["likelihood", "entropy"]) -> VerdictKey:
+        """The name under which a figure of this teacher is kept."""
+        return VerdictKey.parse(f"{what}: {self.teacher.model}")

@@ -7,36 +7,17 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from kdcore.configs.base import Config
 from kdcore.errors import ConfigError
+from kdcore.records.decisions import Decision, decision_of
+from kdcore.records.rows import Column, VerdictKey, VerdictKind
 
-ReviewState = Literal["pending", "accepted", "edited", "rejected", "skipped"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "is_null"]
 Scalar = str | int | float | bool
-Column = Literal[
-    "status",
-    "topic",
-    "difficulty",
-    "reader",
-    "run_id",
-    "prompt_version_id",
-    "teacher",
-    "seed_id",
-    "finish_reason",
-    "completion_tokens",
-    "prompt_tokens",
-    "entropy",
-    "captured_mass",
-    "mean_rank",
-    "group_key",
-    "terms",
-    "parent",
-    "role",
-]
 TextField = Literal["any", "question", "answer", "rationale", "source"]
 
 
@@ -81,19 +62,37 @@ class InLasso(Config):
         return self
 
 
-class HasVerdict(Config):
-    """What a filter said of the sample."""
+class _OfVerdict(Config):
+    """A selection by what something that judges said of the sample; 0.1.0 told its kind by the name's beginning."""
+
+    filter: str
+    verdict_kind: VerdictKind = "check"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_was_a_prefix(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "verdict_kind" not in data and isinstance(data.get("filter"), str):
+            key = VerdictKey.parse(data["filter"])
+            return {**data, "verdict_kind": key.kind, "filter": key.filter}
+        return data
+
+    @property
+    def key(self) -> VerdictKey:
+        """Who judged."""
+        return VerdictKey(self.verdict_kind, self.filter)
+
+
+class HasVerdict(_OfVerdict):
+    """What a check, a concept or a pick said of the sample."""
 
     kind: Literal["verdict"] = "verdict"
-    filter: str
     passed: bool
 
 
-class HasScore(Config):
-    """The score that a filter or a concept gave: from ``low``, and below ``high`` where that is given."""
+class HasScore(_OfVerdict):
+    """The score that a check, a concept or a teacher gave: from ``low``, and below ``high`` where that is given."""
 
     kind: Literal["score"] = "score"
-    filter: str
     low: float
     high: float | None = None
 
@@ -109,7 +108,12 @@ class ReviewIs(Config):
     """What people decided."""
 
     kind: Literal["review"] = "review"
-    states: tuple[ReviewState, ...]
+    states: tuple[Decision, ...]
+
+    @field_validator("states", mode="before")
+    @classmethod
+    def _states_of_earlier_links(cls, states: Any) -> Any:
+        return tuple(decision_of(str(state)) for state in states) if isinstance(states, list | tuple) else states
 
 
 class IsOneOf(Config):
@@ -160,6 +164,15 @@ for _model in (All, AnyOf, Not):
     _model.model_rebuild()
 _ADAPTER: TypeAdapter[Selection] = TypeAdapter(Selection)
 EVERYTHING = All()
+
+
+def mentions(selection: Selection, column: Column) -> bool:
+    """Whether a selection asks about a column anywhere, so that a default for it does not apply."""
+    if isinstance(selection, ColumnIs):
+        return selection.column == column
+    if isinstance(selection, All | AnyOf):
+        return any(mentions(part, column) for part in selection.parts)
+    return isinstance(selection, Not) and mentions(selection.part, column)
 
 
 def to_json(selection: Selection) -> str:

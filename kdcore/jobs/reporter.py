@@ -1,4 +1,4 @@
-"""The worker's pen: journal, metrics, status and heartbeat of one attempt at a run.
+"""What a worker writes by: journal, metrics, status and heartbeat of one attempt at a run.
 
 A reply is durable within a second of being appended (flushed at once, fsynced by the heartbeat).
 The loop and the teachers are handed a reporter; they know no run folder.
@@ -19,6 +19,7 @@ import psutil
 from kdcore.errors import JobError
 from kdcore.jobs.run_dir import STOP_FILES, RunDir
 from kdcore.jobs.tail import encode_record
+from kdcore.records.journal import JournalRecord, TrainStepRecord
 from kdcore.records.status import Status
 from kdcore.types import RunState
 
@@ -72,12 +73,14 @@ class Reporter:
             self._status = replace(self._status, state=error.state, message="stopped as asked")
         else:
             self._status = replace(self._status, state="done", message=self._last_word)
+        self._status = replace(self._status, journal_bytes=self._journal.tell())
         self._write_status(durable=True)
         self._journal.close()
         self._metrics.close()
 
-    def append(self, body: dict[str, Any]) -> None:
+    def append(self, record: JournalRecord) -> None:
         """Add one record to the journal."""
+        body = record.body()
         with self._lock:
             self._seq += 1
             self._journal.write(encode_record(self._seq, self.epoch, body))
@@ -107,8 +110,7 @@ class Reporter:
 
     def learnt(self, step: int, losses: list[tuple[str, int, float]]) -> None:
         """Say which rows a training step was made of: (sample, slice, loss) each."""
-        rows = [list(row) for row in losses]
-        self.append({"kind": "train_step", "attempt": self.epoch, "step": step, "rows": rows})
+        self.append(TrainStepRecord(attempt=self.epoch, step=step, rows=losses))
 
     def phase(self, message: str, state: RunState = "running") -> None:
         """Say in plain words what the run is doing now."""

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from kdcore.errors import DataError
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import JournalRecord, read_record
 
 READ_LIMIT = 16 * 1024 * 1024
+POINT = frozenset({"attempt", "step", "split", "name", "value", "time"})
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One good line of a journal."""
+    """One good line of a journal; ``offset`` is where it begins."""
 
     seq: int
     epoch: int
     body: dict[str, Any]
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,20 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What was read from one file: records, bad lines, and where to go on."""
+    """What was read from one file, line by line, and where to go on."""
 
-    records: list[Record]
-    bad: list[BadLine]
+    lines: list[Record | BadLine]
     offset: int
+
+    @property
+    def records(self) -> list[Record]:
+        """The good lines."""
+        return [line for line in self.lines if isinstance(line, Record)]
+
+    @property
+    def bad(self) -> list[BadLine]:
+        """The others."""
+        return [line for line in self.lines if isinstance(line, BadLine)]
 
 
 def encode_record(seq: int, epoch: int, body: dict[str, Any]) -> bytes:
@@ -52,11 +66,23 @@ def decode_record(line: bytes) -> Record:
     head, separator, tail = line.rstrip(b"\n").partition(b',"body":')
     if not separator or not tail.endswith(b"}"):
         raise ValueError("not a journal record")
-    fields = json.loads(head + b"}")
+    try:
+        fields = json.loads(head + b"}")
+        seq, epoch, crc = fields["seq"], fields["epoch"], fields["crc"]
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise ValueError("not a journal record") from exc
+    if type(seq) is not int or type(epoch) is not int:
+        raise ValueError("its number is none")
     text = tail[:-1]
-    if zlib.crc32(b"%d:%d:%b" % (fields["seq"], fields["epoch"], text)) != fields["crc"]:
+    if zlib.crc32(b"%d:%d:%b" % (seq, epoch, text)) != crc:
         raise ValueError("checksum does not match")
-    return Record(fields["seq"], fields["epoch"], json.loads(text))
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ValueError("its body is no JSON") from exc
+    if not isinstance(body, dict):
+        raise ValueError("its body is no object")
+    return Record(seq, epoch, body)
 
 
 def _whole_lines(path: Path, offset: int, limit: int | None) -> tuple[bytes, int]:
@@ -76,30 +102,49 @@ def _whole_lines(path: Path, offset: int, limit: int | None) -> tuple[bytes, int
 def read_journal(path: Path, offset: int = 0, limit: int | None = None) -> Chunk:
     """Read from ``offset``; a torn last line waits for its rest, a bad line is set aside."""
     data, new_offset = _whole_lines(path, offset, limit)
-    records: list[Record] = []
-    bad: list[BadLine] = []
+    lines: list[Record | BadLine] = []
     position = offset
-    for line in data.splitlines(keepends=True):
+    for line in data.split(b"\n")[:-1]:
         try:
-            records.append(decode_record(line))
-        except (ValueError, KeyError) as exc:
-            bad.append(BadLine(position, str(exc), line[:2000].decode("utf-8", "replace")))
-        position += len(line)
-    return Chunk(records, bad, new_offset)
+            lines.append(replace(decode_record(line), offset=position))
+        except ValueError as exc:
+            lines.append(BadLine(position, str(exc), shown(line)))
+        position += len(line) + 1
+    return Chunk(lines, new_offset)
+
+
+def shown(line: bytes) -> str:
+    """As much of a damaged line as a person needs to see."""
+    return line[:2000].decode("utf-8", "replace")
 
 
 def read_metrics(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Read whole lines of ``metrics.jsonl`` from ``offset``; a line that is no JSON is passed over."""
+    """Read whole lines of ``metrics.jsonl`` from ``offset``; a line that is no point of a curve is passed over."""
     if not path.exists():
         return [], offset
     data, new_offset = _whole_lines(path, offset, None)
     rows: list[dict[str, Any]] = []
     for line in data.splitlines():
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
             continue  # torn by a crash in the middle of a line: that one value is lost, the curve is not
+        if isinstance(row, dict) and row.keys() >= POINT:
+            rows.append({name: row[name] for name in POINT})
     return rows, new_offset
+
+
+R = TypeVar("R", bound=JournalRecord)
+
+
+def records_of(run: RunDir, kind: type[R]) -> list[R]:
+    """Every record of one kind that fits its type, oldest first."""
+    found: list[R] = []
+    for record in all_records(run):
+        if record.body.get("kind") == kind.kind:
+            with suppress(DataError):  # ingest sets it aside and says so
+                found.append(cast(R, read_record(record.body)))
+    return found
 
 
 def all_records(run: RunDir) -> list[Record]:

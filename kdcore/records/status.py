@@ -10,7 +10,11 @@ from kdcore.types import RunState
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a run is. ``heartbeat`` counts up while the worker lives; it is no clock."""
+    """How a run is. ``heartbeat`` counts up while the worker lives; it is no clock.
+
+    ``journal_bytes`` is how much this attempt's journal holds, once the attempt has ended by itself; -1 before, and
+    after an end without a word.
+    """
 
     state: RunState = "queued"
     pid: int = 0
@@ -20,3 +24,4 @@ class Status:
     progress: dict[str, Any] = field(default_factory=dict[str, Any])
     message: str = ""
     updated: float = 0.0
+    journal_bytes: int = -1

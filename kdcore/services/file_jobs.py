@@ -21,8 +21,9 @@ from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
 from kdcore.jobs import launcher
 from kdcore.jobs.run_dir import RunDir
-from kdcore.jobs.tail import all_records
+from kdcore.jobs.tail import records_of
 from kdcore.models import resolve
+from kdcore.records.journal import VerdictRecord
 from kdcore.records.status import Status
 from kdcore.services import jsonl
 from kdcore.services.explore import samples as explore_samples
@@ -103,10 +104,12 @@ def screen_file(path: Path, filters: list[str], text_field: str | None, out: Pat
     verdicts: dict[str, dict[str, Any]] = {name: {} for name in names}
     with _throwaway("screen", ScreenConfig(filters=tuple(filters)), table) as run:
         _finish(run, watch)
-        for record in all_records(run):
-            body = record.body
-            verdict = {key: body[key] for key in ("passed", "reason", "score")}
-            verdicts[body["sample_id"]][body["filter"]] = verdict
+        for said in records_of(run, VerdictRecord):
+            verdicts[said.sample_id][said.filter] = {
+                "passed": said.passed,
+                "reason": said.reason,
+                "score": said.score,
+            }
     failed = {name: sum(not row[name]["passed"] for row in verdicts.values()) for name in filters}
     kept = [all(found["passed"] for found in row.values()) for row in verdicts.values()]
     scratch = out.with_name(f".{out.name}.tmp")

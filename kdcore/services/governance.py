@@ -12,6 +12,7 @@ from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import ALLOWED
 from kdcore.governance.teacher_terms import Terms, entry_of, is_local, needs_decision, strictest, terms_of
+from kdcore.records.decisions import DataClassSet, TermsDecided
 from kdcore.services.models import is_student
 from kdcore.services.workspace import App
 from kdcore.store import datasets, projects
@@ -31,8 +32,9 @@ def set_data_class(app: App, project_id: str, data_class: DataClass, contract: s
     """Say what kind of text a project holds; ``contract`` records the agreement with an outside teacher."""
     if data_class not in DATA_CLASSES:
         raise ConfigError(f'unknown data class "{data_class}"; known: {", ".join(DATA_CLASSES)}.')
-    row = {"project_id": project_id, "data_class": data_class, "contract": contract.strip(), "created": time.time()}
-    app.decide("data_class", row)
+    app.decide(
+        DataClassSet(project_id=project_id, data_class=data_class, contract=contract.strip(), created=time.time())
+    )
 
 
 def policy(app: App, project_id: str) -> dict[str, Any]:
@@ -98,5 +100,13 @@ def decide_terms(app: App, project_id: str, teacher: str, terms: str, who: str, 
     """Record who allowed training on a teacher's answers, and why; raises ConfigError where either is empty."""
     if not who.strip() or len(why.strip()) < 10:
         raise ConfigError("a decision about terms needs a name and the reason in a sentence, such as a contract's.")
-    record = {"project_id": project_id, "teacher": teacher, "terms": terms, "who": who.strip(), "why": why.strip()}
-    app.decide("terms_override", record | {"created": time.time()})
+    app.decide(
+        TermsDecided(
+            project_id=project_id,
+            teacher=teacher,
+            terms=terms,
+            who=who.strip(),
+            why=why.strip(),
+            created=time.time(),
+        )
+    )

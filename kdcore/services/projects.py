@@ -16,6 +16,7 @@ from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.errors import ConfigError, DataError
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.decisions import Decision, ProjectMade, PromptVersionSaved
 from kdcore.services.workspace import App
 from kdcore.store import datasets, projects, reviews, runs, samples
 
@@ -30,7 +31,7 @@ def create_project(app: App, name: str, domain: str = "") -> str:
     if any(p["name"] == name for p in projects.list_projects(app.store)):
         raise ConfigError(f'there is a project "{name}" already; choose another name.')
     project_id = "pj_" + ids.stable_hash(name, time.time_ns(), length=10)
-    app.decide("project", {"project_id": project_id, "name": name, "domain": domain.strip(), "created": time.time()})
+    app.decide(ProjectMade(project_id=project_id, name=name, domain=domain.strip(), created=time.time()))
     return project_id
 
 
@@ -48,17 +49,16 @@ def save_prompt_version(app: App, project_id: str, name: str, template: PromptTe
     if any(p["prompt_version_id"] == version_id for p in existing):
         return version_id
     app.decide(
-        "prompt_version",
-        {
-            "prompt_version_id": version_id,
-            "project_id": project_id,
-            "name": name.strip() or template.method,
-            "version": 1 + max((p["version"] for p in existing), default=0),
-            "method": template.method,
-            "content": template.model_dump_json(),
-            "note": note,
-            "created": time.time(),
-        },
+        PromptVersionSaved(
+            prompt_version_id=version_id,
+            project_id=project_id,
+            name=name.strip() or template.method,
+            version=1 + max((p["version"] for p in existing), default=0),
+            method=template.method,
+            content=template.model_dump_json(),
+            note=note,
+            created=time.time(),
+        )
     )
     return version_id
 
@@ -169,7 +169,7 @@ def funnel(app: App, project_id: str) -> dict[str, Any]:
         "prompts": len(projects.list_prompt_versions(app.store, project_id)),
         "answered": sum(by_status.values()),
         "parsed": by_status.get("parsed", 0),
-        "reviewed": sum(rows for state, rows in decided.items() if state not in ("pending", "skip")),
+        "reviewed": sum(rows for state, rows in decided.items() if state not in (Decision.PENDING, Decision.SKIP)),
         "datasets": len(datasets.list_datasets(app.store, project_id)),
         "students": kinds.count("distill"),
         "evaluations": kinds.count("evaluate"),

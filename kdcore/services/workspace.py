@@ -1,4 +1,4 @@
-"""One open workspace: the store, the runs, and the thread that brings in what workers write."""
+"""One open workspace: the store, the runs, and what brings in what workers write. Services are handed it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,37 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kdcore import ids
 from kdcore.configs.base import Config
-from kdcore.errors import ConfigError, KdError
+from kdcore.errors import ConfigError, DataError, KdError
 from kdcore.jobs import launcher, lease
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.decisions import AnyDecision
 from kdcore.records.status import Status
 from kdcore.settings import Workspace, workspace
-from kdcore.store import datasets, projects, reviews, runs
-from kdcore.store import tags as tag_store
-from kdcore.store.engine import decisions, ingest
+from kdcore.store import datasets, runs
+from kdcore.store.engine import ingest
 from kdcore.store.engine.db import Store, set_aside
+from kdcore.store.engine.decided import Decided
+from kdcore.store.engine.frozen_files import read_frozen
 from kdcore.types import TERMINAL_STATES
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
+RETRY_S = (2.0, 60.0)  # a run that could not be read is tried again after these seconds, doubling
+
+
+@dataclass(slots=True)
+class _Setback:
+    """A run that could not be read: how often, and when to try again on the monotonic clock."""
+
+    times: int = 0
+    again: float = 0.0
 
 
 class App:
@@ -34,13 +46,15 @@ class App:
         self.folders = folders.make()
         self.store = Store(folders.database)
         self.observer = launcher.Observer()
-        self.background: list[Callable[[App], object]] = []
-        self.problems: list[str] = []  # what could not be read, in sentences, for every page to show
+        self._problems: dict[str, str] = {}  # where → what could not be read or done, as a sentence
         self._settled: set[str] = set()
+        self._setbacks: dict[str, _Setback] = {}
         self._ticking = threading.Lock()
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
-        replay_decisions(self)
+        self._decided = Decided(self.store, self.folders)
+        self._decided.open()
+        for place, finding in enumerate(self._decided.findings):
+            self.tell(f"decisions {place}", finding)
+        self._check_versions()
         self.tick()
 
     # ---- runs ---------------------------------------------------------------------------------------
@@ -106,48 +120,68 @@ class App:
     def active_runs(self) -> list[tuple[RunDir, Status]]:
         """Runs that are queued or running."""
         found: list[tuple[RunDir, Status]] = []
+        for run in self._unsettled():
+            try:
+                status = self.observer.look(run)
+            except (OSError, ValueError, TypeError):
+                continue  # its status can't be read now; ``tick`` says so
+            if status.state not in TERMINAL_STATES and status.epoch:
+                found.append((run, status))
+        return found
+
+    def _unsettled(self) -> Iterator[RunDir]:
         for path in sorted(self.folders.runs.iterdir()):
             if path.name not in self._settled and (path / "config.json").exists():
-                run = RunDir(path)
-                status = self.observer.look(run)
-                if status.state not in TERMINAL_STATES and status.epoch:
-                    found.append((run, status))
-        return found
+                yield RunDir(path)
 
     # ---- bringing in what workers wrote -------------------------------------------------------------
     def tick(self) -> int:
         """Ingest everything new; runs that have ended are read once more and then left alone."""
-        applied = 0
         with self._ticking:
-            for path in sorted(self.folders.runs.iterdir()):
-                if path.name not in self._settled and (path / "config.json").exists():
-                    applied += self._bring_in(RunDir(path))
-        return applied
+            return sum(self._bring_in(run) for run in self._unsettled())
 
     def _bring_in(self, run: RunDir) -> int:
         """Ingest what is new in one run; whoever calls holds the ticking lock, so that nothing is read twice."""
+        setback = self._setbacks.get(run.run_id)
+        if setback is not None and time.monotonic() < setback.again:
+            return 0
         try:
             self._register(run)
             status = self.observer.look(run)
-            applied = ingest.ingest_run(self.store, run)
-        except Exception:
-            # One damaged folder must not stop the others; it is said on every page and left as it is.
-            self.report(f"run {run.run_id} can't be read; its folder is untouched, the log has the cause")
-            self._settled.add(run.run_id)
+            applied = ingest.ingest_run(self.store, run, status)
+        except Exception as exc:
+            # One damaged folder must not stop the others; an error that passes must not hide a run until a restart.
+            self._try_later(run, exc)
             return 0
+        if setback is not None:
+            del self._setbacks[run.run_id]
+            self._problems.pop(run.run_id, None)
         if status.state in TERMINAL_STATES:
             self._settled.add(run.run_id)
+            if bad := len(self.quarantined(run.run_id)):
+                self.tell(
+                    f"damage {run.run_id}",
+                    f"run {run.run_id} has {bad} damaged {'place' if bad == 1 else 'places'} in its journal; "
+                    "what could be read is in, the rest is shown with the run",
+                )
         return applied
 
-    def report(self, problem: str) -> None:
-        """Log the error in hand and keep a sentence for the pages."""
-        log.exception(problem)
-        self.problems.append(problem[:1].upper() + problem[1:] + ".")
+    def _try_later(self, run: RunDir, error: Exception) -> None:
+        setback = self._setbacks.setdefault(run.run_id, _Setback())
+        first, most = RETRY_S
+        setback.again = time.monotonic() + min(most, first * 2**setback.times)
+        setback.times += 1
+        if setback.times == 1:
+            log.exception("run %s can't be read", run.run_id)
+        self.tell(
+            run.run_id,
+            f"run {run.run_id} can't be read now ({type(error).__name__}); its folder is untouched and is tried "
+            "again, the log has the cause",
+        )
 
     def _register(self, run: RunDir) -> None:
         config = run.config()
         if runs.get(self.store, run.run_id) is None:
-            created = (run.path / "config.json").stat().st_mtime
             runs.add(
                 self.store,
                 {
@@ -155,75 +189,44 @@ class App:
                     "project_id": config.get("project_id", ""),
                     "kind": run.kind,
                     "config": json.dumps(config, ensure_ascii=False),
-                    "created": created,
+                    "created": (run.path / "config.json").stat().st_mtime,
                 },
             )
 
-    def start_background(self) -> App:
-        """Ingest and advance background work once a second until closed."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="ingest", daemon=True)
-            self._thread.start()
-        return self
+    # ---- what people must know, and what they decide ------------------------------------------------
+    @property
+    def problems(self) -> list[str]:
+        """What could not be read or done, in sentences, for every page to show."""
+        return list(self._problems.values())
 
-    def _loop(self) -> None:
-        while not self._closing.wait(TICK_S):
+    def tell(self, where: str, problem: str) -> None:
+        """Show a sentence on every page, in place of an earlier one from the same place."""
+        self._problems[where] = problem[:1].upper() + problem[1:].rstrip(".") + "."
+
+    def settle(self, where: str) -> None:
+        """Take back what was told of a place."""
+        self._problems.pop(where, None)
+
+    def report(self, problem: str) -> None:
+        """Log the error in hand and show a sentence."""
+        log.exception(problem)
+        self.tell(problem, problem)
+
+    def decide(self, decision: AnyDecision) -> None:
+        """Write what a person decided to disk, then apply it to the database. Raises StoreError; see ``Decided``."""
+        self._decided.decide(decision)
+
+    def _check_versions(self) -> None:
+        """Every frozen file against its sha256: one that was changed must not be trained on under its old name."""
+        for version in datasets.frozen(self.store):
             try:
-                self.tick()
-                for work in self.background:
-                    work(self)
-            except Exception:
-                # The thread must outlive one bad run; the error is on the log with its cause.
-                log.exception("bringing in what workers wrote failed; trying again")
-
-    def decide(self, kind: str, record: dict[str, Any]) -> None:
-        """Write a human decision to disk, then apply it to the database."""
-        decisions.append(self.folders.decisions, kind, record)
-        APPLY[kind](self, record)
+                read_frozen(self.folders, version)
+            except DataError as exc:
+                self.tell(f"version {version.dataset_id}", str(exc))
 
     def close(self) -> None:
-        """Stop the thread and let the database go. Workers go on."""
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join(timeout=30)
+        """Let the database go. Workers go on."""
         self.store.close()
-
-
-# What each kind of decision does to the database; each may be applied twice.
-def _apply_dataset(app: App, record: dict[str, Any]) -> None:
-    from kdcore.store.engine.frozen_files import read_frozen
-
-    datasets.add(app.store, record, read_frozen(app.folders, record["dataset_id"]))
-
-
-APPLY: dict[str, Callable[[App, dict[str, Any]], Any]] = {
-    "project": lambda app, record: projects.add_project(app.store, record),
-    "prompt_version": lambda app, record: projects.add_prompt_version(app.store, record),
-    "review": lambda app, record: reviews.add(app.store, record),
-    "reviews": lambda app, record: reviews.add_many(app.store, record),
-    "tags": lambda app, record: tag_store.add_tags(app.store, record),
-    "view": lambda app, record: tag_store.add_view(app.store, record),
-    "data_class": lambda app, record: projects.add_data_class(app.store, record),
-    "terms_override": lambda app, record: projects.add_terms_override(app.store, record),
-    "dataset": _apply_dataset,
-}
-
-
-def replay_decisions(app: App) -> int:
-    """Apply what the log has and the database may lack (a crash between the two); return the decisions read."""
-    count = 0
-    position = ingest.decisions_read(app.store)
-    for record, end in decisions.read(app.folders.decisions, position):
-        position = end
-        kind = record.pop("kind", "")
-        try:
-            if kind in APPLY:
-                APPLY[kind](app, record)
-                count += 1
-        except Exception:
-            app.report(f"a decision ({kind}) can't be applied; it stays in {app.folders.decisions.name}")
-    ingest.set_decisions_read(app.store, position)
-    return count
 
 
 def open_app(root: str | Path | None = None) -> App:
@@ -232,7 +235,10 @@ def open_app(root: str | Path | None = None) -> App:
 
 
 def rebuild(root: str | Path | None = None) -> dict[str, Any]:
-    """Set the database aside and make it anew from run folders and decisions."""
+    """Set the database aside and make it anew from run folders and decisions.
+
+    ``{runs, samples, reviews, datasets, kept (the file that was set aside), problems (sentences), seconds}``.
+    """
     folders = workspace(root).make()
     kept = set_aside(folders.database)
     started = time.perf_counter()
@@ -241,6 +247,7 @@ def rebuild(root: str | Path | None = None) -> dict[str, Any]:
         counts = {
             "runs": len(runs.list_runs(app.store)),
             **app.store.sizes("samples", "reviews", "datasets"),
+            "problems": app.problems,
         }
     finally:
         app.close()

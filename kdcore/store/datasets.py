@@ -7,27 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from kdcore.configs.selection import Selection, to_json
+from kdcore.configs.selection import Selection, mentions
+from kdcore.records.decisions import DatasetFrozen
+from kdcore.records.rows import FROZEN
 from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
 
-ROWS = pa.schema(
-    [
-        ("dataset_id", pa.string()),
-        ("sample_id", pa.string()),
-        ("split", pa.string()),
-        ("question", pa.string()),
-        ("answer", pa.string()),
-        ("rationale", pa.string()),
-        ("edited", pa.bool_()),
-    ]
-)
+ROWS = pa.schema([("dataset_id", pa.string()), *FROZEN.items()])
 
 
 def _eligible(project_id: str, selection: Selection, *, rejected: bool = False) -> tuple[str, list[Any]]:
     """Selected, parsed, not rejected, or only what is; judgements only where the selection asks for them by role."""
     sql, values = compile_selection(selection)
-    if '"column":"role"' not in to_json(selection):
+    if not mentions(selection, "role"):
         sql += " AND coalesce(s.role, 'answer') = 'answer'"
     return (
         "FROM samples s LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? "
@@ -52,48 +45,66 @@ def candidates(
     """
     where, values = _eligible(project_id, selection, rejected=rejected)
     return store.rows(
-        "SELECT s.sample_id, coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, "
-        "s.rationale, s.group_key, (coalesce(r.answer, s.answer) <> s.answer "
-        f"OR coalesce(r.question, s.question) <> s.question) AS edited {where} ORDER BY s.sample_id",
+        f"""
+        SELECT s.sample_id, coalesce(r.question, s.question) AS question,
+            coalesce(r.answer, s.answer) AS answer, s.rationale, s.group_key,
+            (coalesce(r.answer, s.answer) <> s.answer
+                OR coalesce(r.question, s.question) <> s.question) AS edited
+        {where}
+        ORDER BY s.sample_id
+        """,
         values,
     )
 
 
-def add(store: Store, dataset: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def add(tx: Cursor, version: DatasetFrozen, rows: list[dict[str, Any]]) -> None:
     """Insert a version and its rows; a version that is there already is left alone."""
-    table = pa.Table.from_pylist([{"dataset_id": dataset["dataset_id"], **row} for row in rows], schema=ROWS)
-    with store.transaction() as tx:
-        if tx.execute("SELECT 1 FROM datasets WHERE dataset_id = ?", [dataset["dataset_id"]]).fetchone():
-            return
-        tx.execute(
-            "INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                dataset["dataset_id"],
-                dataset["project_id"],
-                dataset["name"],
-                dataset["version"],
-                dataset["selection"],
-                json.dumps(dataset["config"]),
-                dataset["sha256"],
-                dataset["row_count"],
-                dataset["created"],
-            ],
-        )
-        tx.register("incoming", table)
-        tx.execute("INSERT INTO dataset_rows SELECT * FROM incoming")
-        tx.unregister("incoming")
+    if tx.execute("SELECT 1 FROM datasets WHERE dataset_id = ?", [version.dataset_id]).fetchone():
+        return
+    tx.execute(
+        "INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            version.dataset_id,
+            version.project_id,
+            version.name,
+            version.version,
+            version.selection,
+            json.dumps(version.config),
+            version.sha256,
+            version.row_count,
+            version.created,
+            version.file_sha256,
+        ],
+    )
+    tx.register(
+        "incoming", pa.Table.from_pylist([{"dataset_id": version.dataset_id, **row} for row in rows], schema=ROWS)
+    )
+    tx.execute("INSERT INTO dataset_rows SELECT * FROM incoming")
+    tx.unregister("incoming")
 
 
 def list_datasets(store: Store, project_id: str) -> list[dict[str, Any]]:
     """Versions of a project, newest first, with the rows of each split."""
     rows = store.rows(
-        "SELECT d.*, count(*) FILTER (r.split = 'train') AS train, count(*) FILTER (r.split = 'heldout') AS heldout, "
-        "count(*) FILTER (r.split = 'rejected') AS rejected, "
-        "count(*) FILTER (r.edited) AS edited FROM datasets d LEFT JOIN dataset_rows r USING (dataset_id) "
-        "WHERE d.project_id = ? GROUP BY ALL ORDER BY d.created DESC, d.version DESC",
+        """
+        SELECT d.*, count(*) FILTER (r.split = 'train') AS train,
+            count(*) FILTER (r.split = 'heldout') AS heldout,
+            count(*) FILTER (r.split = 'rejected') AS rejected, count(*) FILTER (r.edited) AS edited
+        FROM datasets d
+        LEFT JOIN dataset_rows r USING (dataset_id)
+        WHERE d.project_id = ?
+        GROUP BY ALL
+        ORDER BY d.created DESC, d.version DESC
+        """,
         [project_id],
     )
     return [{**row, "config": json.loads(row["config"])} for row in rows]
+
+
+def frozen(store: Store) -> list[DatasetFrozen]:
+    """Every version of the workspace as it was logged."""
+    rows = store.rows("SELECT * FROM datasets ORDER BY created")
+    return [DatasetFrozen(**{**row, "config": json.loads(row["config"])}) for row in rows]
 
 
 def get(store: Store, dataset_id: str) -> dict[str, Any] | None:
@@ -106,11 +117,13 @@ def rows_of(
     store: Store, dataset_id: str, split: str | None = None, *, rejected: bool = False
 ) -> list[dict[str, Any]]:
     """Rows of a version with where each came from; ``rejected`` brings the bad answers too, if it holds any."""
-    sql = (
-        "SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id, "
-        "s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra "
-        "FROM dataset_rows r LEFT JOIN samples s USING (sample_id) WHERE r.dataset_id = ?"
-    )
+    sql = """
+        SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
+            s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra
+        FROM dataset_rows r
+        LEFT JOIN samples s USING (sample_id)
+        WHERE r.dataset_id = ?
+        """
     values: list[Any] = [dataset_id]
     if split is not None:
         sql, values = sql + " AND r.split = ?", [*values, split]
@@ -122,8 +135,15 @@ def rows_of(
 def main_teacher(store: Store, dataset_id: str) -> str | None:
     """The model that wrote most of a version's rows."""
     return store.scalar(
-        "SELECT s.teacher FROM dataset_rows d JOIN samples s USING (sample_id) WHERE d.dataset_id = ? "
-        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        """
+        SELECT s.teacher
+        FROM dataset_rows d
+        JOIN samples s USING (sample_id)
+        WHERE d.dataset_id = ?
+        GROUP BY 1
+        ORDER BY count(*) DESC, 1
+        LIMIT 1
+        """,
         [dataset_id],
     )
 
@@ -131,8 +151,14 @@ def main_teacher(store: Store, dataset_id: str) -> str | None:
 def sources(store: Store, dataset_ids: list[str]) -> list[dict[str, Any]]:
     """Teacher and terms of what some versions teach, with the number of rows."""
     return store.rows(
-        "SELECT s.teacher, s.terms, count(*) AS rows FROM dataset_rows r JOIN samples s USING (sample_id) "
-        "WHERE r.dataset_id IN (SELECT unnest(?)) AND r.split <> 'rejected' GROUP BY ALL ORDER BY rows DESC, 1, 2",
+        """
+        SELECT s.teacher, s.terms, count(*) AS rows
+        FROM dataset_rows r
+        JOIN samples s USING (sample_id)
+        WHERE r.dataset_id IN (SELECT unnest(?)) AND r.split <> 'rejected'
+        GROUP BY ALL
+        ORDER BY rows DESC, 1, 2
+        """,
         [dataset_ids],
     )
 
@@ -140,30 +166,43 @@ def sources(store: Store, dataset_ids: list[str]) -> list[dict[str, Any]]:
 def labels(store: Store, dataset_id: str) -> dict[str, list[str]]:
     """What a version's training rows can be narrowed by: their topics, teachers, tags, and the picks they are in."""
     one = store.one(
-        "WITH own AS (SELECT sample_id FROM dataset_rows WHERE dataset_id = ? AND split = 'train') SELECT "
-        "(SELECT list(DISTINCT s.topic ORDER BY s.topic) FROM samples s JOIN own USING (sample_id) "
-        "WHERE s.topic <> '') AS topics, "
-        "(SELECT list(DISTINCT s.teacher ORDER BY s.teacher) FROM samples s JOIN own USING (sample_id)) AS teachers, "
-        "(SELECT list(DISTINCT t.tag ORDER BY t.tag) FROM current_tags t JOIN own USING (sample_id)) AS tags, "
-        "(SELECT list(DISTINCT v.filter ORDER BY v.filter) FROM current_verdicts v JOIN own USING (sample_id) "
-        "WHERE v.filter LIKE 'pick: %') AS picks",
+        """
+        WITH own AS (SELECT sample_id FROM dataset_rows WHERE dataset_id = ? AND split = 'train')
+        SELECT (
+            SELECT list(DISTINCT s.topic ORDER BY s.topic)
+            FROM samples s
+            JOIN own USING (sample_id)
+            WHERE s.topic <> ''
+        ) AS topics,
+            (
+                SELECT list(DISTINCT s.teacher ORDER BY s.teacher)
+                FROM samples s
+                JOIN own USING (sample_id)
+            ) AS teachers,
+            (SELECT list(DISTINCT t.tag ORDER BY t.tag) FROM current_tags t JOIN own USING (sample_id)) AS tags,
+            (
+                SELECT list(DISTINCT v.filter ORDER BY v.filter)
+                FROM current_verdicts v
+                JOIN own USING (sample_id)
+                WHERE v.kind = 'pick'
+            ) AS picks
+        """,
         [dataset_id],
     )
     return {name: list(values or []) for name, values in (one or {}).items()}
 
 
-def places_in_pick(store: Store, pick: str) -> dict[str, int]:
-    """Sample → its place in a pick, the first chosen 0."""
-    found = store.rows("SELECT sample_id, score FROM current_verdicts WHERE filter = ?", [pick])
-    return {row["sample_id"]: round(-row["score"]) for row in found}
-
-
 def provenance(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
     """Teacher, terms, prompt version and method of some samples, with their number, most first."""
     return store.rows(
-        "SELECT s.teacher, s.terms, p.name || ' v' || p.version AS prompt, p.method, count(*) AS rows "
-        "FROM samples s LEFT JOIN prompt_versions p USING (prompt_version_id) "
-        "WHERE s.sample_id IN (SELECT unnest(?)) GROUP BY ALL ORDER BY rows DESC, s.teacher, prompt",
+        """
+        SELECT s.teacher, s.terms, p.name || ' v' || p.version AS prompt, p.method, count(*) AS rows
+        FROM samples s
+        LEFT JOIN prompt_versions p USING (prompt_version_id)
+        WHERE s.sample_id IN (SELECT unnest(?))
+        GROUP BY ALL
+        ORDER BY rows DESC, s.teacher, prompt
+        """,
         [sample_ids],
     )
 
@@ -171,8 +210,13 @@ def provenance(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
 def decided(store: Store, sample_ids: list[str]) -> dict[str, int]:
     """How many of some samples people accepted or mended, by their decision as it stands now."""
     found = store.rows(
-        "SELECT action, count(*) AS rows FROM current_reviews WHERE action IN ('accept', 'edit') "
-        "AND sample_id IN (SELECT unnest(?)) GROUP BY 1 ORDER BY 1",
+        """
+        SELECT action, count(*) AS rows
+        FROM current_reviews
+        WHERE action IN ('accept', 'edit') AND sample_id IN (SELECT unnest(?))
+        GROUP BY 1
+        ORDER BY 1
+        """,
         [sample_ids],
     )
     return {row["action"]: row["rows"] for row in found}
@@ -181,8 +225,14 @@ def decided(store: Store, sample_ids: list[str]) -> dict[str, int]:
 def held_out_questions(store: Store, project_id: str) -> list[dict[str, str]]:
     """``sample_id`` and ``question`` of every row that a version of the project holds out."""
     return store.rows(
-        "SELECT r.sample_id, any_value(r.question) AS question FROM dataset_rows r JOIN datasets d "
-        "USING (dataset_id) WHERE d.project_id = ? AND r.split = 'heldout' GROUP BY 1 ORDER BY 1",
+        """
+        SELECT r.sample_id, any_value(r.question) AS question
+        FROM dataset_rows r
+        JOIN datasets d USING (dataset_id)
+        WHERE d.project_id = ? AND r.split = 'heldout'
+        GROUP BY 1
+        ORDER BY 1
+        """,
         [project_id],
     )
 
@@ -191,7 +241,12 @@ def selected_ids(store: Store, dataset_id: str, selection: Selection) -> set[str
     """Sample ids of a version's rows that a selection holds."""
     sql, values = compile_selection(selection)
     found = store.table(
-        f"SELECT s.sample_id FROM samples s JOIN dataset_rows d USING (sample_id) WHERE d.dataset_id = ? AND {sql}",
+        f"""
+        SELECT s.sample_id
+        FROM samples s
+        JOIN dataset_rows d USING (sample_id)
+        WHERE d.dataset_id = ? AND {sql}
+        """,
         [dataset_id, *values],
     )
     return set(found["sample_id"].to_pylist())
@@ -200,12 +255,16 @@ def selected_ids(store: Store, dataset_id: str, selection: Selection) -> set[str
 def diff(store: Store, old: str, new: str) -> list[dict[str, Any]]:
     """What changed between two versions: ``change`` is added, dropped or edited."""
     return store.rows(
-        "SELECT coalesce(n.sample_id, o.sample_id) AS sample_id, CASE WHEN o.sample_id IS NULL THEN 'added' "
-        "WHEN n.sample_id IS NULL THEN 'dropped' ELSE 'edited' END AS change, "
-        "coalesce(n.question, o.question) AS question, o.answer AS old_answer, n.answer AS new_answer "
-        "FROM (SELECT * FROM dataset_rows WHERE dataset_id = ?) o "
-        "FULL JOIN (SELECT * FROM dataset_rows WHERE dataset_id = ?) n ON n.sample_id = o.sample_id "
-        "WHERE o.sample_id IS NULL OR n.sample_id IS NULL OR o.answer <> n.answer OR o.question <> n.question "
-        "ORDER BY 2, 1",
+        """
+        SELECT coalesce(n.sample_id, o.sample_id) AS sample_id,
+            CASE WHEN o.sample_id IS NULL THEN 'added'
+                WHEN n.sample_id IS NULL THEN 'dropped'
+                ELSE 'edited' END AS change,
+            coalesce(n.question, o.question) AS question, o.answer AS old_answer, n.answer AS new_answer
+        FROM (SELECT * FROM dataset_rows WHERE dataset_id = ?) o
+        FULL JOIN (SELECT * FROM dataset_rows WHERE dataset_id = ?) n ON n.sample_id = o.sample_id
+        WHERE o.sample_id IS NULL OR n.sample_id IS NULL OR o.answer <> n.answer OR o.question <> n.question
+        ORDER BY 2, 1
+        """,
         [old, new],
     )

@@ -14,9 +14,14 @@ def pairs(store: Store, project_id: str, selection: Selection, checks: Sequence[
     """``[{sample_id, related}]``: selected samples, not rejected, with an earlier one of the same content."""
     sql, values = compile_selection(selection)
     return store.rows(
-        "SELECT DISTINCT v.sample_id, v.related FROM current_verdicts v JOIN samples s USING (sample_id) "
-        "WHERE s.project_id = ? AND v.filter IN (SELECT unnest(?)) AND NOT v.passed AND v.related <> '' "
-        f"AND {sql} ORDER BY 1, 2",
+        f"""
+        SELECT DISTINCT v.sample_id, v.related
+        FROM current_verdicts v
+        JOIN samples s USING (sample_id)
+        WHERE s.project_id = ? AND v.kind = 'check' AND v.filter IN (SELECT unnest(?)) AND NOT v.passed
+            AND v.related <> '' AND {sql}
+        ORDER BY 1, 2
+        """,
         [project_id, list(checks), *values],
     )
 
@@ -24,9 +29,13 @@ def pairs(store: Store, project_id: str, selection: Selection, checks: Sequence[
 def members(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
     """What the choice of the kept one goes by, of each sample, oldest first."""
     return store.rows(
-        "SELECT s.sample_id, s.created, s.entropy, coalesce(r.action, 'pending') AS review, "
-        "length(coalesce(r.answer, s.answer)) AS characters FROM samples s "
-        "LEFT JOIN current_reviews r USING (sample_id) WHERE s.sample_id IN (SELECT unnest(?)) "
-        "ORDER BY s.created, s.sample_id",
+        """
+        SELECT s.sample_id, s.created, s.entropy, coalesce(r.action, 'pending') AS review,
+            length(coalesce(r.answer, s.answer)) AS characters
+        FROM samples s
+        LEFT JOIN current_reviews r USING (sample_id)
+        WHERE s.sample_id IN (SELECT unnest(?))
+        ORDER BY s.created, s.sample_id
+        """,
         [sample_ids],
     )

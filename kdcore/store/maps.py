@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection
+from kdcore.records.journal import TitleRecord
+from kdcore.records.rows import VerdictKey
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
 
 Box = tuple[float, float, float, float]  # x from, x to, y from, y to
 WHOLE: Box = (-1e9, 1e9, -1e9, 1e9)
-PLACEMENTS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("sample_id", pa.string()),
-        ("x", pa.float32()),
-        ("y", pa.float32()),
-        ("cluster", pa.int32()),
-    ]
-)
 RARE = 200  # points that a small group keeps of its own in a thinned map
 DRAWN = 20_000  # about so many points of a larger map; the grid below them shows the mass
 CELLS = 96  # along the wider axis of the density grid
@@ -30,8 +24,13 @@ CELLS = 96  # along the wider axis of the density grid
 def drawn(store: Store, project_id: str) -> list[str]:
     """Maps of a project that have points, newest first."""
     found = store.rows(
-        "SELECT r.run_id FROM runs r WHERE r.project_id = ? AND r.kind = 'embed' AND EXISTS "
-        "(SELECT 1 FROM placements p WHERE p.run_id = r.run_id) ORDER BY r.created DESC, r.run_id DESC",
+        """
+        SELECT r.run_id
+        FROM runs r
+        WHERE r.project_id = ? AND r.kind = 'embed'
+            AND EXISTS (SELECT 1 FROM placements p WHERE p.run_id = r.run_id)
+        ORDER BY r.created DESC, r.run_id DESC
+        """,
         [project_id],
     )
     return [row["run_id"] for row in found]
@@ -51,7 +50,10 @@ def insert(tx: Cursor, run_id: str, placements: pa.Table, groups: list[dict[str,
     tx.unregister("incoming")
     for row in groups:
         tx.execute(
-            "INSERT INTO clusters (run_id, cluster, title, size, parent, parent_title) VALUES (?, ?, ?, ?, ?, ?)",
+            """
+            INSERT INTO clusters (run_id, cluster, title, size, parent, parent_title)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """,
             [run_id, row["cluster"], row["title"], row["size"], row.get("parent"), row.get("parent_title")],
         )
 
@@ -84,12 +86,17 @@ def points(
     share = min(1.0, limit / max(1, size(store, map_run, box)))
     value, join, joined = _colour(colour)
     return store.rows(
-        f"SELECT p.sample_id, p.x, p.y, p.cluster, c.title, {value} AS colour, left(s.question, 160) AS question, "
-        f"left(s.answer, 200) AS answer, {sql} AS selected FROM placements p JOIN samples s USING (sample_id) "
-        f"LEFT JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster {join} "
-        "WHERE p.run_id = ? AND s.project_id = ? AND p.x BETWEEN ? AND ? AND p.y BETWEEN ? AND ? "
-        "AND (? >= 1 OR hash(p.sample_id) / 18446744073709551615.0 "
-        "< greatest(?, ? / greatest(coalesce(c.size, 1), 1))) ORDER BY p.cluster, p.sample_id",
+        f"""
+        SELECT p.sample_id, p.x, p.y, p.cluster, c.title, {value} AS colour, left(s.question, 160) AS question,
+            left(s.answer, 200) AS answer, {sql} AS selected
+        FROM placements p
+        JOIN samples s USING (sample_id)
+        LEFT JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster {join}
+        WHERE p.run_id = ? AND s.project_id = ? AND p.x BETWEEN ? AND ? AND p.y BETWEEN ? AND ?
+            AND (? >= 1
+                OR hash(p.sample_id) / 18446744073709551615.0 < greatest(?, ? / greatest(coalesce(c.size, 1), 1)))
+        ORDER BY p.cluster, p.sample_id
+        """,
         [*values, *joined, map_run, project_id, *box, share, share, float(RARE)],
     )
 
@@ -120,17 +127,17 @@ def _colour(name: str) -> tuple[str, str, list[Any]]:
     """Expression, join and values of a colour; an unknown one is the group's."""
     kind, _, check = name.partition(":")
     join = (
-        "LEFT JOIN (SELECT sample_id, passed, score FROM current_verdicts WHERE filter = ?) cv "
+        "LEFT JOIN (SELECT sample_id, passed, score FROM current_verdicts WHERE kind = ? AND filter = ?) cv "
         "ON cv.sample_id = s.sample_id"
     )
     if kind == "verdict":
         return (
             "CASE WHEN cv.passed THEN 'passes' WHEN NOT cv.passed THEN 'fails' ELSE 'not checked' END",
             join,
-            [check],
+            list(VerdictKey.parse(check)),
         )
     if kind == "score":
-        return "cv.score", join, [check]
+        return "cv.score", join, list(VerdictKey.parse(check))
     return COLOURS.get(name, COLOURS["title"]), _JOINS.get(name, ""), []
 
 
@@ -145,9 +152,13 @@ def density(store: Store, map_run: str, selection: Selection, box: Box) -> list[
     step = cell_width(box)
     source = "placements p" if sql == "TRUE" else "placements p JOIN samples s USING (sample_id)"
     return store.rows(
-        "SELECT CAST(floor((p.x - ?) / ?) AS INTEGER) AS column, CAST(floor((p.y - ?) / ?) AS INTEGER) AS line, "
-        f"count(*) AS rows FROM {source} WHERE p.run_id = ? AND p.x BETWEEN ? AND ? AND p.y BETWEEN ? AND ? "
-        f"AND {sql} GROUP BY 1, 2",
+        f"""
+        SELECT CAST(floor((p.x - ?) / ?) AS INTEGER) AS column, CAST(floor((p.y - ?) / ?) AS INTEGER) AS line,
+            count(*) AS rows
+        FROM {source}
+        WHERE p.run_id = ? AND p.x BETWEEN ? AND ? AND p.y BETWEEN ? AND ? AND {sql}
+        GROUP BY 1, 2
+        """,
         [box[0], step, box[2], step, map_run, *box, *values],
     )
 
@@ -156,8 +167,12 @@ def extent(store: Store, map_run: str, selection: Selection) -> Box | None:
     """The smallest box around the selected points; None where there is none."""
     sql, values = compile_selection(selection)
     row = store.one(
-        "SELECT min(p.x) AS a, max(p.x) AS b, min(p.y) AS c, max(p.y) AS d FROM placements p "
-        f"JOIN samples s USING (sample_id) WHERE p.run_id = ? AND {sql}",
+        f"""
+        SELECT min(p.x) AS a, max(p.x) AS b, min(p.y) AS c, max(p.y) AS d
+        FROM placements p
+        JOIN samples s USING (sample_id)
+        WHERE p.run_id = ? AND {sql}
+        """,
         [map_run, *values],
     )
     return None if row is None or row["a"] is None else (row["a"], row["b"], row["c"], row["d"])
@@ -166,16 +181,21 @@ def extent(store: Store, map_run: str, selection: Selection) -> Box | None:
 def clusters(store: Store, map_run: str) -> list[dict[str, Any]]:
     """Groups of a map, largest first, with the shares that were usable, failed a check, and what people decided."""
     return store.rows(
-        "SELECT c.cluster, c.title, c.words, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title, "
-        "count(*) FILTER (r.action IN ('accept', 'edit')) AS accepted, count(*) FILTER (r.action = 'reject') "
-        "AS rejected, avg(CAST(s.status = 'parsed' AS DOUBLE)) AS usable, "
-        "avg(CAST(v.sample_id IS NOT NULL AS DOUBLE)) AS failing, avg(s.entropy) AS entropy "
-        "FROM titled_clusters c "
-        "LEFT JOIN placements p ON p.run_id = c.run_id AND p.cluster = c.cluster "
-        "LEFT JOIN samples s ON s.sample_id = p.sample_id "
-        "LEFT JOIN current_reviews r ON r.sample_id = p.sample_id "
-        "LEFT JOIN (SELECT DISTINCT sample_id FROM current_verdicts WHERE NOT passed) v "
-        "ON v.sample_id = p.sample_id WHERE c.run_id = ? GROUP BY ALL ORDER BY c.size DESC, 1",
+        """
+        SELECT c.cluster, c.title, c.words, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title,
+            count(*) FILTER (r.action IN ('accept', 'edit')) AS accepted,
+            count(*) FILTER (r.action = 'reject') AS rejected,
+            avg(CAST(s.status = 'parsed' AS DOUBLE)) AS usable,
+            avg(CAST(v.sample_id IS NOT NULL AS DOUBLE)) AS failing, avg(s.entropy) AS entropy
+        FROM titled_clusters c
+        LEFT JOIN placements p ON p.run_id = c.run_id AND p.cluster = c.cluster
+        LEFT JOIN samples s ON s.sample_id = p.sample_id
+        LEFT JOIN current_reviews r ON r.sample_id = p.sample_id
+        LEFT JOIN (SELECT DISTINCT sample_id FROM current_verdicts WHERE NOT passed) v ON v.sample_id = p.sample_id
+        WHERE c.run_id = ?
+        GROUP BY ALL
+        ORDER BY c.size DESC, 1
+        """,
         [map_run],
     )
 
@@ -183,9 +203,18 @@ def clusters(store: Store, map_run: str) -> list[dict[str, Any]]:
 def titles(store: Store, map_run: str) -> list[dict[str, Any]]:
     """Groups of a map with their titles and the middle of each, largest first: all that a picture needs."""
     return store.rows(
-        "SELECT c.cluster, c.title, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title, "
-        "m.x, m.y FROM titled_clusters c LEFT JOIN (SELECT cluster, median(x) AS x, median(y) AS y FROM placements "
-        "WHERE run_id = ? GROUP BY 1) m USING (cluster) WHERE c.run_id = ? ORDER BY 3 DESC, 1",
+        """
+        SELECT c.cluster, c.title, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title, m.x, m.y
+        FROM titled_clusters c
+        LEFT JOIN (
+            SELECT cluster, median(x) AS x, median(y) AS y
+            FROM placements
+            WHERE run_id = ?
+            GROUP BY 1
+        ) m USING (cluster)
+        WHERE c.run_id = ?
+        ORDER BY 3 DESC, 1
+        """,
         [map_run, map_run],
     )
 
@@ -193,33 +222,60 @@ def titles(store: Store, map_run: str) -> list[dict[str, Any]]:
 def typical(store: Store, map_run: str, each: int) -> list[dict[str, Any]]:
     """``[{cluster, words, texts}]``: the marking words of each group and the questions nearest to its middle."""
     return store.rows(
-        "WITH middle AS (SELECT cluster, median(x) AS x, median(y) AS y FROM placements WHERE run_id = ? "
-        "GROUP BY 1), near AS (SELECT p.cluster, s.question, row_number() OVER (PARTITION BY p.cluster ORDER BY "
-        "(p.x - m.x) ** 2 + (p.y - m.y) ** 2, p.sample_id) AS place FROM placements p JOIN middle m USING (cluster) "
-        "JOIN samples s ON s.sample_id = p.sample_id WHERE p.run_id = ?) "
-        "SELECT c.cluster, c.words, list(n.question ORDER BY n.place) AS texts FROM titled_clusters c "
-        "JOIN near n ON n.cluster = c.cluster AND n.place <= ? WHERE c.run_id = ? GROUP BY 1, 2 ORDER BY 1",
+        """
+        WITH middle AS (
+            SELECT cluster, median(x) AS x, median(y) AS y
+            FROM placements
+            WHERE run_id = ?
+            GROUP BY 1
+        ),
+            near AS (
+                SELECT p.cluster, s.question,
+                    row_number() OVER (
+                        PARTITION BY p.cluster
+                        ORDER BY (p.x - m.x) ** 2 + (p.y - m.y) ** 2, p.sample_id) AS place
+                FROM placements p
+                JOIN middle m USING (cluster)
+                JOIN samples s ON s.sample_id = p.sample_id
+                WHERE p.run_id = ?
+            )
+        SELECT c.cluster, c.words, list(n.question ORDER BY n.place) AS texts
+        FROM titled_clusters c
+        JOIN near n ON n.cluster = c.cluster AND n.place <= ?
+        WHERE c.run_id = ?
+        GROUP BY 1, 2
+        ORDER BY 1
+        """,
         [map_run, map_run, each, map_run],
     )
 
 
-def insert_titles(tx: Cursor, run_id: str, map_run: str, rows: list[dict[str, Any]]) -> None:
+def insert_titles(tx: Cursor, run_id: str, map_run: str, records: Sequence[TitleRecord]) -> None:
     """Add titles that a teacher wrote; the newest of a group is the one that is shown."""
-    for row in rows:
+    for record in records:
         tx.execute(
             "INSERT INTO cluster_titles VALUES (?, ?, ?, ?, ?)",
-            [map_run, row["cluster"], row["title"], run_id, row["time"]],
+            [map_run, record.cluster, record.title, run_id, record.time],
         )
 
 
 def drift(store: Store, map_run: str, before: str, after: str) -> list[dict[str, Any]]:
     """Shares of two runs' rows in each group of a map: ``[{title, before, after}]``, the largest change first."""
     return store.rows(
-        "WITH shares AS (SELECT p.cluster, s.run_id, count(*) / sum(count(*)) OVER (PARTITION BY s.run_id) AS share "
-        "FROM placements p JOIN samples s USING (sample_id) WHERE p.run_id = ? AND s.run_id IN (?, ?) GROUP BY 1, 2) "
-        "SELECT c.cluster, c.title, coalesce(b.share, 0) AS before, coalesce(a.share, 0) AS after "
-        "FROM titled_clusters c LEFT JOIN shares b ON b.cluster = c.cluster AND b.run_id = ? "
-        "LEFT JOIN shares a ON a.cluster = c.cluster AND a.run_id = ? WHERE c.run_id = ? "
-        "ORDER BY abs(coalesce(a.share, 0) - coalesce(b.share, 0)) DESC, c.cluster",
+        """
+        WITH shares AS (
+            SELECT p.cluster, s.run_id, count(*) / sum(count(*)) OVER (PARTITION BY s.run_id) AS share
+            FROM placements p
+            JOIN samples s USING (sample_id)
+            WHERE p.run_id = ? AND s.run_id IN (?, ?)
+            GROUP BY 1, 2
+        )
+        SELECT c.cluster, c.title, coalesce(b.share, 0) AS before, coalesce(a.share, 0) AS after
+        FROM titled_clusters c
+        LEFT JOIN shares b ON b.cluster = c.cluster AND b.run_id = ?
+        LEFT JOIN shares a ON a.cluster = c.cluster AND a.run_id = ?
+        WHERE c.run_id = ?
+        ORDER BY abs(coalesce(a.share, 0) - coalesce(b.share, 0)) DESC, c.cluster
+        """,
         [map_run, before, after, before, after, map_run],
     )

@@ -7,14 +7,21 @@ from typing import Any
 
 import pyarrow as pa
 
+from kdcore.records.decisions import DataClassSet, ProjectMade, PromptVersionSaved, TermsDecided
+from kdcore.records.rows import SEED, schema
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 
 
-def add_project(store: Store, project: dict[str, Any]) -> None:
+def add_project(tx: Cursor, project: ProjectMade, number: int) -> None:
     """Insert a project; an id that is there already is left alone."""
-    with store.transaction() as tx:
-        _once(tx, "projects", "project_id", project, ("project_id", "name", "domain", "created"))
+    tx.execute(
+        """
+        INSERT INTO projects (project_id, name, domain, created)
+        SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM projects WHERE project_id = ?)
+        """,
+        [project.project_id, project.name, project.domain, project.created, project.project_id],
+    )
 
 
 def list_projects(store: Store) -> list[dict[str, Any]]:
@@ -22,56 +29,80 @@ def list_projects(store: Store) -> list[dict[str, Any]]:
     return store.rows("SELECT * FROM projects ORDER BY created")
 
 
-def add_data_class(store: Store, record: dict[str, Any]) -> None:
+def add_data_class(tx: Cursor, record: DataClassSet, number: int) -> None:
     """Add what a project's text is; an event that is there already is left alone."""
-    values = [record[name] for name in ("project_id", "data_class", "contract", "created")]
-    with store.transaction() as tx:
-        tx.execute(
-            "INSERT INTO data_classes SELECT ?, ?, ?, ? WHERE NOT EXISTS "
-            "(SELECT 1 FROM data_classes WHERE project_id = ? AND created = ?)",
-            [*values, values[0], values[3]],
-        )
+    tx.execute(
+        """
+        INSERT INTO data_classes (project_id, data_class, contract, created, seq)
+        SELECT ?, ?, ?, ?, ?
+        WHERE NOT EXISTS (SELECT 1 FROM data_classes WHERE project_id = ? AND created = ?)
+        """,
+        [
+            *(record.project_id, record.data_class, record.contract, record.created, number),
+            *(record.project_id, record.created),
+        ],
+    )
 
 
 def data_class(store: Store, project_id: str) -> dict[str, Any]:
-    """``{data_class, contract}`` as last said; internal text without a contract until someone says."""
+    """``{data_class, contract}`` as said last; internal text without a contract until someone says."""
     row = store.one(
-        "SELECT data_class, contract FROM data_classes WHERE project_id = ? ORDER BY created DESC LIMIT 1",
+        "SELECT data_class, contract FROM data_classes WHERE project_id = ? ORDER BY seq DESC LIMIT 1",
         [project_id],
     )
     return row or {"data_class": "internal", "contract": ""}
 
 
-def add_terms_override(store: Store, record: dict[str, Any]) -> None:
+def add_terms_override(tx: Cursor, record: TermsDecided, number: int) -> None:
     """Add a written decision about a teacher's terms; one that is there already is left alone."""
-    values = [record[name] for name in ("project_id", "teacher", "terms", "who", "why", "created")]
-    with store.transaction() as tx:
-        tx.execute(
-            "INSERT INTO terms_overrides SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS "
-            "(SELECT 1 FROM terms_overrides WHERE project_id = ? AND created = ?)",
-            [*values, values[0], values[-1]],
-        )
+    tx.execute(
+        """
+        INSERT INTO terms_overrides (project_id, teacher, terms, who, why, created, seq)
+        SELECT ?, ?, ?, ?, ?, ?, ?
+        WHERE NOT EXISTS (SELECT 1 FROM terms_overrides WHERE project_id = ? AND created = ?)
+        """,
+        [
+            *(record.project_id, record.teacher, record.terms, record.who, record.why, record.created, number),
+            *(record.project_id, record.created),
+        ],
+    )
 
 
 def terms_overrides(store: Store, project_id: str) -> list[dict[str, Any]]:
     """The written decisions of a project, oldest first: teacher, terms (an entry's id), who, why, created."""
-    return store.rows("SELECT * FROM terms_overrides WHERE project_id = ? ORDER BY created", [project_id])
+    return store.rows("SELECT * FROM terms_overrides WHERE project_id = ? ORDER BY seq", [project_id])
 
 
-def add_prompt_version(store: Store, version: dict[str, Any]) -> None:
+def add_prompt_version(tx: Cursor, version: PromptVersionSaved, number: int) -> None:
     """Insert an immutable prompt version; an id that is there already is left alone."""
-    columns = ("prompt_version_id", "project_id", "name", "version", "method", "content", "note", "created")
-    with store.transaction() as tx:
-        _once(tx, "prompt_versions", "prompt_version_id", version, columns)
+    tx.execute(
+        """
+        INSERT INTO prompt_versions (prompt_version_id, project_id, name, version, method, content, note, created)
+        SELECT ?, ?, ?, ?, ?, ?, ?, ?
+        WHERE NOT EXISTS (SELECT 1 FROM prompt_versions WHERE prompt_version_id = ?)
+        """,
+        [
+            *(version.prompt_version_id, version.project_id, version.name, version.version, version.method),
+            *(version.content, version.note, version.created, version.prompt_version_id),
+        ],
+    )
 
 
 def list_prompt_versions(store: Store, project_id: str) -> list[dict[str, Any]]:
     """Prompt versions of a project, newest first, with the number of rows made by each."""
     rows = store.rows(
-        "SELECT p.*, coalesce(c.rows, 0) AS rows, coalesce(c.parsed, 0) AS parsed FROM prompt_versions p "
-        "LEFT JOIN (SELECT prompt_version_id, count(*) AS rows, "
-        "count(*) FILTER (status = 'parsed') AS parsed FROM samples GROUP BY 1) c "
-        "ON c.prompt_version_id = p.prompt_version_id WHERE p.project_id = ? ORDER BY p.created DESC, p.version DESC",
+        """
+        SELECT p.*, coalesce(c.rows, 0) AS rows, coalesce(c.parsed, 0) AS parsed
+        FROM prompt_versions p
+        LEFT JOIN (
+            SELECT prompt_version_id, count(*) AS rows, count(*) FILTER (status = 'parsed') AS parsed
+            FROM samples
+            GROUP BY 1
+        ) c
+            ON c.prompt_version_id = p.prompt_version_id
+        WHERE p.project_id = ?
+        ORDER BY p.created DESC, p.version DESC
+        """,
         [project_id],
     )
     return [{**row, "content": json.loads(row["content"])} for row in rows]
@@ -83,29 +114,17 @@ def prompt_content(store: Store, prompt_version_id: str) -> dict[str, Any] | Non
     return json.loads(text) if text else None
 
 
-def _once(tx: Cursor, table: str, key: str, row: dict[str, Any], columns: tuple[str, ...]) -> None:
-    marks = ", ".join("?" for _ in columns)
-    tx.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {marks} "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {key} = ?)",
-        [*(row[c] for c in columns), row[key]],
-    )
-
-
-SEEDS = pa.schema(
-    [(name, pa.string()) for name in ("seed_id", "project_id", "kind", "text", "source", "topic", "difficulty")]
-    + [(name, pa.string()) for name in ("reader", "group_key", "fields", "run_id")]
-    + [("created", pa.float64())]
-)
-
-
 def insert_seeds(tx: Cursor, rows: list[dict[str, Any]]) -> None:
     """Insert seeds whose id is new, in one statement."""
     unique = list({row["seed_id"]: row for row in rows}.values())
-    tx.register("incoming", pa.Table.from_pylist(unique, schema=SEEDS))
+    tx.register("incoming", pa.Table.from_pylist(unique, schema=schema(SEED)))
     tx.execute(
-        f"INSERT INTO seeds ({', '.join(SEEDS.names)}) SELECT {', '.join(SEEDS.names)} FROM incoming i "
-        "WHERE NOT EXISTS (SELECT 1 FROM seeds s WHERE s.seed_id = i.seed_id)"
+        f"""
+        INSERT INTO seeds ({", ".join(SEED)})
+        SELECT {", ".join(SEED)}
+        FROM incoming i
+        WHERE NOT EXISTS (SELECT 1 FROM seeds s WHERE s.seed_id = i.seed_id)
+        """
     )
     tx.unregister("incoming")
 
@@ -118,7 +137,13 @@ def seeds_of_run(store: Store, run_id: str) -> int:
 def count_seeds(store: Store, project_id: str) -> list[dict[str, Any]]:
     """Seeds of a project by kind and topic."""
     return store.rows(
-        "SELECT kind, topic, count(*) AS rows FROM seeds WHERE project_id = ? GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2",
+        """
+        SELECT kind, topic, count(*) AS rows
+        FROM seeds
+        WHERE project_id = ?
+        GROUP BY 1, 2
+        ORDER BY 1, 3 DESC, 2
+        """,
         [project_id],
     )
 
@@ -131,20 +156,17 @@ def list_seeds(
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
     """Seeds in the form that ``build_requests`` takes: seed_id and text fields. Spread over topics."""
-    sql = (
-        "SELECT seed_id, text, source, topic, difficulty, reader, group_key, fields FROM "
-        "(SELECT *, row_number() OVER (PARTITION BY topic ORDER BY seed_id) AS place FROM seeds "
-        "WHERE project_id = ? AND kind = ?"
-        + (" AND topic IN (SELECT unnest(?))" if topics is not None else "")
-        + ") "
-        "ORDER BY place, topic, seed_id"
-    )
-    values: list[Any] = [project_id, kind]
-    if topics is not None:
-        values.append(topics)
-    if limit is not None:
-        sql += " LIMIT ?"
-        values.append(limit)
+    some = "" if topics is None else "AND topic IN (SELECT unnest(?))"
+    sql = f"""
+        SELECT seed_id, text, source, topic, difficulty, reader, group_key, fields
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY topic ORDER BY seed_id) AS place
+            FROM seeds
+            WHERE project_id = ? AND kind = ? {some})
+        ORDER BY place, topic, seed_id
+        {"" if limit is None else "LIMIT ?"}
+        """
+    values: list[Any] = [project_id, kind, *([] if topics is None else [topics]), *([] if limit is None else [limit])]
     return [
         {
             **json.loads(row["fields"]),

@@ -5,65 +5,46 @@ from __future__ import annotations
 from typing import Any
 
 from kdcore.configs.selection import Selection
+from kdcore.records.decisions import Reviewed, ReviewedMany
 from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
 
-ACTIONS = ("accept", "reject", "edit", "skip", "undo")
-_COLUMNS = (
-    "event_id",
-    "sample_id",
-    "project_id",
-    "reviewer",
-    "action",
-    "question",
-    "answer",
-    "note",
-    "undoes",
-    "created",
-)
+
+def add(tx: Cursor, event: Reviewed, number: int) -> None:
+    """Add one event; one whose id was applied already (a double click, a replay) is left alone."""
+    tx.execute(
+        """
+        INSERT INTO reviews
+            (event_id, sample_id, project_id, reviewer, action, question, answer, note, undoes, created, seq)
+        SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+        WHERE NOT EXISTS (SELECT 1 FROM reviews WHERE event_id = ?)
+        """,
+        [
+            *(event.event_id, event.sample_id, event.project_id, event.reviewer, event.action),
+            *(event.question, event.answer, event.note, event.undoes, event.created, number, event.event_id),
+        ],
+    )
 
 
-def add(store: Store, event: dict[str, Any]) -> bool:
-    """Add one event; False when its id was applied already (a double click, a replay)."""
-    with store.transaction() as tx:
-        known = tx.execute("SELECT 1 FROM reviews WHERE event_id = ?", [event["event_id"]]).fetchone()
-        if known:
-            return False
-        marks = ", ".join("?" for _ in _COLUMNS)
-        tx.execute(
-            f"INSERT INTO reviews ({', '.join(_COLUMNS)}, seq) "
-            f"SELECT {marks}, (SELECT coalesce(max(seq), 0) + 1 FROM reviews)",
-            [event.get(column) for column in _COLUMNS],
-        )
-    return True
-
-
-def add_many(store: Store, batch: dict[str, Any]) -> int:
-    """Add one event for each of a batch's ``sample_ids``; those that are there already are left alone.
+def add_many(tx: Cursor, batch: ReviewedMany, number: int) -> None:
+    """Add one event for each of a batch's samples; those that are there already are left alone.
 
     An event's id is ``batch id:sample id``, so undoing a batch names each event that it takes back.
     """
-    with store.transaction() as tx:
-        tx.execute(
-            f"INSERT INTO reviews ({', '.join(_COLUMNS)}, seq) SELECT ? || ':' || i, i, ?, ?, ?, NULL, NULL, ?, "
-            "CASE WHEN ? <> '' THEN ? || ':' || i END, ?, "
-            "(SELECT coalesce(max(seq), 0) FROM reviews) + row_number() OVER () "
-            "FROM (SELECT unnest(?) AS i) "
-            "WHERE NOT EXISTS (SELECT 1 FROM reviews r WHERE r.event_id = ? || ':' || i)",
-            [
-                batch["batch_id"],
-                batch["project_id"],
-                batch["reviewer"],
-                batch["action"],
-                batch.get("note", ""),
-                batch.get("undoes", ""),
-                batch.get("undoes", ""),
-                batch["created"],
-                batch["sample_ids"],
-                batch["batch_id"],
-            ],
-        )
-    return len(batch["sample_ids"])
+    tx.execute(
+        """
+        INSERT INTO reviews
+            (event_id, sample_id, project_id, reviewer, action, question, answer, note, undoes, created, seq)
+        SELECT ? || ':' || i, i, ?, ?, ?, NULL, NULL, ?, CASE WHEN ? <> '' THEN ? || ':' || i END, ?, ?
+        FROM (SELECT unnest(?) AS i)
+        WHERE NOT EXISTS (SELECT 1 FROM reviews r WHERE r.event_id = ? || ':' || i)
+        """,
+        [
+            *(batch.batch_id, batch.project_id, batch.reviewer, batch.action, batch.note),
+            *(batch.undoes, batch.undoes, batch.created, number, list(batch.sample_ids), batch.batch_id),
+        ],
+    )
 
 
 def in_batch(store: Store, batch_id: str) -> list[str]:
@@ -75,8 +56,14 @@ def in_batch(store: Store, batch_id: str) -> list[str]:
 def last_event(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:
     """The reviewer's latest decision that is not undone: what undo would take back."""
     return store.one(
-        "SELECT * FROM reviews r WHERE project_id = ? AND reviewer = ? AND action <> 'undo' AND NOT EXISTS "
-        "(SELECT 1 FROM reviews u WHERE u.action = 'undo' AND u.undoes = r.event_id) ORDER BY seq DESC LIMIT 1",
+        """
+        SELECT *
+        FROM reviews r
+        WHERE project_id = ? AND reviewer = ? AND action <> 'undo'
+            AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.action = 'undo' AND u.undoes = r.event_id)
+        ORDER BY seq DESC, event_id
+        LIMIT 1
+        """,
         [project_id, reviewer],
     )
 
@@ -84,8 +71,14 @@ def last_event(store: Store, project_id: str, reviewer: str) -> dict[str, Any] |
 def recent(store: Store, project_id: str, limit: int = 10) -> list[dict[str, Any]]:
     """The latest decisions, newest first."""
     return store.rows(
-        "SELECT r.*, s.question AS asked FROM reviews r LEFT JOIN samples s USING (sample_id) "
-        "WHERE r.project_id = ? ORDER BY seq DESC LIMIT ?",
+        """
+        SELECT r.*, s.question AS asked
+        FROM reviews r
+        LEFT JOIN samples s USING (sample_id)
+        WHERE r.project_id = ?
+        ORDER BY seq DESC, event_id
+        LIMIT ?
+        """,
         [project_id, limit],
     )
 
@@ -94,8 +87,13 @@ def progress(store: Store, project_id: str, selection: Selection) -> dict[str, i
     """Samples of a selection by current decision; ``pending`` are those without one."""
     sql, values = compile_selection(selection)
     rows = store.rows(
-        "SELECT coalesce(r.action, 'pending') AS state, count(*) AS rows FROM samples s "
-        f"LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? AND {sql} GROUP BY 1",
+        f"""
+        SELECT coalesce(r.action, 'pending') AS state, count(*) AS rows
+        FROM samples s
+        LEFT JOIN current_reviews r USING (sample_id)
+        WHERE s.project_id = ? AND {sql}
+        GROUP BY 1
+        """,
         [project_id, *values],
     )
     return {row["state"]: row["rows"] for row in rows}

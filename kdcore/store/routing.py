@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kdcore.records.rows import VerdictKey
 from kdcore.store.engine.db import Store
 
 _PARTS = {
@@ -24,11 +25,17 @@ def by_part(store: Store, run_ids: list[str], by: str, map_run: str, check: str)
     """
     part, join = _PARTS[by]
     return store.rows(
-        f"SELECT {part} AS part, s.run_id, count(*) AS rows, count(*) FILTER ({_USABLE}) AS usable, "
-        f"avg(v.score) AS score FROM samples s {join}LEFT JOIN current_reviews r ON r.sample_id = s.sample_id "
-        "LEFT JOIN (SELECT sample_id, score FROM current_verdicts WHERE filter = ?) v "
-        "ON v.sample_id = s.sample_id WHERE s.run_id IN (SELECT unnest(?)) GROUP BY 1, 2 ORDER BY 1, 2",
-        [*([map_run] if join else []), check, run_ids],
+        f"""
+        SELECT {part} AS part, s.run_id, count(*) AS rows, count(*) FILTER ({_USABLE}) AS usable,
+            avg(v.score) AS score
+        FROM samples s {join}LEFT JOIN current_reviews r ON r.sample_id = s.sample_id
+        LEFT JOIN (SELECT sample_id, score FROM current_verdicts WHERE kind = ? AND filter = ?) v
+            ON v.sample_id = s.sample_id
+        WHERE s.run_id IN (SELECT unnest(?))
+        GROUP BY 1, 2
+        ORDER BY 1, 2
+        """,
+        [*([map_run] if join else []), *VerdictKey.parse(check), run_ids],
     )
 
 
@@ -36,7 +43,10 @@ def seeds_of_parts(store: Store, project_id: str, parts: list[str], map_run: str
     """Seeds that have a row in some clusters of a map."""
     part, join = _PARTS["cluster"]
     found = store.rows(
-        f"SELECT DISTINCT s.seed_id FROM samples s {join}WHERE s.project_id = ? AND {part} IN (SELECT unnest(?))",
+        f"""
+        SELECT DISTINCT s.seed_id
+        FROM samples s {join}WHERE s.project_id = ? AND {part} IN (SELECT unnest(?))
+        """,
         [map_run, project_id, parts],
     )
     return {row["seed_id"] for row in found}
@@ -45,8 +55,12 @@ def seeds_of_parts(store: Store, project_id: str, parts: list[str], map_run: str
 def answered(store: Store, run_ids: list[str]) -> set[str]:
     """Seeds with a usable answer in any of some runs."""
     found = store.rows(
-        "SELECT DISTINCT s.seed_id FROM samples s LEFT JOIN current_reviews r USING (sample_id) "
-        f"WHERE {_USABLE} AND s.run_id IN (SELECT unnest(?))",
+        f"""
+        SELECT DISTINCT s.seed_id
+        FROM samples s
+        LEFT JOIN current_reviews r USING (sample_id)
+        WHERE {_USABLE} AND s.run_id IN (SELECT unnest(?))
+        """,
         [run_ids],
     )
     return {row["seed_id"] for row in found}

@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection
-from kdcore.records.rows import FACETS, SORTS
+from kdcore.records.rows import FACETS, NUMBERS, SAMPLE, SORTS, schema
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
-
-COLUMNS: dict[str, pa.DataType] = {
-    "sample_id": pa.string(),
-    "request_id": pa.string(),
-    "run_id": pa.string(),
-    "project_id": pa.string(),
-    "prompt_version_id": pa.string(),
-    "seed_id": pa.string(),
-    "n": pa.int32(),
-    "status": pa.string(),
-    "reason": pa.string(),
-    "question": pa.string(),
-    "answer": pa.string(),
-    "rationale": pa.string(),
-    "source": pa.string(),
-    "topic": pa.string(),
-    "difficulty": pa.string(),
-    "reader": pa.string(),
-    "group_key": pa.string(),
-    "messages": pa.string(),
-    "completion": pa.string(),
-    "finish_reason": pa.string(),
-    "prompt_tokens": pa.int32(),
-    "completion_tokens": pa.int32(),
-    "teacher": pa.string(),
-    "entropy": pa.float64(),
-    "captured_mass": pa.float64(),
-    "created": pa.float64(),
-    "parent": pa.string(),
-    "extra": pa.string(),
-    "terms": pa.string(),
-    "mean_rank": pa.float64(),
-    "role": pa.string(),
-}
-SCHEMA = pa.schema(list(COLUMNS.items()))
 
 
 def insert(tx: Cursor, rows: list[dict[str, Any]]) -> int:
@@ -55,28 +19,36 @@ def insert(tx: Cursor, rows: list[dict[str, Any]]) -> int:
     if not rows:
         return 0
     unique = list({row["sample_id"]: row for row in rows}.values())
-    tx.register("incoming", pa.Table.from_pylist(unique, schema=SCHEMA))
+    tx.register("incoming", pa.Table.from_pylist(unique, schema=schema(SAMPLE)))
     tx.execute(
-        "DELETE FROM samples WHERE status = 'failed' AND sample_id IN "
-        "(SELECT sample_id FROM incoming WHERE status <> 'failed')"
+        """
+        DELETE
+        FROM samples
+        WHERE status = 'failed' AND sample_id IN (SELECT sample_id FROM incoming WHERE status <> 'failed')
+        """
     )
-    names = ", ".join(COLUMNS)
+    names = ", ".join(SAMPLE)
     tx.execute(
-        f"INSERT INTO samples ({names}) SELECT {names} FROM incoming i "
-        "WHERE NOT EXISTS (SELECT 1 FROM samples s WHERE s.sample_id = i.sample_id)"
+        f"""
+        INSERT INTO samples ({names})
+        SELECT {names}
+        FROM incoming i
+        WHERE NOT EXISTS (SELECT 1 FROM samples s WHERE s.sample_id = i.sample_id)
+        """
     )
     tx.unregister("incoming")
     return len(unique)
 
 
-def _where(project_id: str, selection: Selection) -> tuple[str, list[Any]]:
+def where_of(project_id: str, selection: Selection) -> tuple[str, list[Any]]:
+    """``FROM samples s WHERE …`` of a selection, and its values."""
     sql, values = compile_selection(selection)
     return f"FROM samples s WHERE s.project_id = ? AND {sql}", [project_id, *values]
 
 
 def count(store: Store, project_id: str, selection: Selection) -> int:
     """Number of samples selected."""
-    where, values = _where(project_id, selection)
+    where, values = where_of(project_id, selection)
     return int(store.scalar(f"SELECT count(*) {where}", values))
 
 
@@ -90,19 +62,24 @@ def keys(
     offset: int = 0,
 ) -> list[str]:
     """Sample ids in order."""
-    where, values = _where(project_id, selection)
+    where, values = where_of(project_id, selection)
     order = sort if sort in SORTS else "created"
-    sql = f"SELECT s.sample_id {where} ORDER BY s.{order} {'DESC' if descending else 'ASC'} NULLS LAST, s.sample_id"
+    sql = f"""
+    SELECT s.sample_id {where}
+    ORDER BY s.{order} {"DESC" if descending else "ASC"} NULLS LAST, s.sample_id
+    """
     if limit is not None:
         sql += " LIMIT ? OFFSET ?"
         values += [limit, offset]
     return store.table(sql, values)["sample_id"].to_pylist()
 
 
-_WIDE = (
-    "SELECT s.*, r.action AS review, r.question AS edited_question, r.answer AS edited_answer, r.note AS note, "
-    "r.reviewer AS reviewer FROM samples s LEFT JOIN current_reviews r ON r.sample_id = s.sample_id "
-)
+_WIDE = """
+    SELECT s.*, r.action AS review, r.question AS edited_question, r.answer AS edited_answer, r.note AS note,
+        r.reviewer AS reviewer
+    FROM samples s
+    LEFT JOIN current_reviews r ON r.sample_id = s.sample_id
+    """
 
 
 def by_ids(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
@@ -115,60 +92,6 @@ def by_ids(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
     return [found[key] for key in sample_ids if key in found]
 
 
-# which text places a sample on a map; an empty part leaves no empty line
-_TEXTS = {
-    "question": "coalesce(s.question, '')",
-    "answer": "coalesce(s.answer, '')",
-    "question_answer": "concat_ws(chr(10), nullif(s.question, ''), nullif(s.answer, ''))",
-}
-
-
-def write_texts(store: Store, project_id: str, selection: Selection, text: str, path: Path) -> None:
-    """Write ``sample_id`` and ``text`` of the selected rows to a Parquet file, never all in memory."""
-    where, values = _where(project_id, selection)
-    store.write(f"SELECT s.sample_id, {_TEXTS[text]} AS text {where} ORDER BY s.created, s.sample_id", values, path)
-
-
-def write_pairs(store: Store, project_id: str, selection: Selection, path: Path) -> None:
-    """Write what checks look at to a Parquet file: the text as people left it, and what rests beside it.
-
-    ``known`` lists ``filter:basis`` of the verdicts that were given since the last edit.
-    """
-    where, values = _where(project_id, selection)
-    store.write(
-        "SELECT s.sample_id, coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, "
-        "s.source, s.seed_id, s.entropy, json_extract_string(nullif(d.fields, ''), '$.gold') AS gold, v.known "
-        f"FROM (SELECT s.* {where}) s LEFT JOIN current_reviews r USING (sample_id) "
-        "LEFT JOIN seeds d USING (seed_id) LEFT JOIN (SELECT v.sample_id, list(v.filter || ':' || v.basis) AS known "
-        "FROM current_verdicts v LEFT JOIN (SELECT sample_id, max(created) AS changed FROM reviews "
-        "WHERE action IN ('edit', 'undo') GROUP BY 1) e USING (sample_id) "
-        "WHERE e.changed IS NULL OR v.created > e.changed GROUP BY 1) v USING (sample_id) "
-        "ORDER BY s.created, s.sample_id",
-        values,
-        path,
-    )
-
-
-_LAYERS = {"topic": "s.topic", "difficulty": "s.difficulty", "reader": "s.reader", "teacher": "s.teacher"}
-_AMOUNTS = {"entropy": "s.entropy", "tokens": "CAST(s.completion_tokens AS DOUBLE)"}
-
-
-def write_pool(
-    store: Store, project_id: str, selection: Selection, map_run: str, layer: str, score: str, path: Path
-) -> None:
-    """Write what selectors go by: ``sample_id``, ``layer``, ``score`` (a check's, entropy or tokens; else NULL)."""
-    where, values = _where(project_id, selection)
-    store.write(
-        f"SELECT s.sample_id, coalesce(CAST({_LAYERS.get(layer, 'p.cluster')} AS VARCHAR), '') AS layer, "
-        f"CAST({_AMOUNTS.get(score, 'v.score')} AS DOUBLE) AS score FROM (SELECT s.* {where}) s "
-        "LEFT JOIN (SELECT sample_id, cluster FROM placements WHERE run_id = ?) p USING (sample_id) "
-        "LEFT JOIN (SELECT sample_id, score FROM current_verdicts WHERE filter = ?) v USING (sample_id) "
-        "ORDER BY s.created, s.sample_id",
-        [*values, map_run, score],
-        path,
-    )
-
-
 def page(store: Store, project_id: str, selection: Selection, **order: Any) -> list[dict[str, Any]]:
     """One page of whole samples."""
     return by_ids(store, keys(store, project_id, selection, **order))
@@ -176,12 +99,14 @@ def page(store: Store, project_id: str, selection: Selection, **order: Any) -> l
 
 def facets(store: Store, project_id: str, selection: Selection, limit: int = 30) -> dict[str, list[dict[str, Any]]]:
     """Counts by value for each facet column, largest first."""
-    where, values = _where(project_id, selection)
+    where, values = where_of(project_id, selection)
     sets = ", ".join(f"({name})" for name in FACETS)
     grouping = ", ".join(f"s.{name}" for name in FACETS)
     rows = store.rows(
-        f"SELECT {grouping}, count(*) AS rows, grouping({', '.join(f's.{n}' for n in FACETS)}) AS level {where} "
-        f"GROUP BY GROUPING SETS ({sets.replace('(', '(s.')})",
+        f"""
+        SELECT {grouping}, count(*) AS rows, grouping({", ".join(f"s.{n}" for n in FACETS)}) AS level {where}
+        GROUP BY GROUPING SETS ({sets.replace("(", "(s.")})
+        """,
         values,
     )
     result: dict[str, list[dict[str, Any]]] = {name: [] for name in FACETS}
@@ -223,8 +148,14 @@ def failed_requests(store: Store, run_id: str) -> list[str]:
 def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:
     """Why rows of a run were lost, largest first."""
     return store.rows(
-        "SELECT status, reason, count(*) AS rows FROM samples WHERE run_id = ? AND status <> 'parsed' "
-        "GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 50",
+        """
+        SELECT status, reason, count(*) AS rows
+        FROM samples
+        WHERE run_id = ? AND status <> 'parsed'
+        GROUP BY 1, 2
+        ORDER BY 3 DESC, 1, 2
+        LIMIT 50
+        """,
         [run_id],
     )
 
@@ -233,17 +164,21 @@ def histogram(
     store: Store, project_id: str, selection: Selection, column: str, bins: int = 24
 ) -> list[dict[str, Any]]:
     """Counts in ``bins`` equal steps of a numeric column: ``[{low, high, rows}]``."""
-    if column not in ("completion_tokens", "entropy", "captured_mass", "mean_rank", "prompt_tokens"):
+    if column not in NUMBERS:
         return []
-    where, values = _where(project_id, selection)
+    where, values = where_of(project_id, selection)
     low_high = store.one(f"SELECT min(s.{column}) AS low, max(s.{column}) AS high {where}", values)
     if not low_high or low_high["low"] is None:
         return []
     low, high = float(low_high["low"]), float(low_high["high"])
     width = (high - low) / bins or 1.0
     rows = store.rows(
-        f"SELECT least(CAST(floor((s.{column} - ?) / ?) AS INTEGER), ?) AS bin, count(*) AS rows {where} "
-        f"AND s.{column} IS NOT NULL GROUP BY 1 ORDER BY 1",
+        f"""
+        SELECT least(CAST(floor((s.{column} - ?) / ?) AS INTEGER), ?) AS bin,
+            count(*) AS rows {where} AND s.{column} IS NOT NULL
+        GROUP BY 1
+        ORDER BY 1
+        """,
         [low, width, bins - 1, *values],
     )
     return [{"low": low + r["bin"] * width, "high": low + (r["bin"] + 1) * width, "rows": r["rows"]} for r in rows]
@@ -253,8 +188,12 @@ def lineage(store: Store, sample_id: str) -> dict[str, Any]:
     """Every ancestor and descendant of a sample: prompt version, run, seed, datasets, trainings, evaluations."""
     return {
         "prompt": store.one(
-            "SELECT p.prompt_version_id, p.name, p.version FROM prompt_versions p JOIN samples s "
-            "USING (prompt_version_id) WHERE s.sample_id = ?",
+            """
+            SELECT p.prompt_version_id, p.name, p.version
+            FROM prompt_versions p
+            JOIN samples s USING (prompt_version_id)
+            WHERE s.sample_id = ?
+            """,
             [sample_id],
         ),
         "seed": store.one(
@@ -262,14 +201,26 @@ def lineage(store: Store, sample_id: str) -> dict[str, Any]:
             [sample_id],
         ),
         "datasets": store.rows(
-            "SELECT d.dataset_id, d.name, d.version, r.split FROM dataset_rows r JOIN datasets d USING (dataset_id) "
-            "WHERE r.sample_id = ? ORDER BY d.created",
+            """
+            SELECT d.dataset_id, d.name, d.version, r.split
+            FROM dataset_rows r
+            JOIN datasets d USING (dataset_id)
+            WHERE r.sample_id = ?
+            ORDER BY d.created
+            """,
             [sample_id],
         ),
-        "verdicts": store.rows("SELECT * FROM current_verdicts WHERE sample_id = ? ORDER BY filter", [sample_id]),
+        "verdicts": store.rows(
+            "SELECT * FROM current_verdicts WHERE sample_id = ? ORDER BY kind, filter", [sample_id]
+        ),
         "reviews": store.rows("SELECT * FROM reviews WHERE sample_id = ? ORDER BY seq", [sample_id]),
         "evaluations": store.rows(
-            "SELECT run_id, role, completion, measures FROM eval_items WHERE sample_id = ? ORDER BY run_id, role",
+            """
+            SELECT run_id, candidate, completion, measures
+            FROM eval_items
+            WHERE sample_id = ?
+            ORDER BY 1, 2
+            """,
             [sample_id],
         ),
     }
@@ -279,8 +230,13 @@ def coverage(store: Store, project_id: str, run_id: str | None, across: str) -> 
     """Rows and usable rows by topic and another column: ``[{topic, value, rows, usable}]``."""
     column = {"difficulty": "difficulty", "reader": "reader"}[across]
     return store.rows(
-        f"SELECT topic, {column} AS value, count(*) AS rows, count(*) FILTER (status = 'parsed') AS usable "
-        "FROM samples WHERE project_id = ? AND (? IS NULL OR run_id = ?) GROUP BY 1, 2 ORDER BY 1, 2",
+        f"""
+        SELECT topic, {column} AS value, count(*) AS rows, count(*) FILTER (status = 'parsed') AS usable
+        FROM samples
+        WHERE project_id = ? AND (? IS NULL OR run_id = ?)
+        GROUP BY 1, 2
+        ORDER BY 1, 2
+        """,
         [project_id, run_id, run_id],
     )
 
@@ -288,11 +244,16 @@ def coverage(store: Store, project_id: str, run_id: str | None, across: str) -> 
 def grown(store: Store, run_id: str, seeds: int) -> list[dict[str, Any]]:
     """Rows of the first seeds of a run in the order they were made, each with its seed's text."""
     return store.rows(
-        "SELECT s.sample_id, s.parent, s.question, s.status, s.reason, "
-        "json_extract_string(nullif(s.extra, ''), '$.operator') AS "
-        "operator, coalesce(d.text, s.seed_id) AS seed FROM samples s LEFT JOIN seeds d ON d.seed_id = s.seed_id "
-        "WHERE s.run_id = ? AND s.seed_id IN (SELECT DISTINCT seed_id FROM samples WHERE run_id = ? "
-        "ORDER BY seed_id LIMIT ?) ORDER BY s.seed_id, s.request_id, s.n",
+        """
+        SELECT s.sample_id, s.parent, s.question, s.status, s.reason,
+            json_extract_string(nullif(s.extra, ''), '$.operator') AS operator,
+            coalesce(d.text, s.seed_id) AS seed
+        FROM samples s
+        LEFT JOIN seeds d ON d.seed_id = s.seed_id
+        WHERE s.run_id = ?
+            AND s.seed_id IN (SELECT DISTINCT seed_id FROM samples WHERE run_id = ? ORDER BY seed_id LIMIT ?)
+        ORDER BY s.seed_id, s.request_id, s.n
+        """,
         [run_id, run_id, seeds],
     )
 
@@ -300,8 +261,12 @@ def grown(store: Store, run_id: str, seeds: int) -> list[dict[str, Any]]:
 def first_answers(store: Store, run_id: str) -> dict[str, dict[str, Any]]:
     """The first usable answer to each seed of a run."""
     rows = store.rows(
-        "SELECT seed_id, arg_min(question, n) AS question, arg_min(answer, n) AS answer FROM samples "
-        "WHERE run_id = ? AND status = 'parsed' GROUP BY seed_id",
+        """
+        SELECT seed_id, arg_min(question, n) AS question, arg_min(answer, n) AS answer
+        FROM samples
+        WHERE run_id = ? AND status = 'parsed'
+        GROUP BY seed_id
+        """,
         [run_id],
     )
     return {row["seed_id"]: row for row in rows}
@@ -310,7 +275,13 @@ def first_answers(store: Store, run_id: str) -> dict[str, dict[str, Any]]:
 def usable_texts(store: Store, run_id: str, limit: int) -> list[str]:
     """Usable answers of a run, a fixed choice of at most ``limit``."""
     rows = store.rows(
-        "SELECT answer FROM samples WHERE run_id = ? AND status = 'parsed' ORDER BY hash(sample_id) LIMIT ?",
+        """
+        SELECT answer
+        FROM samples
+        WHERE run_id = ? AND status = 'parsed'
+        ORDER BY hash(sample_id)
+        LIMIT ?
+        """,
         [run_id, limit],
     )
     return [row["answer"] for row in rows]

@@ -28,11 +28,11 @@ from kdcore.configs.selection import (
     TextHas,
 )
 from kdcore.errors import ConfigError
+from kdcore.records.decisions import Decision
+from kdcore.records.rows import TEXTS
 
 Condition = tuple[str, list[Any]]
 _COMPARE = {"=", "!=", "<", "<=", ">", ">="}
-_TEXT_FIELDS = ("question", "answer", "rationale", "source")
-_STATE_OF_ACTION = {"accept": "accepted", "edit": "edited", "reject": "rejected", "skip": "skipped"}
 MAX_CORNERS = 200
 
 
@@ -56,7 +56,7 @@ def _column(part: ColumnIs) -> Condition:
 
 
 def _text(part: TextHas) -> Condition:
-    fields = _TEXT_FIELDS if part.field == "any" else (part.field,)
+    fields = TEXTS if part.field == "any" else (part.field,)
     if part.regex:
         _refuse_broken(part.query)
         tests = [f"coalesce(regexp_matches(s.{field}, ?, 'i'), FALSE)" for field in fields]
@@ -106,17 +106,25 @@ def _lasso(part: InLasso) -> Condition:
 def _verdict(part: HasVerdict) -> Condition:
     """A duplicate of a rejected sample is none: resolving a group by keeping a later one must not lose both."""
     return (
-        "(s.sample_id IN (SELECT sample_id FROM current_verdicts WHERE filter = ? AND (passed OR related IN "
-        "(SELECT sample_id FROM current_reviews WHERE action = 'reject')) = ?))",
-        [part.filter, part.passed],
+        """
+        (s.sample_id IN (
+            SELECT sample_id FROM current_verdicts
+            WHERE kind = ? AND filter = ?
+                AND (passed OR related IN (SELECT sample_id FROM current_reviews WHERE action = 'reject')) = ?))
+        """,
+        [part.verdict_kind, part.filter, part.passed],
     )
 
 
 def _score(part: HasScore) -> Condition:
     below = "" if part.high is None else " AND score < ?"
     return (
-        f"(s.sample_id IN (SELECT sample_id FROM current_verdicts WHERE filter = ? AND score >= ?{below}))",
-        [part.filter, part.low, *([] if part.high is None else [part.high])],
+        f"""
+        (s.sample_id IN (
+            SELECT sample_id FROM current_verdicts
+            WHERE kind = ? AND filter = ? AND score >= ?{below}))
+        """,
+        [part.verdict_kind, part.filter, part.low, *([] if part.high is None else [part.high])],
     )
 
 
@@ -125,12 +133,12 @@ def _tag(part: HasTag) -> Condition:
 
 
 def _review(part: ReviewIs) -> Condition:
-    actions = [action for action, state in _STATE_OF_ACTION.items() if state in part.states]
+    actions = [str(state) for state in part.states if state != Decision.PENDING]
     tests: list[str] = []
     if actions:
         marks = ", ".join("?" for _ in actions)
         tests.append(f"s.sample_id IN (SELECT sample_id FROM current_reviews WHERE action IN ({marks}))")
-    if "pending" in part.states:
+    if Decision.PENDING in part.states:
         tests.append("s.sample_id NOT IN (SELECT sample_id FROM current_reviews)")
     return ("(" + " OR ".join(tests) + ")" if tests else "FALSE"), list(actions)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import streamlit as st
@@ -22,12 +23,12 @@ from kdcore.configs.selection import (
     TextHas,
 )
 from kdcore.errors import ConfigError
+from kdcore.records.decisions import Decision
+from kdcore.records.rows import VerdictKey
 from kdcore.services.explore import samples as explore_samples
 from kdcore.ui import state
 from kdcore.ui.forms import label_of
-from kdcore.ui.labels import escape, short
-
-REVIEW_STATES = ("pending", "accepted", "edited", "rejected", "skipped")
+from kdcore.ui.labels import DECISIONS, escape, short
 
 
 def parts(selection: Selection) -> list[Selection]:
@@ -69,16 +70,16 @@ def describe(part: Selection) -> str:
     if isinstance(part, InClusters):
         return f"group {', '.join(str(c + 1) for c in part.clusters)}"
     if isinstance(part, HasVerdict):
-        if part.filter.startswith("pick: "):
-            return part.filter.replace("pick: ", "picked by ")
-        return f"{part.filter} {'passed' if part.passed else 'failed'}"
+        if part.verdict_kind == "pick":
+            return f"picked by {part.filter}"
+        return f"{part.key.text} {'passed' if part.passed else 'failed'}"
     if isinstance(part, HasScore):
         below = "" if part.high is None else f" to {part.high:g}"
-        return f"{part.filter} {part.low:g}{below or ' or more'}"
+        return f"{part.key.text} {part.low:g}{below or ' or more'}"
     if isinstance(part, HasTag):
         return f"tagged “{part.tag}”"
     if isinstance(part, ReviewIs):
-        return " or ".join("not read" if s == "pending" else s for s in part.states)
+        return " or ".join(DECISIONS[state][1] for state in part.states)
     if isinstance(part, InLasso):
         return "inside the lasso"
     if isinstance(part, IsOneOf):
@@ -102,8 +103,10 @@ def _range(parts: tuple[Selection, ...]) -> str | None:
     return f"{label_of(low.column)} {low.values[0]} to {high.values[0]}"
 
 
-def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str], tags: list[dict[str, Any]]) -> Selection:
-    """Draw the bar; returns the selection that holds after it."""
+def bar(
+    facets: dict[str, list[dict[str, Any]]], failing: Sequence[VerdictKey], tags: list[dict[str, Any]]
+) -> Selection:
+    """Draw the bar; returns the selection that holds after it. ``failing`` are checks that some rows fail."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Find text",
@@ -131,16 +134,15 @@ def bar(facets: dict[str, list[dict[str, Any]]], filters: list[str], tags: list[
                                 width="stretch",
                             )
         with st.popover("Decision", icon=":material/fact_check:"):
-            for name in REVIEW_STATES:
-                label = "not read" if name == "pending" else name
-                st.button(
-                    label, key=f"review-{name}", on_click=add, args=(ReviewIs(states=(name,)),), width="stretch"
-                )
-        if filters:
+            for decision, (_, label) in DECISIONS.items():
+                part = ReviewIs(states=(Decision(decision),))
+                st.button(label, key=f"review-{decision}", on_click=add, args=(part,), width="stretch")
+        if failing:
             with st.popover("Checks", icon=":material/rule:"):
-                for name in filters:
-                    part = HasVerdict(filter=name, passed=False)
-                    st.button(f"{name}: failed", key=f"check-{name}", on_click=add, args=(part,), width="stretch")
+                for key in failing:
+                    part = HasVerdict(verdict_kind=key.kind, filter=key.filter, passed=False)
+                    label = f"{key.text}: failed"
+                    st.button(label, key=f"check-{key.text}", on_click=add, args=(part,), width="stretch")
         if tags:
             with st.popover("Tags", icon=":material/sell:"):
                 for row in tags:

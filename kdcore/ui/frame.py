@@ -17,8 +17,8 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from kdcore.errors import ConfigError, KdError
-from kdcore.services import main_job, projects
-from kdcore.services.distill import rounds, sweeps
+from kdcore.services import projects
+from kdcore.services.background import Background
 from kdcore.services.workspace import App
 from kdcore.services.workspace import open_app as open_workspace
 from kdcore.settings import workspace
@@ -48,10 +48,6 @@ OF_A_PROJECT = (
 )
 
 
-# what this session keeps of one project only: questions that are open, results that are shown
-OF_A_SESSION = ("review.", "sql.found", "explore.picked", "explore.drawn", "explore.search", "concept.", "spans-")
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """What a page works with."""
@@ -67,12 +63,15 @@ class Page:
         return self.project["project_id"]
 
 
-@st.cache_resource(on_release=App.close, show_spinner="Opening the workspace")
+@st.cache_resource(on_release=Background.close, show_spinner="Opening the workspace")
+def _opened(root: str) -> Background:
+    """The one open workspace of this server, shared by every session; its work goes on by itself."""
+    return Background(open_workspace(root)).start()
+
+
 def open_app(root: str) -> App:
-    """The one open workspace of this server, shared by every session."""
-    app = open_workspace(root)
-    app.background += [main_job.advance, sweeps.advance, rounds.advance]
-    return app.start_background()
+    """What services are handed."""
+    return _opened(root).app
 
 
 @contextmanager
@@ -176,9 +175,6 @@ def _sidebar(app: App) -> dict[str, Any] | None:
             if not state.param("project"):
                 state.set_params(project=remembered if remembered in names else known[-1]["project_id"])
             picked = state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)
-            if remembered not in (None, picked):
-                for key in [k for k in st.session_state if str(k).startswith(OF_A_SESSION)]:
-                    del st.session_state[key]
             st.session_state["project_id"] = picked
             chosen = next(p for p in known if p["project_id"] == picked)
         st.text_input("Your name", key="reviewer", placeholder="Name on your decisions", persist_state="session")

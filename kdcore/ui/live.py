@@ -79,9 +79,14 @@ def _quarantined(app: App, run_id: str) -> None:
     bad = app.quarantined(run_id)
     if bad:
         st.warning(
-            f"{len(bad)} lines of this run's journal are damaged and were set aside; a resume asks for them again.",
+            f"Damaged places in this run's journal: {len(bad)}. They were set aside, everything else is in. "
+            "Going on with the run makes again what is missing.",
             icon=":material/healing:",
         )
+        ended = app.status(run_id).state == "done"
+        if ended and st.button("Make again what is missing", key=f"again-{run_id}", icon=":material/replay:"):
+            app.launch(app.run_dir(run_id))
+            st.rerun()
         with st.expander("The damaged lines", icon=":material/bug_report:"):
             st.dataframe(bad, hide_index=True, column_order=["file", "position", "reason", "line"])
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.records.decisions import Decision
+from kdcore.records.rows import VerdictKey
 from kdcore.services.datasets import token_view
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
 from kdcore.ui import frame
-from kdcore.ui.labels import DECISIONS, escape, marked, safe_html, short, strong_html, token_html
+from kdcore.ui.labels import DECISIONS, escape, short
+from kdcore.ui.safe_html import marked, safe_html, strong_html, token_html
 
 
 def body(sample: dict[str, Any], *, edited: bool = True, looked_for: Sequence[str] = ()) -> None:
@@ -37,7 +40,7 @@ def tags(sample: dict[str, Any]) -> None:
                 st.badge(escape(short(sample[name], 40)), color="gray")
         if sample["status"] != "parsed":
             st.badge(sample["status"], icon=":material/error:", color="orange")
-        icon, word = DECISIONS[sample.get("review") or "pending"]
+        icon, word = DECISIONS[sample.get("review") or Decision.PENDING]
         st.badge(word, icon=icon, color="blue")
 
 
@@ -116,7 +119,8 @@ def thread(app: App, sample_id: str) -> None:
         )
         for verdict in line["verdicts"]:
             mark = ":material/check:" if verdict["passed"] else ":material/close:"
-            st.markdown(f"{mark} {verdict['filter'].replace('_', ' ')} {escape(verdict['reason'] or '')}")
+            name = VerdictKey(verdict["kind"], verdict["filter"]).text.replace("_", " ")
+            st.markdown(f"{mark} {escape(name)} {escape(verdict['reason'] or '')}")
         for event in line["reviews"]:
             st.caption(f"{escape(event['reviewer'])}: {event['action']} {escape(event['note'] or '')}")
         if full["terms"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -95,6 +95,19 @@ def tab(names: dict[str, str], name: str) -> str:
         required=True,
     )
     return st.session_state[key]
+
+
+def of_project() -> dict[str, Any]:
+    """What this session keeps of the chosen project: questions that are open, results that are shown.
+
+    Another project has a dictionary of its own, so a switch can neither show nor lose any of it.
+    """
+    return st.session_state.setdefault(f"project:{st.session_state.get('project_id', '')}", {})
+
+
+def own(key: str) -> str:
+    """The key of a widget that holds text of the chosen project: another project has a widget of its own."""
+    return f"{key}@{st.session_state.get('project_id', '')}"
 
 
 def is_new(key: str, value: object) -> bool:

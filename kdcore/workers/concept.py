@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from kdcore.explore.concept import learn
 from kdcore.explore.vector_file import VectorFile
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.records.journal import VerdictRecord
 from kdcore.workers.base import run_worker
 
 EVERY = 10_000  # rows between two looks at the stop button
@@ -37,12 +37,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
         if place % EVERY == 0:
             reporter.check_stop()
             reporter.progress(place, len(scores), "rows")
-        reporter.append(
-            {
-                **{"kind": "verdict", "sample_id": key, "filter": config.signal, "passed": True},
-                **{"reason": "", "score": round(float(score), 6), "time": time.time()},
-            }
-        )
+        reporter.append(VerdictRecord.of(config.key, key, score=round(float(score), 6)))
     told = "" if concept.quality is None else f", {concept.quality:.2f} of 1 on rows left out"
     reporter.progress(len(scores), len(scores), "rows", quality=concept.quality)
     reporter.conclude(f"learnt from {int((marks == 1).sum())} yes and {int((marks == 0).sum())} no{told}")

@@ -20,7 +20,8 @@ from kdcore.evaluate.measures import rouge_l
 from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
-from kdcore.jobs.tail import all_records
+from kdcore.jobs.tail import records_of
+from kdcore.records.journal import EvalItemRecord
 from kdcore.workers.base import on_accelerator, run_worker
 from kdcore.workers.distill.setup import pad_token
 
@@ -62,7 +63,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     """Measure each model that has no records yet."""
     config = load_config(EvaluateConfig, run.config())
     rows = read_rows(run.path / "input.parquet", "heldout")[: config.max_items]
-    done = {(r.body["role"], r.body["sample_id"]) for r in all_records(run) if r.body.get("kind") == "eval_item"}
+    done = {(item.candidate, item.sample_id) for item in records_of(run, EvalItemRecord)}
     roles: list[ModelRole] = [role for role in ROLES if path_of(config, role)]
     total = len(rows) * len(roles)
     with on_accelerator(run, reporter):
@@ -115,14 +116,9 @@ def _measure(
         measures = compare(own, other, labels)
         measures |= {"rouge_l": rouge_l(text, references[row.sample_id]), "tokens": float(row.supervised)}
         reporter.append(
-            {
-                "kind": "eval_item",
-                "sample_id": row.sample_id,
-                "role": role,
-                "completion": text,
-                "measures": measures,
-                "time": time.time(),
-            }
+            EvalItemRecord(
+                sample_id=row.sample_id, candidate=role, completion=text, measures=measures, time=time.time()
+            )
         )
 
 

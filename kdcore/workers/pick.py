@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from kdcore.explore.selectors import SELECTORS, Pool
 from kdcore.explore.vector_file import VectorFile
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import VerdictRecord
 from kdcore.workers.base import run_worker
 
 
@@ -38,11 +38,9 @@ def work(run: RunDir, reporter: Reporter) -> None:
     chosen = SELECTORS[config.selector](pool, config.count, config.seed)
     ids = part["sample_id"].to_pylist()
     for place, row in enumerate(chosen):
+        sample_id = ids[int(row)]
         reporter.append(
-            {
-                **{"kind": "verdict", "sample_id": ids[int(row)], "filter": config.signal(run.run_id)},
-                **{"passed": True, "reason": f"place {place + 1}", "score": -float(place), "time": time.time()},
-            }
+            VerdictRecord.of(config.key(run.run_id), sample_id, reason=f"place {place + 1}", score=-float(place))
         )
     reporter.progress(len(chosen), config.count, "samples")
     missing = table.num_rows - len(rows)

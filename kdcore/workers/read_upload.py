@@ -12,6 +12,7 @@ from kdcore.elicitation.seed_files import FileRows, Row, read_file
 from kdcore.errors import DataError
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.records.journal import SeedRecord
 from kdcore.workers.base import run_worker
 
 MEMORY_BYTES = 2 * 2**30
@@ -68,13 +69,12 @@ def _import(config: UploadConfig, found: FileRows, reporter: Reporter) -> int:
             continue
         imported += 1
         reporter.append(
-            {
-                "kind": "seed",
-                "seed_kind": config.seed_kind,
-                "text": text,
-                "fields": {key: value for key, value in row.items() if key not in config.mapping.values()},
+            SeedRecord(
+                seed_kind=config.seed_kind,
+                text=text,
+                fields={key: value for key, value in row.items() if key not in config.mapping.values()},
                 **{role: _role(config, row, role) for role in ROLES if role != "text"},
-            }
+            )
         )
     return imported
 

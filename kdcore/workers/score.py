@@ -8,7 +8,6 @@ The answer is never asked for again: one pass over its tokens. Rows that an earl
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,8 @@ from kdcore.configs.teacher import Call, SamplingConfig
 from kdcore.jobs import topk_files
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
-from kdcore.jobs.tail import all_records
+from kdcore.jobs.tail import records_of
+from kdcore.records.journal import VerdictRecord
 from kdcore.types import Reply
 from kdcore.workers.base import run_worker, teacher_on_accelerator
 
@@ -30,8 +30,8 @@ def work(run: RunDir, reporter: Reporter) -> None:
     config = load_config(ScoreConfig, run.config())
     rows = pq.read_table(run.path / "input.parquet").to_pylist()
     topk_files.pack(run)
-    last = config.signal("likelihood")  # written after the row's other figure
-    done = {record.body["sample_id"] for record in all_records(run) if record.body.get("filter") == last}
+    last = config.key("likelihood")  # written after the row's other figure
+    done = {v.sample_id for v in records_of(run, VerdictRecord) if (v.verdict_kind, v.filter) == last}
     missing = [row for row in rows if row["sample_id"] not in done]
     failed = _score(run, reporter, config, missing, len(rows)) if missing else []
     reporter.phase("packing the teacher's signals")
@@ -54,8 +54,8 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
                     failed.append(reply.error or "the engine gave no probabilities")
                     continue
                 spill.add(reply.call_id, reply.token_ids, reply.topk, reply.tail)
-                for body in verdicts(reply, config):
-                    reporter.append(body)
+                for verdict in verdicts(reply, config):
+                    reporter.append(verdict)
                 reporter.progress(done + count, total, "answers")
     finally:
         spill.close()
@@ -68,7 +68,7 @@ def _calls(rows: list[dict[str, Any]], config: ScoreConfig, sampling: SamplingCo
         yield Call(row["sample_id"], messages, sampling, answer=answer, tail_words=config.tail_words)
 
 
-def verdicts(reply: Reply, config: ScoreConfig) -> Iterator[dict[str, Any]]:
+def verdicts(reply: Reply, config: ScoreConfig) -> Iterator[VerdictRecord]:
     """Two figures of one answer, in nats a token: the mean log-probability of its tokens, and the mean entropy."""
     assert reply.topk is not None
     found = topk_files.summary(reply.topk, reply.token_ids)
@@ -77,16 +77,8 @@ def verdicts(reply: Reply, config: ScoreConfig) -> Iterator[dict[str, Any]]:
         f"the teacher's words were at place {found['mean_rank']:.1f} on average; "
         f"its {config.top_logprobs} likeliest hold {found['captured_mass']:.0%}"
     )
-    for what, score in (("entropy", found["entropy"]), ("likelihood", likely)):
-        yield {
-            "kind": "verdict",
-            "sample_id": reply.call_id,
-            "filter": config.signal(what),
-            "passed": True,
-            "reason": reason if what == "likelihood" else "",
-            "score": score,
-            "time": time.time(),
-        }
+    yield VerdictRecord.of(config.key("entropy"), reply.call_id, score=found["entropy"])
+    yield VerdictRecord.of(config.key("likelihood"), reply.call_id, reason=reason, score=likely)
 
 
 if __name__ == "__main__":

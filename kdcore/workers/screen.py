@@ -6,7 +6,6 @@ the other rows too. A row without what a filter needs, such as a place on the ma
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,6 +22,8 @@ from kdcore.filters.base import Filter
 from kdcore.ids import stable_hash
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import VerdictRecord
+from kdcore.records.rows import VerdictKey
 from kdcore.types import Verdict
 from kdcore.workers.base import on_accelerator, run_worker
 from kdcore.workers.embed import embed
@@ -128,18 +129,16 @@ def _add_nearest(
             row["nearest_item"] = float(cosines[best]), best
 
 
-def _record(sample_id: str, name: str, basis: str, verdict: Verdict) -> dict[str, Any]:
-    return {
-        "kind": "verdict",
-        "sample_id": sample_id,
-        "filter": name,
-        "basis": basis,
-        "passed": verdict.passed,
-        "reason": verdict.reason,
-        "score": verdict.score,
-        "related": verdict.related,
-        "time": time.time(),
-    }
+def _record(sample_id: str, name: str, basis: str, verdict: Verdict) -> VerdictRecord:
+    return VerdictRecord.of(
+        VerdictKey("check", name),
+        sample_id,
+        passed=verdict.passed,
+        reason=verdict.reason,
+        score=verdict.score,
+        related=verdict.related,
+        basis=basis,
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from kdcore.ids import stable_hash
 from kdcore.jobs.reply_cache import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import TitleRecord
 from kdcore.types import Message
 from kdcore.workers.base import run_worker, teacher_on_accelerator
 
@@ -57,7 +58,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     named = titles(found, groups)
     for group, title in zip(groups, named, strict=True):
         if title:
-            reporter.append({"kind": "title", "cluster": group["cluster"], "title": title, "time": time.time()})
+            reporter.append(TitleRecord(cluster=group["cluster"], title=title, time=time.time()))
     without = sum(not title for title in named)
     reporter.progress(len(groups), len(groups), "groups")
     why = f"; {len(failed)} calls failed: {failed[0]}" if failed else ""

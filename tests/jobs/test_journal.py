@@ -1,5 +1,7 @@
 """The journal: whole lines, checked, resumable from any offset."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,10 +53,11 @@ def test_nothing_counts_past_the_seal(tmp_path):
 
 def test_metrics_pass_over_a_torn_line(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"step":1}\n{"st\n{"step":2}\n{"step":')
-    rows, offset = read_metrics(path)
-    assert rows == [{"step": 1}, {"step": 2}]
-    assert offset == len(b'{"step":1}\n{"st\n{"step":2}\n')
+    points = [{"attempt": 1, "step": n, "split": "train", "name": "loss", "value": 1.0, "time": 0.0} for n in (1, 2)]
+    first, second = (json.dumps(point).encode() + b"\n" for point in points)
+    whole = first + b'{"st\n[1]\n{"step": 3}\n' + second
+    path.write_bytes(whole + b'{"step":')
+    assert read_metrics(path) == (points, len(whole))
 
 
 def test_signals_pack_what_was_spilled(tmp_path):

@@ -6,6 +6,7 @@ from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import TrainAnswerRecord
 from kdcore.records.status import Status
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.workspace import open_app
@@ -34,8 +35,8 @@ def trained(root, project_id: str, name: str, value: float, **changes) -> tuple[
         reporter.metric(2, "heldout", {"forward_kl": value, "preferred": 0.75})
         for step, nats in ((0, 2.0), (2, 2.5)):
             reporter.metric(step, "general", {"sequence_level_kd": nats, "reverse_kl": nats - 2.0})
-        body = {"kind": "train_answer", "attempt": 1, "step": 2, "sample_id": held["sample_id"]}
-        reporter.append(body | {"completion": "what the student said"})
+        said = "what the student said"
+        reporter.append(TrainAnswerRecord(attempt=1, step=2, sample_id=held["sample_id"], completion=said))
     app.tick()
     app.close()
     return run.run_id, rows

@@ -251,7 +251,7 @@ def test_damaged_journal_lines_are_shown_with_their_run(run_page, populated, tmp
         file.write(b'{"seq":9,"epoch":1,"crc":1,"body":{"kind":"sample"}}\n')
     app._settled.discard(run.run_id)
     app.tick()
-    assert "1 lines of this run's journal are damaged" in texts(run_page("pages/2_Generate.py", run=run.run_id))
+    assert "Damaged places in this run's journal: 2" in texts(run_page("pages/2_Generate.py", run=run.run_id))
 
 
 def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populated, monkeypatch):

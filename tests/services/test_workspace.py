@@ -1,17 +1,25 @@
 """The database is an index: run folders and the decision log are enough to make it anew."""
 
+import json
+import random
+import shutil
 import time
 from pathlib import Path
 
+import pytest
+
 from kdcore.configs.selection import EVERYTHING
 from kdcore.elicitation import METHODS
+from kdcore.jobs.run_dir import RunDir
+from kdcore.jobs.tail import encode_record
 from kdcore.services import projects
+from kdcore.services import workspace as workspace_service
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App, open_app, rebuild
 from kdcore.store import samples
-from kdcore.store.engine.decisions import append, read
+from kdcore.store.engine import decided, ingest
 from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
@@ -55,15 +63,6 @@ def test_rebuild_gives_back_everything(tmp_path: Path):
     assert after == before
 
 
-def test_a_torn_decision_line_is_passed_over(tmp_path: Path):
-    path = tmp_path / "decisions.jsonl"
-    append(path, "project", {"a": 1})
-    with path.open("ab") as file:
-        file.write(b'{"kind": "proj')
-    append(path, "project", {"a": 2})
-    assert [record["a"] for record, _ in read(path)] == [1, 2]
-
-
 def test_one_damaged_folder_or_decision_never_closes_the_workspace(tmp_path: Path):
     app = open_app(tmp_path / "ws")
     project = projects.create_project(app, "P")
@@ -77,25 +76,26 @@ def test_one_damaged_folder_or_decision_never_closes_the_workspace(tmp_path: Pat
     broken = tmp_path / "ws" / "runs" / "generate-00000000-broken"
     broken.mkdir()
     (broken / "config.json").write_text("{no json")
-    rebuild(tmp_path / "ws")
+    told = rebuild(tmp_path / "ws")["problems"]
     again = open_app(tmp_path / "ws")
     assert samples.count(again.store, project, review_decisions.REVIEWABLE) == 6
-    assert any("generate-00000000-broken" in problem for problem in again.problems)
+    for problems in (told, again.problems):
+        assert any("generate-00000000-broken" in problem for problem in problems)
+        assert any(frozen["dataset_id"] in problem for problem in problems)
     again.close()
 
 
 def test_a_start_replays_only_what_is_new(tmp_path: Path, monkeypatch):
-    from kdcore.services import workspace as app_module
-
     app = open_app(tmp_path / "ws")
     for number in range(5):
         projects.create_project(app, f"P{number}")
     app.close()
-    open_app(tmp_path / "ws").close()
     applied = []
-    monkeypatch.setitem(app_module.APPLY, "project", lambda _app, record: applied.append(record))
+    monkeypatch.setitem(decided.APPLY, "project", lambda tx, record, number: applied.append(number))
     open_app(tmp_path / "ws").close()
     assert applied == []
+    rebuild(tmp_path / "ws")
+    assert applied == [1, 2, 3, 4, 5]
 
 
 def test_an_ended_run_is_told_as_ended_once_its_rows_are_in(tmp_path: Path):
@@ -112,3 +112,101 @@ def test_an_ended_run_is_told_as_ended_once_its_rows_are_in(tmp_path: Path):
     assert app.store.scalar("SELECT count(*) FROM samples") == 20
     assert app.tick() == 0
     app.close()
+
+
+def asked(tmp_path: Path, rows: int = 20) -> tuple[App, RunDir]:
+    app = open_app(tmp_path / "ws")
+    project = projects.create_project(app, "P")
+    import_questions(app, project, tmp_path, rows)
+    version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
+    run = generation_runs.start_run(app, project, version, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    return app, run
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line.replace(b'"seq":7', b'"seq":"a"'),
+        lambda line: line.replace(b'"seq":7', b'"seq":1e999'),
+        lambda line: line.replace(b'"seq":7', b'"seq":null'),
+        lambda line: encode_record(7, 1, [1, 2]),
+        lambda line: encode_record(7, 1, {"kind": "sample"}),
+        lambda line: encode_record(7, 1, json.loads(line)["body"] | {"completion_tokens": 2**40}),
+        lambda line: encode_record(7, 1, json.loads(line)["body"] | {"answer": None}),
+        lambda line: encode_record(7, 1, {"kind": "verdict", "sample_id": 5}),
+        lambda line: b"\x00" * len(line),
+        lambda line: b"",
+    ],
+)
+def test_one_bad_record_is_set_aside_alone(tmp_path: Path, change):
+    app, run = asked(tmp_path)
+    app.close()
+    [journal] = run.journals()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[6] = change(lines[6].rstrip(b"\n") if b"seq" in change(lines[6]) else lines[6])
+    if lines[6] and not lines[6].endswith(b"\n"):
+        lines[6] += b"\n"
+    journal.write_bytes(b"".join(lines))
+    rebuild(tmp_path / "ws")
+    again = open_app(tmp_path / "ws")
+    assert again.store.scalar("SELECT count(*) FROM samples") == 19
+    assert again.quarantined(run.run_id)
+    assert any(run.run_id in problem for problem in again.problems)
+    again.close()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_flipped_bit_or_cut_of_a_journal_is_silent(tmp_path: Path, seed: int, made: Path):
+    root = tmp_path / "ws"
+    shutil.copytree(made, root, symlinks=True)
+    journal = next((root / "runs").glob("generate-*/journal-*.jsonl"))
+    data, chance = bytearray(journal.read_bytes()), random.Random(seed)
+    if seed % 2:
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    else:
+        del data[chance.randrange(len(data)) :]
+    journal.write_bytes(bytes(data))
+    assert rebuild(root)["problems"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_change_of_a_frozen_file_is_silent(tmp_path: Path, seed: int, made: Path):
+    root = tmp_path / "ws"
+    shutil.copytree(made, root, symlinks=True)
+    frozen = next((root / "datasets").glob("*.parquet"))
+    data, chance = bytearray(frozen.read_bytes()), random.Random(seed)
+    if seed % 4:
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    else:
+        del data[chance.randrange(len(data)) :]
+    frozen.write_bytes(bytes(data))
+    app = open_app(root)
+    assert any("is not as it was frozen" in problem for problem in app.problems)
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A workspace with one run and one version, to be damaged in copies."""
+    folder = tmp_path_factory.mktemp("made")
+    app, run = asked(folder)
+    dataset_versions.freeze(app, run.config()["project_id"], "D", heldout_share=0.2)
+    app.close()
+    return folder / "ws"
+
+
+def test_an_error_that_passes_hides_a_run_only_until_it_has_passed(tmp_path: Path, monkeypatch):
+    app, _ = asked(tmp_path)
+    app.close()
+    monkeypatch.setattr(workspace_service, "RETRY_S", (0.2, 0.2))
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "read_journal", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        rebuild(tmp_path / "ws")
+        again = open_app(tmp_path / "ws")
+        assert any("can't be read now (OSError)" in problem for problem in again.problems)
+    time.sleep(0.25)
+    again.tick()
+    assert again.problems == []
+    assert again.store.scalar("SELECT count(*) FROM samples") == 20
+    again.close()

@@ -8,13 +8,14 @@ import duckdb
 import pytest
 
 from kdcore.errors import StoreError
+from kdcore.records.decisions import ProjectMade
 from kdcore.store import projects
 from kdcore.store.engine.db import Store, set_aside
 from kdcore.store.engine.migrations import MIGRATIONS
 
 
 def project(name="p"):
-    return {"project_id": name, "name": name, "domain": "", "created": 1.0}
+    return ProjectMade(project_id=name, name=name, created=1.0)
 
 
 def test_an_error_rolls_everything_back(store):
@@ -31,13 +32,15 @@ def test_a_swallowed_error_never_reaches_the_commit(store):
         with contextlib.suppress(duckdb.Error):
             tx.execute("SELECT no_such_column FROM projects")
     assert projects.list_projects(store) == []
-    projects.add_project(store, project())
+    with store.transaction() as tx:
+        projects.add_project(tx, project(), 1)
     assert len(projects.list_projects(store)) == 1
 
 
 def test_adding_twice_adds_once(store):
-    projects.add_project(store, project())
-    projects.add_project(store, project())
+    with store.transaction() as tx:
+        projects.add_project(tx, project(), 1)
+        projects.add_project(tx, project(), 1)
     assert len(projects.list_projects(store)) == 1
 
 
@@ -57,7 +60,8 @@ def test_the_connection_is_locked_down(store, sql):
 
 
 def test_a_second_process_is_told_who_holds_it(tmp_path):
-    code = f"from pathlib import Path; from kdcore.store.engine.db import Store; Store(Path({str(tmp_path / 'kd.duckdb')!r}))"
+    path = str(tmp_path / "kd.duckdb")
+    code = f"from pathlib import Path; from kdcore.store.engine.db import Store; Store(Path({path!r}))"
     opened = Store(tmp_path / "kd.duckdb")
     try:
         for call in ("Store", "set_aside"):  # a rebuild must not move a file that the app has open

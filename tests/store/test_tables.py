@@ -5,7 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from kdcore.configs.selection import EVERYTHING, All, ColumnIs, InLasso, Not, ReviewIs, TextHas
-from kdcore.store import datasets, maps, reviews, runs, samples
+from kdcore.records.decisions import DatasetFrozen, Reviewed
+from kdcore.records.journal import VerdictRecord
+from kdcore.records.rows import SAMPLE, VerdictKey
+from kdcore.store import datasets, maps, metrics, reviews, samples, verdicts
 from kdcore.store.engine.db import Store
 from tests.configs.test_selection import SELECTIONS
 
@@ -13,7 +16,7 @@ TEXT = ["Aspirin & <b>clots</b>", "100% sure", "O'Neill; DROP TABLE samples", "n
 
 
 def row(i: int, **changes):
-    base = dict.fromkeys(samples.COLUMNS)
+    base = dict.fromkeys(SAMPLE)
     base |= {"sample_id": f"s{i}", "project_id": "p", "status": "parsed", "question": f"q{i}", "answer": TEXT[i % 5]}
     base |= {"topic": f"t{i % 3}", "messages": "[]", "group_key": f"g{i % 4}", "created": float(i), "rationale": ""}
     return base | {"completion_tokens": i, "run_id": "r"} | changes
@@ -33,36 +36,24 @@ def filled(tmp_path_factory):
             }
         )
         maps.insert(tx, "m", placements, [{"cluster": c, "title": f"c{c}", "size": 10} for c in range(4)])
-        runs.insert_verdicts(
-            tx,
-            [
-                {
-                    "run_id": "v",
-                    "sample_id": f"s{i}",
-                    "filter": "length",
-                    "passed": i % 2 == 0,
-                    "reason": "",
-                    "score": 1.0,
-                    "created": 1.0,
-                }
-                for i in range(20)
-            ],
-        )
-    for i, action in enumerate(("accept", "reject", "edit", "skip")):
-        reviews.add(store, event(f"e{i}", f"s{i}", action, answer="edited" if action == "edit" else None))
+        key = VerdictKey("check", "length")
+        said = [VerdictRecord.of(key, f"s{i}", passed=i % 2 == 0, score=1.0) for i in range(20)]
+        verdicts.insert(tx, "v", said)
+        for i, action in enumerate(("accept", "reject", "edit", "skip")):
+            said = event(f"e{i}", f"s{i}", action, answer="edited" if action == "edit" else None)
+            reviews.add(tx, said, i + 1)
     yield store
     store.close()
 
 
 def event(event_id, sample_id, action, **more):
-    return {
-        "event_id": event_id,
-        "sample_id": sample_id,
-        "project_id": "p",
-        "reviewer": "me",
-        "action": action,
-        "created": 1.0,
-    } | more
+    who = {"project_id": "p", "reviewer": "me", "created": 1.0}
+    return Reviewed(event_id=event_id, sample_id=sample_id, action=action, **who, **more)
+
+
+def add(store, number, said):
+    with store.transaction() as tx:
+        reviews.add(tx, said, number)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -98,11 +89,12 @@ def test_pages_are_disjoint_and_facets_add_up(filled):
 def test_reviews_are_events_and_undo_takes_the_last_back(store):
     with store.transaction() as tx:
         samples.insert(tx, [row(0)])
-    assert reviews.add(store, event("e1", "s0", "accept"))
-    assert not reviews.add(store, event("e1", "s0", "accept"))
-    reviews.add(store, event("e2", "s0", "reject"))
+    add(store, 1, event("e1", "s0", "accept"))
+    add(store, 1, event("e1", "s0", "accept"))
+    assert store.sizes("reviews") == {"reviews": 1}
+    add(store, 2, event("e2", "s0", "reject"))
     assert samples.by_ids(store, ["s0"])[0]["review"] == "reject"
-    reviews.add(store, event("e3", "s0", "undo", undoes="e2"))
+    add(store, 3, event("e3", "s0", "undo", undoes="e2"))
     assert samples.by_ids(store, ["s0"])[0]["review"] == "accept"
     assert reviews.last_event(store, "p", "me")["event_id"] == "e1"
     assert reviews.progress(store, "p", EVERYTHING) == {"accept": 1}
@@ -114,7 +106,7 @@ def test_candidates_leave_out_the_rejected_and_take_the_edit(filled):
     assert found["s2"]["answer"] == "edited"
     assert found["s2"]["edited"]
     only = datasets.candidates(
-        filled, "p", All(parts=(ReviewIs(states=("accepted",)), ColumnIs(column="topic", values=("t0",))))
+        filled, "p", All(parts=(ReviewIs(states=("accept",)), ColumnIs(column="topic", values=("t0",))))
     )
     assert [r["sample_id"] for r in only] == ["s0"]
 
@@ -130,23 +122,19 @@ def test_a_retried_row_replaces_the_failed_one_only(store):
 
 
 def test_versions_differ_by_added_dropped_and_edited_rows(store):
-    base = {
-        "project_id": "p",
-        "name": "n",
-        "selection": "{}",
-        "config": {},
-        "sha256": "",
-        "row_count": 2,
-        "created": 1.0,
-    }
+    def version(name, number):
+        what = {"project_id": "p", "name": "n", "selection": "{}", "sha256": "", "row_count": 2, "created": 1.0}
+        return DatasetFrozen(dataset_id=name, version=number, **what)
+
     one = [
         {"sample_id": s, "split": "train", "question": s, "answer": "a", "rationale": "", "edited": False}
         for s in ("s1", "s2")
     ]
     two = [one[0] | {"answer": "b"}, one[1] | {"sample_id": "s3"}]
-    datasets.add(store, base | {"dataset_id": "d1", "version": 1}, one)
-    datasets.add(store, base | {"dataset_id": "d2", "version": 2}, two)
-    datasets.add(store, base | {"dataset_id": "d2", "version": 2}, two)
+    with store.transaction() as tx:
+        datasets.add(tx, version("d1", 1), one)
+        datasets.add(tx, version("d2", 2), two)
+        datasets.add(tx, version("d2", 2), two)
     assert [(r["change"], r["sample_id"]) for r in datasets.diff(store, "d1", "d2")] == [
         ("added", "s3"),
         ("dropped", "s2"),
@@ -160,5 +148,5 @@ def test_curves_of_a_later_attempt_win(store):
         return {"attempt": attempt, "step": step, "split": "train", "name": "loss", "value": value, "time": 1.0}
 
     with store.transaction() as tx:
-        runs.insert_metrics(tx, "r", [point(1, 1, 5.0), point(1, 2, 4.0), point(2, 2, 3.0)])
-    assert [(p["step"], p["value"]) for p in runs.curves(store, ["r"])] == [(1, 5.0), (2, 3.0)]
+        metrics.insert(tx, "r", [point(1, 1, 5.0), point(1, 2, 4.0), point(2, 2, 3.0)])
+    assert [(p["step"], p["value"]) for p in metrics.curves(store, ["r"])] == [(1, 5.0), (2, 3.0)]

@@ -1,6 +1,6 @@
 """What a model wrote is shown as text, with what was looked for marked."""
 
-from kdcore.ui.labels import marked, safe_html
+from kdcore.ui.safe_html import marked, safe_html
 
 
 def test_model_text_is_never_html():

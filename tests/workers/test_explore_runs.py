@@ -72,7 +72,7 @@ def test_a_concept_is_marked_learnt_asked_about_and_filtered_by(app):
     asked = [r["sample_id"] for r in concepts.next_rows(app, PROJECT, "dose")]
     assert len(asked) == 6
     assert not set(asked) & {"s0", "s1"}
-    assert samples.count(app.store, PROJECT, HasVerdict(filter=concepts.signal("dose"), passed=False)) == 0
+    assert samples.count(app.store, PROJECT, HasVerdict(verdict_kind="concept", filter="dose", passed=False)) == 0
     with pytest.raises(ConfigError, match='no row is marked "other"'):
         concepts.start(app, PROJECT, "other")
 

@@ -15,7 +15,8 @@ from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import governance, models
 from kdcore.services.datasets import topk as stored_topk
-from kdcore.services.distill.input import same_tokens, texts
+from kdcore.services.datasets.chat_text import texts
+from kdcore.services.datasets.tokenizers import same_tokens
 from kdcore.services.workspace import App
 from kdcore.store import datasets, runs
 

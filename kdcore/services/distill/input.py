@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ import pyarrow.parquet as pq
 from kdcore import ids
 from kdcore.configs.distillation import Tail
 from kdcore.configs.selection import EVERYTHING, Selection
-from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.services.datasets import topk as stored_topk
+from kdcore.services.datasets.chat_text import texts
+from kdcore.services.datasets.tokenizers import same_tokens
 from kdcore.services.datasets.topk_fusion import Fusing
-from kdcore.services.models import folder_of
 from kdcore.services.workspace import App
-from kdcore.store import datasets, projects
+from kdcore.store import datasets, verdicts
 
 SCHEMA = pa.schema(
     [
@@ -102,25 +101,6 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     return table
 
 
-def same_tokens(app: App, teacher: str, others: set[str]) -> set[str]:
-    """Those of some teachers whose token ids mean what ``teacher``'s mean; itself among them."""
-    own = _tokens(app, teacher)
-    return {teacher} | {name for name in others if own is not None and _tokens(app, name) == own}
-
-
-def _tokens(app: App, teacher: str) -> str | None:
-    """A hash of a local model's whole vocabulary; None for a model that is not here."""
-    try:
-        folder = folder_of(app, teacher)
-        data = json.loads(((folder or Path()) / "tokenizer.json").read_bytes()) if folder else None
-    except (ConfigError, OSError, ValueError):
-        return None
-    if data is None:
-        return None
-    added = [(token["id"], token["content"]) for token in data.get("added_tokens", [])]
-    return ids.stable_hash(data["model"].get("vocab"), added, length=32)
-
-
 def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:
     rows = datasets.rows_of(app.store, part.dataset_id, split, rejected=part.bad_too)
     if part.selection == EVERYTHING:
@@ -141,7 +121,7 @@ def _drawn(app: App, rows: list[dict[str, Any]], part: Part) -> list[dict[str, A
     if not part.rows or (len(train) <= part.rows and not part.drawn):
         return rows
     if part.drawn:
-        places = datasets.places_in_pick(app.store, part.drawn)
+        places = verdicts.places_in_pick(app.store, part.drawn)
         order = sorted((name for name in train if name in places), key=places.__getitem__)
         if len(order) < part.rows:
             raise ConfigError(
@@ -152,68 +132,6 @@ def _drawn(app: App, rows: list[dict[str, Any]], part: Part) -> list[dict[str, A
         order = sorted(train, key=lambda name: ids.stable_hash(part.seed, name))
     drawn = set(order[: part.rows])
     return [row for row in rows if row["split"] != "train" or row["sample_id"] in drawn]
-
-
-def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them.
-
-    ``rivals`` are the worse answers that a row carries, best first: those of a feedback method, and what the
-    teacher had said before a person mended it.
-    """
-    words: dict[str, tuple[str, str] | None] = {}
-    for row in rows:
-        if row["question"] != row["asked"]:
-            row["messages"] = json.dumps(with_question(json.loads(row["messages"]), row), ensure_ascii=False)
-        row["rivals"] = rivals(row)
-        if not row["edited"]:
-            row["completion"] = row["completion"].strip()
-        elif row["rationale"] and (found := words.setdefault(row["prompt_version_id"], _words(app, row))):
-            reasoning, answer = found
-            row["completion"] = f"{reasoning}: {row['rationale']}\n{answer}: {row['answer']}"
-        else:
-            row["completion"] = row["answer"]
-    return rows
-
-
-def rivals(row: dict[str, Any]) -> list[str]:
-    """The worse answers of one row, best first, each once."""
-    extra = json.loads(row["extra"]) if row["extra"] else {}
-    ranked = [str(text) for text in extra.get("ranked") or []]
-    known = ranked[1:] or ([str(extra["rejected"])] if extra.get("rejected") else [])
-    if row["answer"] != row["given"]:
-        known = [row["completion"].strip() or row["given"], *known]
-    return [text for text in dict.fromkeys(known) if text and text != row["answer"]]
-
-
-def with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:
-    """The chat with the edited question in place of the asked one; worked examples stay as they are.
-
-    Raises ConfigError where a talk of several turns has the asked question in none of them.
-    """
-    changed = [dict(message) for message in messages]
-    asked = [m for m in changed if m["role"] == "user" and row["asked"] in m["content"]]
-    places = [*asked[-1:], *(m for m in changed if m["role"] == "system")]
-    if not any(row["asked"] in m["content"] for m in places):
-        if sum(m["role"] == "user" for m in changed) > 1:
-            raise ConfigError(
-                f"the edited question of sample {row['sample_id']} stands nowhere in its talk; "
-                "undo the edit on the Review page, or leave the sample out."
-            )
-        changed[-1]["content"] = row["question"]
-    for message in places:
-        message["content"] = message["content"].replace(row["asked"], row["question"])
-    return changed
-
-
-def _words(app: App, row: dict[str, Any]) -> tuple[str, str] | None:
-    """The words that open reasoning and answer in a row's prompt version; None where its method has none."""
-    content = projects.prompt_content(app.store, row["prompt_version_id"])
-    template = content or {"method": "chain_of_thought", "method_config": {}}
-    method = METHODS.get(template["method"])
-    if method is None or "reasoning_word" not in method.config.model_fields:
-        return None
-    config = template["method_config"]
-    return config.get("reasoning_word", "reasoning").title(), config.get("answer_word", "answer").title()
 
 
 def refuse_leaks(slices: list[list[dict[str, Any]]]) -> None:

@@ -30,7 +30,7 @@ from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.generate import views as run_views
 from kdcore.services.workspace import App
-from kdcore.store import runs
+from kdcore.store import metrics
 from kdcore.types import TERMINAL_STATES
 
 log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ def _passed(config: RoundsConfig, run_id: str) -> Selection:
 def _look_at(app: App, loop: Loop, ended: Round) -> None:
     """What a round came to; ends the loop at its last round, or where too much is forgotten."""
     config = loop.config
-    points = [p for p in runs.curves(app.store, [ended.train]) if p["split"] == "general"]
+    points = [p for p in metrics.curves(app.store, [ended.train]) if p["split"] == "general"]
     general = [p["value"] for p in points if p["name"] == "sequence_level_kd"]
     apart = [p["value"] for p in points if p["name"] == "reverse_kl"]  # KL(student ‖ start): its anchor is the start
     ended.figures |= {"general_before": general[0], "general_after": general[-1]} if general else {}

@@ -20,7 +20,7 @@ from kdcore.services import governance, models
 from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.distill.input import Part, refuse_leaks, write_input
 from kdcore.services.workspace import App
-from kdcore.store import datasets, runs, training
+from kdcore.store import datasets, metrics, runs, training
 
 LEFT = ("student", "reward_model", "classifier")
 
@@ -150,7 +150,7 @@ def title(run: dict[str, Any]) -> str:
 
 def curves(app: App, run_ids: list[str]) -> list[dict[str, Any]]:
     """All curves of some runs: rows of run_id, split, name, step, value, time."""
-    return runs.curves(app.store, run_ids)
+    return metrics.curves(app.store, run_ids)
 
 
 def rows_of_step(app: App, run_id: str, step: int) -> list[dict[str, Any]]:
@@ -205,7 +205,7 @@ def trust(app: App, run_id: str) -> list[dict[str, Any]]:
 
 def last_heldout(app: App, run_id: str) -> dict[str, float]:
     """The last value of each held-out measure."""
-    return runs.last_heldout(app.store, run_id)
+    return metrics.last_heldout(app.store, run_id)
 
 
 def smooth(values: list[float], weight: float = 0.6) -> list[float]:

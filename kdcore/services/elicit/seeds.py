@@ -10,6 +10,7 @@ from kdcore import ids
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
+from kdcore.records.decisions import KEPT, Decision
 from kdcore.services import projects
 from kdcore.services.workspace import App
 from kdcore.store import samples
@@ -26,10 +27,10 @@ ANSWERED = All(
     parts=(
         ColumnIs(column="status", values=("parsed",)),
         ColumnIs(column="role", values=("answer",)),
-        Not(part=ReviewIs(states=("rejected",))),
+        Not(part=ReviewIs(states=(Decision.REJECT,))),
     )
 )
-ACCEPTED = ReviewIs(states=("accepted", "edited"))
+ACCEPTED = ReviewIs(states=KEPT)
 
 
 def pool_of(app: App, project_id: str, method_name: str) -> list[dict[str, str]]:

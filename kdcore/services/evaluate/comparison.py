@@ -16,7 +16,7 @@ from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill.input import Part, write_input
 from kdcore.services.elicit.trial import warm_service
 from kdcore.services.workspace import App
-from kdcore.store import datasets, runs
+from kdcore.store import datasets, evaluations, runs
 from kdcore.types import TERMINAL_STATES
 
 PER_TOKEN = frozenset({"nll", "forward_kl", "top1"})
@@ -60,9 +60,9 @@ def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
 def summary(app: App, run_id: str) -> dict[str, dict[str, dict[str, float]]]:
     """For each model its measures with 95 % intervals; ``perplexity`` is exp of the mean nats a token."""
     by_role: dict[str, dict[str, list[float]]] = {}
-    for item in runs.eval_items(app.store, run_id):
+    for item in evaluations.items(app.store, run_id):
         for name, value in item["measures"].items():
-            by_role.setdefault(item["role"], {}).setdefault(name, []).append(value)
+            by_role.setdefault(item["candidate"], {}).setdefault(name, []).append(value)
     result: dict[str, dict[str, dict[str, float]]] = {}
     for role, measures in by_role.items():
         tokens = measures.pop("tokens", None)
@@ -80,14 +80,14 @@ def summary(app: App, run_id: str) -> dict[str, dict[str, dict[str, float]]]:
 def worst_first(app: App, run_id: str) -> list[dict[str, Any]]:
     """One row a question with the three answers, the student's furthest from the teacher first."""
     grouped: dict[str, dict[str, Any]] = {}
-    for item in runs.eval_items(app.store, run_id):
+    for item in evaluations.items(app.store, run_id):
         row = grouped.setdefault(
             item["sample_id"],
             {key: item[key] for key in ("sample_id", "question", "reference", "topic")}
             | {"answers": {}, "measures": {}},
         )
-        row["answers"][item["role"]] = item["completion"]
-        row["measures"][item["role"]] = item["measures"]
+        row["answers"][item["candidate"]] = item["completion"]
+        row["measures"][item["candidate"]] = item["measures"]
 
     def distance(row: dict[str, Any]) -> float:
         student = row["measures"].get("student", {})

@@ -13,10 +13,11 @@ from kdcore.errors import ConfigError
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, resolve
+from kdcore.records.rows import VerdictKey
 from kdcore.services.elicit.trial import warm_service
 from kdcore.services.explore import tags as tagging
 from kdcore.services.workspace import App
-from kdcore.store import maps, runs, samples
+from kdcore.store import maps, runs, samples, verdicts
 from kdcore.store import tags as tag_store
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*\s*|\n+")
@@ -27,9 +28,9 @@ def tags_of(name: str) -> tuple[str, str]:
     return name, f"not {name}"
 
 
-def signal(name: str) -> str:
+def key_of(name: str) -> VerdictKey:
     """The name under which a concept's scores are kept."""
-    return ConceptConfig(name=name).signal
+    return ConceptConfig(name=name).key
 
 
 def mark(app: App, project_id: str, name: str, sample_id: str, reviewer: str, *, has: bool) -> None:
@@ -61,7 +62,7 @@ def next_rows(
 ) -> list[dict[str, Any]]:
     """Rows to ask about: those the signal is least sure of, or any selected ones before it was learnt."""
     yes, no = tags_of(name)
-    found = tag_store.most_unsure(app.store, project_id, signal(name), [yes, no], limit)
+    found = verdicts.most_unsure(app.store, project_id, key_of(name), [yes, no], limit)
     if not found:
         unmarked = [selection, Not(part=HasTag(tag=yes)), Not(part=HasTag(tag=no))]
         found = samples.keys(app.store, project_id, All(parts=tuple(unmarked)), limit=limit)
@@ -70,7 +71,8 @@ def next_rows(
 
 def having(name: str) -> Selection:
     """Rows that likely have the concept."""
-    return HasScore(filter=signal(name), low=0.5)
+    key = key_of(name)
+    return HasScore(verdict_kind=key.kind, filter=key.filter, low=0.5)
 
 
 def learnt(app: App, project_id: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.errors import ConfigError
 from kdcore.filters import DUPLICATES
+from kdcore.records.decisions import KEPT, Decision
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
 from kdcore.store import duplicates
@@ -20,7 +21,6 @@ RULES: dict[str, tuple[str, Callable[[Member], Any]]] = {
     "first": ("the first one made", lambda m: m["created"]),
     "surest": ("the one the teacher was surest of", lambda m: float("inf") if m["entropy"] is None else m["entropy"]),
 }
-_BY_PEOPLE = ("accept", "edit")
 
 
 def connected(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
@@ -47,10 +47,8 @@ def groups(app: App, project_id: str, selection: Selection = EVERYTHING) -> list
     found = duplicates.pairs(app.store, project_id, selection, DUPLICATES)
     sets = connected([(row["sample_id"], row["related"]) for row in found])
     known = {m["sample_id"]: m for m in duplicates.members(app.store, [key for one in sets for key in one])}
-    alive = [[known[key] for key in one if key in known and known[key]["review"] != "reject"] for one in sets]
-    open_ = [
-        one for one in alive if len(one) > 1 and any(m["review"] not in _BY_PEOPLE for m in order(one, "first")[1:])
-    ]
+    alive = [[known[key] for key in one if key in known and known[key]["review"] != Decision.REJECT] for one in sets]
+    open_ = [one for one in alive if len(one) > 1 and any(m["review"] not in KEPT for m in order(one, "first")[1:])]
     return sorted(open_, key=lambda one: (-len(one), one[0]["sample_id"]))
 
 
@@ -59,7 +57,7 @@ def order(group: Sequence[Member], rule: str) -> list[Member]:
     if rule not in RULES:
         raise ConfigError(f'unknown rule "{rule}"; known: {", ".join(RULES)}.')
     key = RULES[rule][1]
-    return sorted(group, key=lambda m: (m["review"] not in _BY_PEOPLE, key(m), m["sample_id"]))
+    return sorted(group, key=lambda m: (m["review"] not in KEPT, key(m), m["sample_id"]))
 
 
 def resolve(app: App, project_id: str, chosen: Sequence[Sequence[Member]], rule: str, reviewer: str) -> int:
@@ -67,5 +65,5 @@ def resolve(app: App, project_id: str, chosen: Sequence[Sequence[Member]], rule:
 
     What people accepted or edited is never rejected here.
     """
-    losers = [m["sample_id"] for group in chosen for m in order(group, rule)[1:] if m["review"] not in _BY_PEOPLE]
+    losers = [m["sample_id"] for group in chosen for m in order(group, rule)[1:] if m["review"] not in KEPT]
     return review_decisions.reject_these(app, project_id, losers, reviewer, "a duplicate")

@@ -13,7 +13,7 @@ from kdcore.jobs.run_dir import RunDir
 from kdcore.models import resolve
 from kdcore.services import governance, models
 from kdcore.services.workspace import App
-from kdcore.store import maps, runs, samples
+from kdcore.store import maps, runs, samples, worker_inputs
 
 READABLE = All(parts=(ColumnIs(column="status", op="in", values=("parsed", "truncated", "refused")),))
 
@@ -44,7 +44,7 @@ def start_map(app: App, project_id: str, config: EmbedConfig) -> RunDir:
     path = resolve(config.model, app.folders.models)
     config = config.model_copy(update={"project_id": project_id, "model_path": str(path or "")})
     run = app.create_run("embed", config)
-    samples.write_texts(app.store, project_id, READABLE, config.text, run.path / "input.parquet")
+    worker_inputs.write_texts(app.store, project_id, READABLE, config.text, run.path / "input.parquet")
     return app.launch(run)
 
 

@@ -15,15 +15,17 @@ from kdcore.filters import FILTERS
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
+from kdcore.records.decisions import Decision
+from kdcore.records.rows import VerdictKey
 from kdcore.services import jsonl, models
 from kdcore.services.elicit.trial import warm_service
 from kdcore.services.workspace import App
-from kdcore.store import datasets, maps, runs, samples, training
+from kdcore.store import datasets, maps, runs, samples, training, verdicts, worker_inputs
 from kdcore.store.selection import compile_selection
 from kdcore.types import TERMINAL_STATES
 
 TEXT_FIELDS = ("question", "text", "prompt", "instruction", "input", "answer")
-FREEZABLE = All(parts=(ColumnIs(column="status", values=("parsed",)), Not(part=ReviewIs(states=("rejected",)))))
+FREEZABLE = All(parts=(ColumnIs(column="status", values=("parsed",)), Not(part=ReviewIs(states=(Decision.REJECT,)))))
 
 
 def start_screen(
@@ -56,7 +58,7 @@ def start_screen(
             embedder=str(resolve(DEFAULT_EMBEDDER, app.folders.models)) if "nearest_item" in needs else "",
         ),
     )
-    samples.write_pairs(app.store, project_id, selection, run.path / "input.parquet")
+    worker_inputs.write_pairs(app.store, project_id, selection, run.path / "input.parquet")
     return app.launch(run)
 
 
@@ -126,8 +128,8 @@ def histogram(app: App, project_id: str, selection: Selection, column: str) -> l
 
 
 def checks(app: App, project_id: str) -> list[dict[str, Any]]:
-    """Passed and failed samples by filter."""
-    return runs.verdict_counts(app.store, project_id)
+    """Passed and failed samples of everything that judges: ``[{kind, filter, passed, failed}]``."""
+    return verdicts.counts(app.store, project_id)
 
 
 def sample(app: App, sample_id: str) -> dict[str, Any]:
@@ -148,7 +150,12 @@ def sample(app: App, sample_id: str) -> dict[str, Any]:
 
 def scores(found: list[dict[str, Any]]) -> list[str]:
     """Those of ``checks`` whose score can sort, colour and pick; what was picked has only a place."""
-    return [row["filter"] for row in found if not row["filter"].startswith("pick: ")]
+    return [VerdictKey(row["kind"], row["filter"]).text for row in found if row["kind"] != "pick"]
+
+
+def failing(found: list[dict[str, Any]]) -> list[VerdictKey]:
+    """Those of ``checks`` that some rows fail."""
+    return [VerdictKey(row["kind"], row["filter"]) for row in found if row["failed"]]
 
 
 def samples_of(app: App, sample_ids: list[str]) -> list[dict[str, Any]]:

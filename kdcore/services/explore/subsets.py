@@ -7,7 +7,7 @@ from kdcore.configs.selection import HasVerdict, Selection
 from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services.workspace import App
-from kdcore.store import maps, samples
+from kdcore.store import maps, samples, worker_inputs
 
 
 def start(app: App, project_id: str, config: PickConfig, selection: Selection) -> RunDir:
@@ -22,10 +22,11 @@ def start(app: App, project_id: str, config: PickConfig, selection: Selection) -
     vectors = str(app.run_dir(map_run).path)
     run = app.create_run("pick", config.model_copy(update={"project_id": project_id, "vectors": vectors}))
     path = run.path / "input.parquet"
-    samples.write_pool(app.store, project_id, selection, map_run, config.layer, config.score, path)
+    worker_inputs.write_pool(app.store, project_id, selection, map_run, config.layer, config.score, path)
     return app.launch(run)
 
 
 def chosen(config: PickConfig, run_id: str) -> Selection:
     """The picked rows as a part of the filter."""
-    return HasVerdict(filter=config.signal(run_id), passed=True)
+    key = config.key(run_id)
+    return HasVerdict(verdict_kind=key.kind, filter=key.filter, passed=True)

@@ -1,4 +1,4 @@
-"""Tags on samples and saved views: written to the log of decisions, so that nothing of it is ever lost."""
+"""Tags on samples: written to the log of decisions, so that nothing of it is ever lost."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 from kdcore import ids
 from kdcore.configs.selection import IsOneOf, Selection
 from kdcore.errors import ConfigError
+from kdcore.records.decisions import Tagged
 from kdcore.services.workspace import App
 from kdcore.store import tags as tag_store
 
 MOST_CHARACTERS = 60
 
 
-def _name(text: str, what: str) -> str:
+def name_of(text: str, what: str) -> str:
+    """A name as it is kept; raises ConfigError for an empty or overlong one."""
     name = " ".join(text.split())
     if not name or len(name) > MOST_CHARACTERS:
         raise ConfigError(f"{what} needs a name of 1 to {MOST_CHARACTERS} characters (given {len(name)}).")
@@ -23,7 +25,7 @@ def _name(text: str, what: str) -> str:
 
 def tag(app: App, project_id: str, selection: Selection, name: str, reviewer: str, *, present: bool = True) -> int:
     """Put a tag on all that is selected, or take it off; returns how many changed. ``undo`` takes it back."""
-    name = _name(name, "a tag")
+    name = name_of(name, "a tag")
     changed = tag_store.untagged(app.store, project_id, selection, name, present=present)
     if changed:
         _record(app, project_id, name, changed, reviewer, present=present)
@@ -39,11 +41,16 @@ def _record(
     app: App, project_id: str, name: str, changed: list[str], reviewer: str, *, present: bool, undoes: str = ""
 ) -> None:
     app.decide(
-        "tags",
-        {
-            **{"batch_id": ids.new_event_id(), "project_id": project_id, "tag": name, "present": present},
-            **{"sample_ids": changed, "undoes": undoes, "reviewer": reviewer, "created": time.time()},
-        },
+        Tagged(
+            batch_id=ids.new_event_id(),
+            project_id=project_id,
+            tag=name,
+            present=present,
+            sample_ids=tuple(changed),
+            undoes=undoes,
+            reviewer=reviewer,
+            created=time.time(),
+        )
     )
 
 
@@ -65,15 +72,3 @@ def tags(app: App, project_id: str) -> list[dict[str, Any]]:
 def tags_of(app: App, sample_id: str) -> list[str]:
     """Tags of one sample."""
     return tag_store.tags_of(app.store, sample_id)
-
-
-def save_view(app: App, project_id: str, name: str, query: str, reviewer: str, *, present: bool = True) -> None:
-    """Save what the address bar holds under a name, in place of an earlier view of that name."""
-    name = _name(name, "a view")
-    record = {"project_id": project_id, "name": name, "query": query, "reviewer": reviewer, "present": present}
-    app.decide("view", record | {"created": time.time()})
-
-
-def views(app: App, project_id: str) -> list[dict[str, Any]]:
-    """Saved views by name: ``[{name, query, reviewer}]``."""
-    return tag_store.saved_views(app.store, project_id)

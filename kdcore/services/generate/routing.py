@@ -8,10 +8,11 @@ from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import BudgetConfig, GenerateConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.rows import VerdictKey
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
-from kdcore.store import maps, routing, runs
+from kdcore.store import maps, routing, runs, verdicts
 from kdcore.types import TERMINAL_STATES
 
 By = Literal["topic", "cluster"]
@@ -26,7 +27,8 @@ def compare(app: App, project_id: str, run_ids: list[str], by: By, check: str = 
     """
     for run_id in run_ids:
         _config(app, run_id)  # says so where it is no run of a teacher
-    if check and check not in {row["filter"] for row in runs.verdict_counts(app.store, project_id)}:
+    known = {VerdictKey(row["kind"], row["filter"]).text for row in verdicts.counts(app.store, project_id)}
+    if check and check not in known:
         raise ConfigError(f'no answer of this project has a score of "{check}"; run that check first.')
     found: dict[str, dict[str, Any]] = {}
     for row in routing.by_part(app.store, run_ids, by, _map(app, project_id, by), check):

@@ -8,20 +8,20 @@ from typing import Any
 from kdcore import ids
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.errors import ConfigError
+from kdcore.records.decisions import GIVEN, SETTLED, UNDO, Decision, Reviewed, ReviewedMany
 from kdcore.services.workspace import App
 from kdcore.store import reviews, samples
 
 REVIEWABLE = ColumnIs(column="status", values=("parsed",))
-STATES = ("pending", "accept", "edit", "reject", "skip")
 
 
 def queue(app: App, project_id: str, selection: Selection = All(), limit: int = 200) -> list[str]:  # noqa: B008
     """Sample ids still to judge, first to last: undecided ones, then the skipped."""
     base = All(parts=(REVIEWABLE, selection))
-    pending = All(parts=(base, ReviewIs(states=("pending",))))
+    pending = All(parts=(base, ReviewIs(states=(Decision.PENDING,))))
     found = samples.keys(app.store, project_id, pending, sort="topic", limit=limit)
     if len(found) < limit:
-        skipped = All(parts=(base, ReviewIs(states=("skipped",))))
+        skipped = All(parts=(base, ReviewIs(states=(Decision.SKIP,))))
         found += samples.keys(app.store, project_id, skipped, sort="topic", limit=limit - len(found))
     return found
 
@@ -30,8 +30,8 @@ def progress(app: App, project_id: str, selection: Selection = All()) -> dict[st
     """Samples by decision, ``decided`` and ``total``; "12 of 40" is decided of total."""
     counts = reviews.progress(app.store, project_id, All(parts=(REVIEWABLE, selection)))
     total = sum(counts.values())
-    decided = total - counts.get("pending", 0) - counts.get("skip", 0)
-    return {state: counts.get(state, 0) for state in STATES} | {"total": total, "decided": decided}
+    decided = total - counts.get(Decision.PENDING, 0) - counts.get(Decision.SKIP, 0)
+    return {str(state): counts.get(state, 0) for state in Decision} | {"total": total, "decided": decided}
 
 
 def decide(
@@ -45,31 +45,31 @@ def decide(
     note: str = "",
 ) -> str:
     """Record one decision; the same ``event_id`` twice counts once. Returns the event's id."""
-    if action not in reviews.ACTIONS or action == "undo":
-        raise ConfigError(f'"{action}" is no decision; expected accept, reject, edit or skip.')
+    if action not in GIVEN:
+        raise ConfigError(f'"{action}" is no decision; expected {", ".join(GIVEN)}.')
     found = samples.by_ids(app.store, [sample_id])
     if not found:
         raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
-    if action == "edit" and not (answer or "").strip():
+    if action == Decision.EDIT and not (answer or "").strip():
         raise ConfigError("the edited answer is empty; write one or reject the sample.")
-    event = {
-        "event_id": event_id or ids.new_event_id(),
-        "sample_id": sample_id,
-        "project_id": found[0]["project_id"],
-        "reviewer": reviewer,
-        "action": action,
-        "question": question if action == "edit" else None,
-        "answer": answer if action == "edit" else None,
-        "note": note,
-        "created": time.time(),
-    }
-    app.decide("review", event)
-    return event["event_id"]
+    event = Reviewed(
+        event_id=event_id or ids.new_event_id(),
+        sample_id=sample_id,
+        project_id=found[0]["project_id"],
+        reviewer=reviewer,
+        action=action,
+        question=question if action == Decision.EDIT else None,
+        answer=answer if action == Decision.EDIT else None,
+        note=note,
+        created=time.time(),
+    )
+    app.decide(event)
+    return event.event_id
 
 
 def decide_all(app: App, project_id: str, selection: Selection, action: str, reviewer: str) -> int:
     """Accept or reject every selected sample that nobody has judged; returns how many. One undo takes all back."""
-    if action not in ("accept", "reject"):
+    if action not in (Decision.ACCEPT, Decision.REJECT):
         raise ConfigError(f'"{action}" can\'t be done to many at once; expected accept or reject.')
     chosen = samples.keys(app.store, project_id, undecided(selection))
     if chosen:
@@ -80,7 +80,7 @@ def decide_all(app: App, project_id: str, selection: Selection, action: str, rev
 def reject_these(app: App, project_id: str, sample_ids: list[str], reviewer: str, note: str) -> int:
     """Reject given samples with a note; returns how many. One undo takes all back."""
     if sample_ids:
-        _record_batch(app, project_id, reviewer, "reject", sample_ids, note=note)
+        _record_batch(app, project_id, reviewer, Decision.REJECT, sample_ids, note=note)
     return len(sample_ids)
 
 
@@ -92,17 +92,18 @@ def count_undecided(app: App, project_id: str, selection: Selection) -> int:
 def _record_batch(
     app: App, project_id: str, reviewer: str, action: str, chosen: list[str], undoes: str = "", note: str = ""
 ) -> None:
-    batch = {
-        "batch_id": ids.new_event_id(),
-        "project_id": project_id,
-        "reviewer": reviewer,
-        "action": action,
-        "sample_ids": chosen,
-        "undoes": undoes,
-        "note": note,
-        "created": time.time(),
-    }
-    app.decide("reviews", batch)
+    app.decide(
+        ReviewedMany(
+            batch_id=ids.new_event_id(),
+            project_id=project_id,
+            reviewer=reviewer,
+            action=action,
+            sample_ids=tuple(chosen),
+            undoes=undoes,
+            note=note,
+            created=time.time(),
+        )
+    )
 
 
 def undo(app: App, project_id: str, reviewer: str) -> str | None:
@@ -115,20 +116,18 @@ def undo(app: App, project_id: str, reviewer: str) -> str | None:
         return None
     batch, several, _ = last["event_id"].partition(":")
     if several:
-        _record_batch(app, project_id, reviewer, "undo", reviews.in_batch(app.store, batch), undoes=batch)
+        _record_batch(app, project_id, reviewer, UNDO, reviews.in_batch(app.store, batch), undoes=batch)
         return last["sample_id"]
     app.decide(
-        "review",
-        {
-            "event_id": ids.new_event_id(),
-            "sample_id": last["sample_id"],
-            "project_id": project_id,
-            "reviewer": reviewer,
-            "action": "undo",
-            "undoes": last["event_id"],
-            "note": "",
-            "created": time.time(),
-        },
+        Reviewed(
+            event_id=ids.new_event_id(),
+            sample_id=last["sample_id"],
+            project_id=project_id,
+            reviewer=reviewer,
+            action=UNDO,
+            undoes=last["event_id"],
+            created=time.time(),
+        )
     )
     return last["sample_id"]
 
@@ -140,4 +139,4 @@ def recent(app: App, project_id: str) -> list[dict[str, Any]]:
 
 def undecided(selection: Selection) -> Selection:
     """The usable part of a selection that nobody has judged."""
-    return All(parts=(REVIEWABLE, selection, Not(part=ReviewIs(states=("accepted", "edited", "rejected")))))
+    return All(parts=(REVIEWABLE, selection, Not(part=ReviewIs(states=SETTLED))))

@@ -1,7 +1,8 @@
-"""The frozen file of a dataset version: one Parquet each, written once, never changed."""
+"""The frozen file of a dataset version: one Parquet each, written once, never changed, checked when it is opened."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdcore import ids
 from kdcore.errors import DataError
 from kdcore.jobs.run_dir import fsync_dir
+from kdcore.records.decisions import DatasetFrozen
+from kdcore.records.rows import FROZEN
 from kdcore.settings import Workspace
-
-COLUMNS = ("sample_id", "split", "question", "answer", "rationale", "edited")
 
 
 def frozen_path(folders: Workspace, dataset_id: str) -> Path:
@@ -21,22 +23,43 @@ def frozen_path(folders: Workspace, dataset_id: str) -> Path:
     return folders.root / "datasets" / f"{dataset_id}.parquet"
 
 
-def write_frozen(folders: Workspace, dataset_id: str, rows: list[dict[str, Any]]) -> Path:
-    """Write a version as a whole."""
+def digest_of(rows: list[dict[str, Any]]) -> str:
+    """The sha256 of a version's rows, in their order: what makes two versions the same."""
+    return ids.stable_hash([[row[c] for c in FROZEN] for row in rows], length=64)
+
+
+def write_frozen(folders: Workspace, dataset_id: str, rows: list[dict[str, Any]]) -> str:
+    """Write a version as a whole; returns the sha256 of the file."""
     path = frozen_path(folders, dataset_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    pq.write_table(pa.Table.from_pylist([{c: row[c] for c in COLUMNS} for row in rows]), temporary)
+    pq.write_table(pa.Table.from_pylist([{c: row[c] for c in FROZEN} for row in rows]), temporary)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     temporary.replace(path)
     fsync_dir(path.parent)
-    return path
+    return found
 
 
-def read_frozen(folders: Workspace, dataset_id: str) -> list[dict[str, Any]]:
-    """Rows of a version; raises DataError where its file is gone."""
-    path = frozen_path(folders, dataset_id)
+def read_frozen(folders: Workspace, version: DatasetFrozen) -> list[dict[str, Any]]:
+    """Rows of a version; raises DataError where its file is gone, or is not as it was frozen."""
+    path = frozen_path(folders, version.dataset_id)
     if not path.exists():
-        raise DataError(f"the file of dataset version {dataset_id} is missing: {path}.")
-    return pq.read_table(path).to_pylist()
+        raise DataError(f"the file of dataset version {version.dataset_id} is missing: {path}.")
+    changed = DataError(
+        f"the file of dataset version {version.dataset_id} ({version.name} v{version.version}) is not as it was "
+        f"frozen: {path}; put the file back from a backup, or freeze the selection again."
+    )
+    if version.file_sha256:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != version.file_sha256:
+                raise changed
+    try:
+        rows = pq.read_table(path).to_pylist()
+        found = digest_of(rows)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as exc:
+        raise changed from exc
+    if found != version.sha256:
+        raise changed
+    return rows

@@ -1,71 +1,183 @@
-"""Bring what workers wrote into the database, exactly once: rows and file offsets in one transaction."""
+"""Bring what workers wrote into the database, exactly once: rows and file offsets in one transaction.
+
+What can't be trusted or does not fit is set aside alone, with its place; everything around it comes in.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 
 from kdcore import ids
+from kdcore.errors import DataError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
-from kdcore.store import maps, projects, runs, samples, training
+from kdcore.records.journal import (
+    EvalItemRecord,
+    JournalRecord,
+    SampleRecord,
+    SeedRecord,
+    TitleRecord,
+    TrainAnswerRecord,
+    TrainStepRecord,
+    VerdictRecord,
+    read_record,
+)
+from kdcore.records.status import Status
+from kdcore.store import evaluations, maps, metrics, projects, samples, training, verdicts
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
+from kdcore.types import TERMINAL_STATES
 
 METRICS_FILE = "metrics.jsonl"
 MAP_FILE = "placements.parquet"
+PASSING = (OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 
 
-def ingest_run(store: Store, run: RunDir) -> int:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """How far a journal was read: the byte to go on from, and the number of the last record, None where unknown."""
+
+    position: int = 0
+    seq: int | None = 0
+
+
+def ingest_run(store: Store, run: RunDir, status: Status | None = None) -> int:
     """Read everything new in one run folder; return the number of records applied."""
     config = run.config()
+    status = status or run.status()
     applied = 0
     seals = run.seals()
-    for journal in run.journals():
-        while True:
-            offset = _offset(store, run.run_id, journal.name)
-            chunk = read_journal(journal, offset, seals.get(journal.name))
-            if chunk.offset == offset:
-                break
-            with store.transaction() as tx:
-                _apply(tx, run.run_id, config, chunk.records)
-                _quarantine(tx, run.run_id, journal.name, chunk.bad)
-                _set_offset(tx, run.run_id, journal.name, chunk.offset)
-            applied += len(chunk.records)
+    journals = run.journals()
+    for journal in journals:
+        seal = seals.get(journal.name)
+        ended = journal == journals[-1] and status.state in TERMINAL_STATES
+        applied += _ingest_journal(store, run, config, journal, seal)
+        _check_end(store, run, journal, seal, status.journal_bytes if ended and seal is None else -1)
     applied += _ingest_metrics(store, run)
     applied += _ingest_map(store, run)
     return applied
 
 
-def _offset(store: Store, run_id: str, file: str) -> int:
-    row = store.scalar("SELECT max(position) FROM ingest_offsets WHERE run_id = ? AND file = ?", [run_id, file])
-    return int(row or 0)
+def _ingest_journal(store: Store, run: RunDir, config: dict[str, Any], journal: Path, limit: int | None) -> int:
+    applied = 0
+    while True:
+        before = _read_so_far(store, run.run_id, journal.name)
+        chunk = read_journal(journal, before.position, limit)
+        if chunk.offset == before.position:
+            return applied
+        good, bad, seq = _sort_out(chunk.lines, before.seq)
+        after = _Read(chunk.offset, seq)
+        try:
+            _write(store, run, config, journal.name, good, bad, after)
+        except PASSING:
+            raise
+        except Exception:  # one record that the tables refuse: find it, and let the others in
+            good, more = _one_by_one(store, run, config, good)
+            _write(store, run, config, journal.name, [], [*bad, *more], after)
+        applied += len(good)
 
 
-def _set_offset(tx: Cursor, run_id: str, file: str, position: int) -> None:
-    tx.execute("DELETE FROM ingest_offsets WHERE run_id = ? AND file = ?", [run_id, file])
-    tx.execute("INSERT INTO ingest_offsets VALUES (?, ?, ?)", [run_id, file, position])
+Good = tuple[Record, JournalRecord]
 
 
-_DECISIONS = "decisions.jsonl"
+def _sort_out(lines: Sequence[Record | BadLine], seq: int | None) -> tuple[list[Good], list[BadLine], int | None]:
+    """The records that fit, what is set aside, gaps in the numbers included, and the number of the last record."""
+    good: list[Good] = []
+    bad: list[BadLine] = []
+    for line in lines:
+        if isinstance(line, BadLine):
+            bad.append(line)
+            seq = None if seq is None else seq + 1
+            continue
+        if seq is not None and line.seq > seq + 1:
+            which = f"record {seq + 1} is" if line.seq == seq + 2 else f"records {seq + 1} to {line.seq - 1} are"
+            bad.append(BadLine(line.offset, f"{which} missing before this place", ""))
+        seq = line.seq
+        try:
+            good.append((line, read_record(line.body)))
+        except DataError as exc:
+            bad.append(BadLine(line.offset, str(exc), json.dumps(line.body)[:2000]))
+    return good, bad, seq
 
 
-def decisions_read(store: Store) -> int:
-    """Bytes of the decision log that an earlier start has applied."""
-    return _offset(store, "", _DECISIONS)
-
-
-def set_decisions_read(store: Store, position: int) -> None:
-    """Remember how far the decision log was applied."""
+def _write(
+    store: Store,
+    run: RunDir,
+    config: dict[str, Any],
+    file: str,
+    good: Sequence[Good],
+    bad: Sequence[BadLine],
+    after: _Read,
+) -> None:
     with store.transaction() as tx:
-        _set_offset(tx, "", _DECISIONS, position)
+        _apply(tx, run.run_id, config, [record for _, record in good])
+        _quarantine(tx, run.run_id, file, bad)
+        _set_read(tx, run.run_id, file, after)
 
 
-def _quarantine(tx: Cursor, run_id: str, file: str, bad: list[BadLine]) -> None:
+def _one_by_one(
+    store: Store, run: RunDir, config: dict[str, Any], records: Sequence[Good]
+) -> tuple[list[Good], list[BadLine]]:
+    """Apply each record in a transaction of its own; returns those that went in, and those that the tables refuse."""
+    good: list[Good] = []
+    bad: list[BadLine] = []
+    for line, record in records:
+        try:
+            with store.transaction() as tx:
+                _apply(tx, run.run_id, config, [record])
+            good.append((line, record))
+        except PASSING:
+            raise
+        except Exception as exc:
+            bad.append(BadLine(line.offset, f"the tables refuse it: {exc}", json.dumps(line.body)[:2000]))
+    return good, bad
+
+
+def _check_end(store: Store, run: RunDir, journal: Path, seal: int | None, written: int) -> None:
+    """Say once where a journal is not as long as it was; ``written`` is known of an attempt that ended by itself."""
+    size, name = journal.stat().st_size, f"{journal.name} (end)"
+    position = _read_so_far(store, run.run_id, journal.name).position
+    known = max(seal or 0, written, position)
+    if size < known:
+        reason = f"the journal ends at byte {size}, {known} were written: its end is missing"
+    elif written >= 0 and size > written:
+        reason = f"the journal ends at byte {size}, only {written} were written by its run"
+    elif written >= 0 and position < size:
+        reason = "the last line is not whole"
+    else:
+        return
+    if _read_so_far(store, run.run_id, name).position:
+        return
+    with store.transaction() as tx:
+        _quarantine(tx, run.run_id, journal.name, [BadLine(min(size, position), reason, "")])
+        _set_read(tx, run.run_id, name, _Read(1, None))
+
+
+# ---- how far each file was read -------------------------------------------------------------------------------
+def offset_of(store: Store, run_id: str, file: str) -> int:
+    """Bytes of a file that are in the tables."""
+    return _read_so_far(store, run_id, file).position
+
+
+def _read_so_far(store: Store, run_id: str, file: str) -> _Read:
+    row = store.one("SELECT position, seq FROM ingest_offsets WHERE run_id = ? AND file = ?", [run_id, file])
+    return _Read(int(row["position"]), row["seq"]) if row else _Read()
+
+
+def _set_read(tx: Cursor, run_id: str, file: str, read: _Read) -> None:
+    tx.execute("DELETE FROM ingest_offsets WHERE run_id = ? AND file = ?", [run_id, file])
+    tx.execute("INSERT INTO ingest_offsets VALUES (?, ?, ?, ?)", [run_id, file, read.position, read.seq])
+
+
+def _quarantine(tx: Cursor, run_id: str, file: str, bad: Sequence[BadLine]) -> None:
     for line in bad:
         tx.execute(
             "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?)",
@@ -78,119 +190,95 @@ def quarantined(store: Store, run_id: str) -> list[dict[str, Any]]:
     return store.rows("SELECT * FROM quarantine WHERE run_id = ? ORDER BY file, position", [run_id])
 
 
-def _apply(tx: Cursor, run_id: str, config: dict[str, Any], records: list[Record]) -> None:
-    by_kind: dict[str, list[dict[str, Any]]] = {}
+def quarantined_runs(store: Store) -> dict[str, int]:
+    """Runs that have such lines, with their number."""
+    found = store.rows("SELECT run_id, count(*) AS lines FROM quarantine GROUP BY 1 ORDER BY 1")
+    return {row["run_id"]: row["lines"] for row in found}
+
+
+# ---- what each kind of record becomes -------------------------------------------------------------------------
+def _apply(tx: Cursor, run_id: str, config: dict[str, Any], records: Sequence[JournalRecord]) -> None:
+    by_kind: dict[str, list[JournalRecord]] = {}
     for record in records:
-        by_kind.setdefault(str(record.body.get("kind")), []).append(record.body)
-    for kind, bodies in by_kind.items():
-        handler = _HANDLERS.get(kind)
-        if handler is not None:
-            handler(tx, run_id, config, bodies)
+        by_kind.setdefault(record.kind, []).append(record)
+    for kind, found in by_kind.items():
+        if kind in _HANDLERS:
+            _HANDLERS[kind](tx, run_id, config, found)
 
 
-def _samples(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
-    samples.insert(tx, [_sample_row(run_id, config, body) for body in bodies])
+def _samples(tx: Cursor, run_id: str, config: dict[str, Any], records: list[SampleRecord]) -> None:
+    samples.insert(tx, [_sample_row(run_id, config, record) for record in records])
 
 
 _AS_WRITTEN = (
     *("sample_id", "request_id", "seed_id", "n", "status", "reason", "question", "source", "topic", "difficulty"),
     *("reader", "answer", "rationale", "completion", "finish_reason", "prompt_tokens", "completion_tokens", "parent"),
+    "role",
 )
 
 
-def _sample_row(run_id: str, config: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    signal = body.get("signal") or {}
+def _sample_row(run_id: str, config: dict[str, Any], record: SampleRecord) -> dict[str, Any]:
+    signal = record.signal
     return {
-        **{key: body[key] for key in _AS_WRITTEN},
+        **{name: getattr(record, name) for name in _AS_WRITTEN},
         "run_id": run_id,
         "project_id": config["project_id"],
         "prompt_version_id": config["prompt_version_id"],
-        "group_key": ids.group_key(body["group"], body["source"], body["seed_id"]),
-        "messages": json.dumps(body["messages"], ensure_ascii=False),
-        "extra": json.dumps(body["extra"], ensure_ascii=False) if body["extra"] else "",
+        "group_key": ids.group_key(record.group, record.source, record.seed_id),
+        "messages": json.dumps(record.messages, ensure_ascii=False),
+        "extra": json.dumps(record.extra, ensure_ascii=False) if record.extra else "",
         "teacher": config["teacher"]["model"],
         "terms": f"{config['terms_id']}@{config['terms_version']}" if config.get("terms_id") else "",
-        "entropy": signal.get("entropy"),
-        "captured_mass": signal.get("captured_mass"),
-        "mean_rank": signal.get("mean_rank"),
-        "role": body["role"],
-        "created": body["time"],
+        "entropy": signal.entropy if signal else None,
+        "captured_mass": signal.captured_mass if signal else None,
+        "mean_rank": signal.mean_rank if signal else None,
+        "created": record.time,
     }
 
 
-def _seeds(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
+def _seeds(tx: Cursor, run_id: str, config: dict[str, Any], records: list[SeedRecord]) -> None:
     project, now = config["project_id"], time.time()
-    projects.insert_seeds(
-        tx,
-        [
-            {
-                "seed_id": ids.seed_id(project, b["seed_kind"], b["text"], b.get("source", ""), b["fields"]),
-                "project_id": project,
-                "kind": b["seed_kind"],
-                "text": b["text"],
-                "source": b.get("source", ""),
-                "topic": b.get("topic", ""),
-                "difficulty": b.get("difficulty", ""),
-                "reader": b.get("reader", ""),
-                "group_key": b.get("group", ""),
-                "fields": json.dumps(b["fields"], ensure_ascii=False),
-                "run_id": run_id,
-                "created": now,
-            }
-            for b in bodies
-        ],
-    )
-
-
-def _verdicts(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
     rows = [
         {
+            "seed_id": ids.seed_id(project, seed.seed_kind, seed.text, seed.source, seed.fields),
+            "project_id": project,
+            "kind": seed.seed_kind,
+            "text": seed.text,
+            "source": seed.source,
+            "topic": seed.topic,
+            "difficulty": seed.difficulty,
+            "reader": seed.reader,
+            "group_key": seed.group,
+            "fields": json.dumps(seed.fields, ensure_ascii=False),
             "run_id": run_id,
-            "sample_id": body["sample_id"],
-            "filter": body["filter"],
-            "passed": body["passed"],
-            "reason": body["reason"],
-            "score": body["score"],
-            "created": body["time"],
-            "related": body.get("related", ""),
-            "basis": body.get("basis", ""),
+            "created": now,
         }
-        for body in bodies
+        for seed in records
     ]
-    runs.insert_verdicts(tx, rows)
+    projects.insert_seeds(tx, rows)
 
 
-def _eval_items(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
-    runs.insert_eval_items(
-        tx,
-        [
-            {
-                "run_id": run_id,
-                "sample_id": body["sample_id"],
-                "role": body["role"],
-                "completion": body["completion"],
-                "measures": json.dumps(body["measures"]),
-                "created": body["time"],
-            }
-            for body in bodies
-        ],
-    )
+def _verdicts(tx: Cursor, run_id: str, config: dict[str, Any], records: list[VerdictRecord]) -> None:
+    verdicts.insert(tx, run_id, records)
 
 
-def _train_steps(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
-    training.insert_steps(tx, run_id, bodies)
+def _eval_items(tx: Cursor, run_id: str, config: dict[str, Any], records: list[EvalItemRecord]) -> None:
+    evaluations.insert(tx, run_id, records)
 
 
-def _train_answers(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
-    training.insert_answers(tx, run_id, bodies)
+def _train_steps(tx: Cursor, run_id: str, config: dict[str, Any], records: list[TrainStepRecord]) -> None:
+    training.insert_steps(tx, run_id, records)
 
 
-def _titles(tx: Cursor, run_id: str, config: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
-    maps.insert_titles(tx, run_id, config["map_run"], bodies)
+def _train_answers(tx: Cursor, run_id: str, config: dict[str, Any], records: list[TrainAnswerRecord]) -> None:
+    training.insert_answers(tx, run_id, records)
 
 
-Handler = Callable[[Cursor, str, dict[str, Any], list[dict[str, Any]]], None]
-_HANDLERS: dict[str, Handler] = {
+def _titles(tx: Cursor, run_id: str, config: dict[str, Any], records: list[TitleRecord]) -> None:
+    maps.insert_titles(tx, run_id, config["map_run"], records)
+
+
+_HANDLERS: dict[str, Callable[[Cursor, str, dict[str, Any], Any], None]] = {
     "sample": _samples,
     "seed": _seeds,
     "verdict": _verdicts,
@@ -202,23 +290,23 @@ _HANDLERS: dict[str, Handler] = {
 
 
 def _ingest_metrics(store: Store, run: RunDir) -> int:
-    offset = _offset(store, run.run_id, METRICS_FILE)
+    offset = offset_of(store, run.run_id, METRICS_FILE)
     rows, new_offset = read_metrics(run.path / METRICS_FILE, offset)
     if new_offset == offset:
         return 0
     with store.transaction() as tx:
-        runs.insert_metrics(tx, run.run_id, rows)
-        _set_offset(tx, run.run_id, METRICS_FILE, new_offset)
+        metrics.insert(tx, run.run_id, rows)
+        _set_read(tx, run.run_id, METRICS_FILE, _Read(new_offset, None))
     return len(rows)
 
 
 def _ingest_map(store: Store, run: RunDir) -> int:
     path = run.path / MAP_FILE
-    if not path.exists() or _offset(store, run.run_id, MAP_FILE):
+    if not path.exists() or offset_of(store, run.run_id, MAP_FILE):
         return 0
     table = pq.read_table(path)
     titles = json.loads((run.path / "clusters.json").read_bytes())
     with store.transaction() as tx:
         maps.insert(tx, run.run_id, table, titles)
-        _set_offset(tx, run.run_id, MAP_FILE, path.stat().st_size)
+        _set_read(tx, run.run_id, MAP_FILE, _Read(path.stat().st_size, None))
     return table.num_rows

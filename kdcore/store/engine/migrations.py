@@ -124,7 +124,63 @@ def _sixth(tx: Cursor) -> None:
     )
 
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth, _sixth]
+def _seventh(tx: Cursor) -> None:
+    """Verdicts have a kind, not a prefix; decisions are placed by their number in the log, never by a clock.
+
+    What 0.1.0 numbered for itself gets numbers below zero, in the same order: it lies before all that is logged from
+    now on.
+    """
+    for statement in _SEVENTH:
+        tx.execute(statement)
+
+
+_SEVENTH = [
+    "CREATE TABLE decisions_head (number BIGINT, hash VARCHAR)",
+    "CREATE TABLE decisions_waiting (number BIGINT, kind VARCHAR, reason VARCHAR)",
+    "ALTER TABLE ingest_offsets ADD COLUMN seq BIGINT",
+    "ALTER TABLE datasets ADD COLUMN file_sha256 VARCHAR DEFAULT ''",
+    "ALTER TABLE eval_items RENAME COLUMN role TO candidate",
+    "ALTER TABLE verdicts ADD COLUMN kind VARCHAR",
+    """
+    UPDATE verdicts SET
+        kind = CASE
+            WHEN starts_with(filter, 'pick: ') THEN 'pick'
+            WHEN starts_with(filter, 'concept: ') THEN 'concept'
+            WHEN starts_with(filter, 'likelihood: ') OR starts_with(filter, 'entropy: ') THEN 'likelihood'
+            ELSE 'check' END,
+        filter = CASE
+            WHEN starts_with(filter, 'pick: ') THEN filter[7:]
+            WHEN starts_with(filter, 'concept: ') THEN filter[10:]
+            WHEN starts_with(filter, 'likelihood: ') THEN filter[13:]
+            WHEN starts_with(filter, 'entropy: ') THEN filter[10:] || ' (entropy)'
+            ELSE filter END
+    """,
+    """
+    CREATE OR REPLACE VIEW current_verdicts AS
+    SELECT sample_id, kind, filter, arg_max(passed, created) AS passed, arg_max(reason, created) AS reason,
+        arg_max_null(score, created) AS score, arg_max(coalesce(related, ''), created) AS related,
+        arg_max(coalesce(basis, ''), created) AS basis, max(created) AS created
+    FROM verdicts
+    GROUP BY sample_id, kind, filter
+    """,
+    "UPDATE reviews SET seq = seq - 1 - (SELECT max(seq) FROM reviews)",
+    "UPDATE tags SET seq = seq - 1 - (SELECT max(seq) FROM tags)",
+    *(
+        statement
+        for table in ("views", "data_classes", "terms_overrides")
+        for statement in (
+            f"ALTER TABLE {table} ADD COLUMN seq BIGINT",
+            f"""
+            UPDATE {table} SET seq = placed.place - 1 - (SELECT count(*) FROM {table})
+            FROM (SELECT rowid AS row, row_number() OVER (ORDER BY created, rowid) AS place FROM {table}) placed
+            WHERE placed.row = {table}.rowid
+            """,
+        )
+    ),
+]
+
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth, _sixth, _seventh]
 
 
 def migrate(tx: Cursor) -> None:

@@ -18,19 +18,36 @@ EXAMPLE = (
 )
 # view of the snapshot → what is in it; each takes the project once
 TABLES = {
-    "samples": "SELECT s.sample_id, s.run_id, s.prompt_version_id, s.seed_id, s.parent, s.role, s.status, s.reason, "
-    "coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, s.rationale, s.source, "
-    "s.topic, s.difficulty, s.reader, s.teacher, s.finish_reason, s.prompt_tokens, s.completion_tokens, s.entropy, "
-    "s.captured_mass, s.mean_rank, s.created, coalesce(r.action, 'pending') AS review, r.reviewer, r.note "
-    "FROM samples s LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ?",
+    "samples": """
+    SELECT s.sample_id, s.run_id, s.prompt_version_id, s.seed_id, s.parent, s.role, s.status, s.reason,
+        coalesce(r.question, s.question) AS question, coalesce(r.answer, s.answer) AS answer, s.rationale,
+        s.source, s.topic, s.difficulty, s.reader, s.teacher, s.finish_reason, s.prompt_tokens,
+        s.completion_tokens, s.entropy, s.captured_mass, s.mean_rank, s.created,
+        coalesce(r.action, 'pending') AS review, r.reviewer, r.note
+    FROM samples s
+    LEFT JOIN current_reviews r USING (sample_id)
+    WHERE s.project_id = ?
+    """,
     "verdicts": "SELECT v.* FROM current_verdicts v JOIN samples s USING (sample_id) WHERE s.project_id = ?",
     "tags": "SELECT sample_id, tag FROM current_tags WHERE project_id = ?",
-    "placements": "SELECT p.run_id AS map, p.sample_id, p.x, p.y, p.cluster, c.title FROM placements p "
-    "JOIN runs r USING (run_id) LEFT JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster "
-    "WHERE r.project_id = ?",
-    "dataset_rows": "SELECT d.name, d.version, r.* FROM dataset_rows r JOIN datasets d USING (dataset_id) "
-    "WHERE d.project_id = ?",
-    "prompts": "SELECT prompt_version_id, name, version, method, note FROM prompt_versions WHERE project_id = ?",
+    "placements": """
+    SELECT p.run_id AS map, p.sample_id, p.x, p.y, p.cluster, c.title
+    FROM placements p
+    JOIN runs r USING (run_id)
+    LEFT JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster
+    WHERE r.project_id = ?
+    """,
+    "dataset_rows": """
+    SELECT d.name, d.version, r.*
+    FROM dataset_rows r
+    JOIN datasets d USING (dataset_id)
+    WHERE d.project_id = ?
+    """,
+    "prompts": """
+    SELECT prompt_version_id, name, version, method, note
+    FROM prompt_versions
+    WHERE project_id = ?
+    """,
 }
 
 

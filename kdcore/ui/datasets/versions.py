@@ -8,8 +8,10 @@ import streamlit as st
 
 from kdcore.configs.selection import All, ReviewIs, Selection
 from kdcore.exporters import EXPORTERS
+from kdcore.records.decisions import KEPT
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.explore import samples as explore_samples
+from kdcore.services.export import datasets as dataset_export
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, sample_card, state
 from kdcore.ui.labels import short
@@ -20,7 +22,7 @@ VIEWS = {
     "export": ":material/download: Export",
     "compare": ":material/difference: Compare",
 }
-ONLY_ACCEPTED = ReviewIs(states=("accepted", "edited"))
+ONLY_ACCEPTED = ReviewIs(states=KEPT)
 
 
 def freeze(app: App, project_id: str, selection: Selection) -> None:
@@ -96,10 +98,10 @@ def export(app: App, version: dict[str, Any]) -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{name.replace('_', ' ')}**: {exporter.summary}")
             if st.button("Prepare", key=f"prepare-{name}", icon=":material/build:"):
-                st.session_state[f"export-{version['dataset_id']}-{name}"] = str(
-                    dataset_versions.zip_export(app, version["dataset_id"], name)
+                state.of_project()[f"export-{version['dataset_id']}-{name}"] = str(
+                    dataset_export.archive(app, version["dataset_id"], name)
                 )
-            path = st.session_state.get(f"export-{version['dataset_id']}-{name}")
+            path = state.of_project().get(f"export-{version['dataset_id']}-{name}")
             if path:
                 with open(path, "rb") as file:
                     st.download_button(

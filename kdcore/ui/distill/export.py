@@ -9,7 +9,7 @@ from kdcore.services.export import students
 from kdcore.services.workspace import App
 from kdcore.ui import live
 from kdcore.ui.distill.curves import live_panel
-from kdcore.ui.labels import safe_html
+from kdcore.ui.safe_html import safe_html
 
 
 def take_panel(app: App, run_id: str) -> None:

@@ -57,15 +57,15 @@ def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
     terms_panel.undecided(app, project_id, [part.dataset_id for part in config.slices])
     with st.container(horizontal=True):
         if st.button("Check the recipe", icon=":material/rule:", key="distill.check"):
-            st.session_state["distill.preflight"] = training_runs.start_preflight(app, project_id, config).run_id
+            state.of_project()["distill.preflight"] = training_runs.start_preflight(app, project_id, config).run_id
         if st.button("Start training", type="primary", icon=":material/school:", key="distill.start"):
             run = training_runs.start_run(app, project_id, config)
             state.set_params(run=run.run_id)
             st.rerun()
         with frame.popover("Several runs", "sweep", ":material/grid_view:"):
             _sweep(app, project_id, config)
-    if "distill.preflight" in st.session_state:
-        _preflight_panel(app, st.session_state["distill.preflight"])
+    if "distill.preflight" in state.of_project():
+        _preflight_panel(app, state.of_project()["distill.preflight"])
 
 
 def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> DistillConfig:
@@ -212,7 +212,7 @@ def _narrowed(labels: dict[str, list[str]], key: str) -> list[Selection]:
     if labels["tags"] and (tag := st.selectbox("Only this tag", labels["tags"], index=None, key=f"tag-{key}")):
         parts.append(HasTag(tag=tag))
     if labels["picks"] and (pick := st.selectbox("Only this pick", labels["picks"], index=None, key=f"pick-{key}")):
-        parts.append(HasVerdict(filter=pick, passed=True))
+        parts.append(HasVerdict(verdict_kind="pick", filter=pick, passed=True))
     return parts
 
 
@@ -235,7 +235,7 @@ def _sweep(app: App, project_id: str, config: DistillConfig) -> None:
             "Rows are drawn",
             ["", *picks],
             placeholder="by chance",
-            format_func=lambda pick: pick.removeprefix("pick: ") or "by chance",
+            format_func=lambda pick: pick or "by chance",
             key="sweep.draws",
             help="With fewer training rows: by the seed, or the first of a pick; both to compare them",
         )

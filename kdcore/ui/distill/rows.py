@@ -10,7 +10,8 @@ from kdcore.configs.selection import IsOneOf, to_url
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.workspace import App
 from kdcore.ui import frame, state
-from kdcore.ui.labels import escape, safe_html, short
+from kdcore.ui.labels import escape, short
+from kdcore.ui.safe_html import safe_html
 
 
 def rows_panel(app: App, run_id: str) -> None:

@@ -14,7 +14,7 @@ from kdcore.errors import JobError
 from kdcore.services import governance, projects
 from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
-from kdcore.ui import live
+from kdcore.ui import live, state
 from kdcore.ui.labels import escape
 
 KINDS = {"question": "Questions", "document": "Source passages"}
@@ -26,15 +26,18 @@ def upload(app: App, project_id: str) -> None:
         "What is in the file?", list(KINDS), format_func=KINDS.__getitem__, default="question", required=True
     )
     file = st.file_uploader(
-        "File", type=["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt", "md"], help="At most 200 MB"
+        "File",
+        type=["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt", "md"],
+        help="At most 200 MB",
+        key=state.own("elicit.file"),
     )
     if file is not None:
         key = f"{project_id}-{file.file_id}-{kind}"
-        if st.session_state.get("elicit.upload_key") != key:
-            st.session_state["elicit.upload_key"] = key
-            st.session_state["elicit.upload_run"] = _read(app, project_id, file, kind or "question", None)
-            st.session_state.pop("elicit.import_run", None)
-        _preview_panel(app, project_id, file, kind or "question", st.session_state["elicit.upload_run"])
+        if state.of_project().get("elicit.upload_key") != key:
+            state.of_project()["elicit.upload_key"] = key
+            state.of_project()["elicit.upload_run"] = _read(app, project_id, file, kind or "question", None)
+            state.of_project().pop("elicit.import_run", None)
+        _preview_panel(app, project_id, file, kind or "question", state.of_project()["elicit.upload_run"])
 
 
 def _read(app: App, project_id: str, file: Any, kind: str, mapping: dict[str, str] | None) -> str:
@@ -76,10 +79,10 @@ def _mapping_form(app: App, project_id: str, file: Any, kind: str, run_id: str) 
         }
         if st.form_submit_button("Import", type="primary", icon=":material/upload:"):
             mapping = {role: column for role, column in chosen.items() if column}
-            st.session_state["elicit.import_run"] = _read(app, project_id, file, kind, mapping)
-            app.wait(st.session_state["elicit.import_run"], timeout_s=60)
+            state.of_project()["elicit.import_run"] = _read(app, project_id, file, kind, mapping)
+            app.wait(state.of_project()["elicit.import_run"], timeout_s=60)
             st.rerun()
-    done = st.session_state.get("elicit.import_run")
+    done = state.of_project().get("elicit.import_run")
     if done:
         result = _found(app, done)
         new = projects.new_seeds(app, done)

@@ -9,8 +9,9 @@ import streamlit as st
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.services.elicit import trial as trials
 from kdcore.services.workspace import App
-from kdcore.ui import frame, sample_card, teacher_form
-from kdcore.ui.labels import escape, safe_html, strong_html
+from kdcore.ui import frame, sample_card, state, teacher_form
+from kdcore.ui.labels import escape
+from kdcore.ui.safe_html import safe_html, strong_html
 
 
 def trial(app: App, project_id: str, template: PromptTemplate) -> None:
@@ -22,14 +23,14 @@ def trial(app: App, project_id: str, template: PromptTemplate) -> None:
         rows = st.segmented_control("Rows", [3, 10], default=3, key="elicit.rows", required=True)
         if st.button("Ask the teacher", icon=":material/bolt:", key="elicit.try"):
             run_id, key, requests = trials.start(app, project_id, template, teacher, sampling, rows or 3)
-            st.session_state["elicit.trial"] = (run_id, key, template, teacher, sampling, requests)
+            state.of_project()["elicit.trial"] = (run_id, key, template, teacher, sampling, requests)
         if st.button("Suggest a better wording", icon=":material/auto_fix_high:", key="elicit.suggest"):
-            st.session_state["elicit.suggestion"] = trials.start_suggestion(
+            state.of_project()["elicit.suggestion"] = trials.start_suggestion(
                 app, project_id, template, teacher, sampling
             )
-    if "elicit.suggestion" in st.session_state:
+    if "elicit.suggestion" in state.of_project():
         _suggestion(app)
-    if "elicit.trial" in st.session_state:
+    if "elicit.trial" in state.of_project():
         _trial_panel(app)
     else:
         st.caption(
@@ -39,8 +40,8 @@ def trial(app: App, project_id: str, template: PromptTemplate) -> None:
 
 
 def _suggestion(app: App) -> None:
-    asked = st.session_state["elicit.suggestion"]
-    waiting = st.session_state.get("elicit.suggested") != asked
+    asked = state.of_project()["elicit.suggestion"]
+    waiting = state.of_project().get("elicit.suggested") != asked
 
     @st.fragment(run_every=1.0 if waiting else None)
     def panel() -> None:
@@ -54,15 +55,15 @@ def _suggestion(app: App) -> None:
             )
             st.code(found, language=None, wrap_lines=True)
             if waiting:
-                st.session_state["elicit.suggested"] = asked
+                state.of_project()["elicit.suggested"] = asked
                 st.rerun()
 
     panel()
 
 
 def _trial_panel(app: App) -> None:
-    run_id, key, *asked = st.session_state["elicit.trial"]
-    waiting = st.session_state.get("elicit.trial_done") != key
+    run_id, key, *asked = state.of_project()["elicit.trial"]
+    waiting = state.of_project().get("elicit.trial_done") != key
 
     @st.fragment(run_every=1.0 if waiting else None)
     def panel() -> None:
@@ -77,7 +78,7 @@ def _trial_panel(app: App) -> None:
             for result in results:
                 _trial_answer(result)
             if waiting:
-                st.session_state["elicit.trial_done"] = key
+                state.of_project()["elicit.trial_done"] = key
                 st.rerun()
 
     panel()

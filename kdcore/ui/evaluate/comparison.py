@@ -10,7 +10,8 @@ from kdcore.services.evaluate import comparison
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
 from kdcore.ui import charts, frame, state
-from kdcore.ui.labels import escape, safe_html, short
+from kdcore.ui.labels import escape, short
+from kdcore.ui.safe_html import safe_html
 
 FIGURES = (
     ("perplexity", "Perplexity", "on the teacher's text, lower is better"),
@@ -76,7 +77,7 @@ def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]]) -> None
                     "Training rows like it", key=f"like-{row['sample_id']}", icon=":material/travel_explore:"
                 ):
                     started = explore_samples.start_search(app, project_id, sample_id=row["sample_id"])
-                    st.session_state["explore.search"] = (*started, short(row["question"], 30))
+                    state.of_project()["explore.search"] = (*started, short(row["question"], 30))
                     st.switch_page(frame.PAGES["Explore"][0], query_params={"project": project_id})
     pages = -(-len(rows) // SHOWN)
     if pages > 1:
@@ -96,11 +97,11 @@ def ask(app: App, students: list[str]) -> None:
         )
         if st.form_submit_button("Ask", icon=":material/send:"):
             with frame.guard():
-                st.session_state["evaluate.ask"] = comparison.ask_all(app, student, question)
-                st.session_state.pop("evaluate.answers", None)
-    if "evaluate.answers" in st.session_state:
-        _answers(st.session_state["evaluate.answers"])
-    elif "evaluate.ask" in st.session_state:
+                state.of_project()["evaluate.ask"] = comparison.ask_all(app, student, question)
+                state.of_project().pop("evaluate.answers", None)
+    if "evaluate.answers" in state.of_project():
+        _answers(state.of_project()["evaluate.answers"])
+    elif "evaluate.ask" in state.of_project():
         _ask_panel(app)
 
 
@@ -108,13 +109,13 @@ def _ask_panel(app: App) -> None:
     @st.fragment(run_every=1.0)
     def panel() -> None:
         with frame.guard():
-            run_id, key = st.session_state["evaluate.ask"]
+            run_id, key = state.of_project()["evaluate.ask"]
             found = comparison.answers(app, run_id, key)
             if found is None:
                 st.progress(0.0, text=f"{app.status(run_id).message or 'starting'}… three models load the first time")
                 return
-            st.session_state["evaluate.answers"] = found
-            del st.session_state["evaluate.ask"]
+            state.of_project()["evaluate.answers"] = found
+            del state.of_project()["evaluate.ask"]
             st.rerun()
 
     panel()

@@ -10,6 +10,7 @@ from kdcore.configs.exploration import EmbedConfig, PickConfig
 from kdcore.configs.selection import All, ColumnIs, HasVerdict, IsOneOf, Selection
 from kdcore.errors import KdError
 from kdcore.filters import FILTERS, USUAL
+from kdcore.records.decisions import Decision
 from kdcore.services.explore import maps, subsets, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
@@ -17,7 +18,7 @@ from kdcore.services.workspace import App
 from kdcore.ui import charts, filter_bar, forms, frame, live, state
 from kdcore.ui.labels import check_name, escape, short
 
-DECISIONS = (("reject", "Reject", ":material/close:"), ("accept", "Accept", ":material/check:"))
+AT_ONCE = ((Decision.REJECT, "Reject", ":material/close:"), (Decision.ACCEPT, "Accept", ":material/check:"))
 ASK_ABOVE = 1000  # a decision about more samples than that is asked for twice
 KINDS = ("embed", "screen", "concept", "pick", "title")
 NOT_IN_FORM = ("against", "own")  # given by a file
@@ -31,7 +32,7 @@ def decide_all(app: App, project_id: str, selection: Selection) -> None:
         st.caption(f"{waiting:,} of these answers are usable and not judged yet; what people decided stays.")
         large = waiting > ASK_ABOVE
         sure = st.checkbox(f"Yes, all {waiting:,} of them", key=f"all-sure-{waiting}") if large else True
-        for action, word, icon in DECISIONS:
+        for action, word, icon in AT_ONCE:
             key, able = f"all-{action}", bool(waiting) and sure
             if st.button(f"{word} {waiting:,}", key=key, icon=icon, disabled=not able, width="stretch"):
                 frame.close_popover("decide")
@@ -68,7 +69,7 @@ def work(app: App, project_id: str, map_run: str | None, selection: Selection) -
             values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
             if st.button("Draw", type="primary", key="explore.draw"):
                 run = maps.start_map(app, project_id, forms.load(EmbedConfig, values))
-                st.session_state["explore.drawn"] = run.run_id
+                state.of_project()["explore.drawn"] = run.run_id
                 frame.close_popover("draw")
                 st.rerun()
         with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
@@ -87,9 +88,9 @@ def work(app: App, project_id: str, map_run: str | None, selection: Selection) -
 
 def _drawn(app: App) -> None:
     """Once a map of this session is drawn, it is the one that is shown."""
-    run_id = st.session_state.get("explore.drawn")
+    run_id = state.of_project().get("explore.drawn")
     if run_id and not live.is_active(status := app.status(run_id)):
-        del st.session_state["explore.drawn"]
+        del state.of_project()["explore.drawn"]
         if status.state == "done":
             state.set_params(map=run_id)
             st.rerun()
@@ -137,23 +138,23 @@ def _pick(app: App, project_id: str, selection: Selection) -> None:
     if st.button("Pick", type="primary", key="explore.pick"):
         config: PickConfig = forms.load(PickConfig, values)
         run = subsets.start(app, project_id, config, selection)
-        st.session_state["explore.picked"] = (config, run.run_id)
+        state.of_project()["explore.picked"] = (config, run.run_id)
         frame.close_popover("pick")
         st.rerun()
 
 
 def _picked(app: App) -> None:
     """Once a pick of this session has ended, its rows are the filter."""
-    if "explore.picked" not in st.session_state:
+    if "explore.picked" not in state.of_project():
         return
-    config, run_id = st.session_state["explore.picked"]
+    config, run_id = state.of_project()["explore.picked"]
     status = app.status(run_id)
     if status.state == "done":
-        del st.session_state["explore.picked"]
+        del state.of_project()["explore.picked"]
         filter_bar.add(subsets.chosen(config, run_id))
         st.rerun()
     elif not live.is_active(status):
-        del st.session_state["explore.picked"]
+        del state.of_project()["explore.picked"]
         live.status_line(run_id, status)
 
 
@@ -170,33 +171,38 @@ def _progress(app: App, run_id: str) -> None:
 def search(app: App, project_id: str, map_run: str | None) -> None:
     """Search by meaning; the hits become a part of the filter."""
     with st.form("semantic", border=False):
-        text = st.text_input("Search by meaning", placeholder="dangerous drug combinations", disabled=map_run is None)
+        text = st.text_input(
+            "Search by meaning",
+            placeholder="dangerous drug combinations",
+            disabled=map_run is None,
+            key=state.own("explore.meaning"),
+        )
         if (
             st.form_submit_button("Search", icon=":material/travel_explore:", disabled=map_run is None)
             and text.strip()
         ):
             run_id, key = explore_samples.start_search(app, project_id, text=text)
-            st.session_state["explore.search"] = (run_id, key, text)
-    if "explore.search" in st.session_state:
+            state.of_project()["explore.search"] = (run_id, key, text)
+    if "explore.search" in state.of_project():
         _search_panel(app)
 
 
 def _search_panel(app: App) -> None:
     @st.fragment(run_every=0.5)
     def panel() -> None:
-        if "explore.search" not in st.session_state:
+        if "explore.search" not in state.of_project():
             return
-        run_id, key, text = st.session_state["explore.search"]
+        run_id, key, text = state.of_project()["explore.search"]
         with frame.guard():
             try:
                 hits = explore_samples.search_hits(app, run_id, key)
             except KdError:
-                del st.session_state["explore.search"]  # ask again, do not wait for ever
+                del state.of_project()["explore.search"]  # ask again, do not wait for ever
                 raise
             if hits is None:
                 st.caption("Searching… the first search loads the embedder.")
                 return
-            del st.session_state["explore.search"]
+            del state.of_project()["explore.search"]
             filter_bar.add(
                 IsOneOf(sample_ids=tuple(h["sample_id"] for h in hits[:25]), label=f"like “{short(text, 30)}”")
             )
@@ -213,9 +219,9 @@ def statistics(app: App, project_id: str, selection: Selection, checks: list[dic
         if row["failed"]:
             st.button(
                 f"{row['failed']:,} fail: {check_name(row['filter'])}",
-                key=f"failed-{row['filter']}",
+                key=f"failed-{row['kind']}-{row['filter']}",
                 on_click=filter_bar.add,
-                args=(HasVerdict(filter=row["filter"], passed=False),),
+                args=(HasVerdict(verdict_kind=row["kind"], filter=row["filter"], passed=False),),
                 icon=":material/error:",
                 type="tertiary",
             )

@@ -12,8 +12,9 @@ from kdcore.errors import KdError
 from kdcore.services.explore import concepts, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
-from kdcore.ui import filter_bar, frame, live
-from kdcore.ui.labels import safe_html, short, strong_html
+from kdcore.ui import filter_bar, frame, live, state
+from kdcore.ui.labels import short
+from kdcore.ui.safe_html import safe_html, strong_html
 
 NEW = "a new concept"
 
@@ -49,7 +50,7 @@ def _teach(app: App, project_id: str, selection: Selection) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/thumb_up: **{yes}** yes · :material/thumb_down: **{no}** no")
         if st.button("Learn from these", type="primary", key="concept.learn", disabled=not yes):
-            st.session_state["concept.run"] = concepts.start(app, project_id, name).run_id
+            state.of_project()["concept.run"] = concepts.start(app, project_id, name).run_id
             st.rerun()
         if name in learnt and st.button(
             "Show the rows that have it", icon=":material/filter_alt:", key="concept.have"
@@ -75,7 +76,7 @@ def _teach(app: App, project_id: str, selection: Selection) -> None:
 
 
 def _latest(app: App) -> None:
-    run_id = st.session_state.get("concept.run")
+    run_id = state.of_project().get("concept.run")
     if run_id:
         status = app.status(run_id)
         if not live.is_active(status):
@@ -98,14 +99,14 @@ def _ask(app: App, project_id: str, name: str, concept_run: str | None, row: dic
                     kwargs={"has": has},
                 )
             asked = f"spans-{concept_run}-{row['sample_id']}"
-            if concept_run and asked not in st.session_state and st.button("Why?", key=f"why-{row['sample_id']}"):
-                st.session_state[asked] = concepts.ask_sentences(app, concept_run, answer)
+            if concept_run and asked not in state.of_project() and st.button("Why?", key=f"why-{row['sample_id']}"):
+                state.of_project()[asked] = concepts.ask_sentences(app, concept_run, answer)
                 st.rerun()
 
 
 def _body(app: App, concept_run: str | None, sample_id: str, answer: str) -> None:
     """The answer; with the sentences that speak for the concept marked once they were asked for."""
-    asked = st.session_state.get(f"spans-{concept_run}-{sample_id}")
+    asked = state.of_project().get(f"spans-{concept_run}-{sample_id}")
     if not asked:
         st.html(safe_html(short(answer, 900)))
         return
@@ -113,18 +114,18 @@ def _body(app: App, concept_run: str | None, sample_id: str, answer: str) -> Non
     @st.fragment(run_every=0.5 if len(asked) == 3 else None)
     def panel() -> None:
         with frame.guard():
-            found = st.session_state[f"spans-{concept_run}-{sample_id}"]
+            found = state.of_project()[f"spans-{concept_run}-{sample_id}"]
             if len(found) == 3:
                 run_id, key, sentences = found
                 try:
                     body = explore_samples.answer_of(app, run_id, key)
                 except KdError:
-                    del st.session_state[f"spans-{concept_run}-{sample_id}"]  # ask again, do not wait for ever
+                    del state.of_project()[f"spans-{concept_run}-{sample_id}"]  # ask again, do not wait for ever
                     raise
                 if body is None:
                     st.caption("Reading the sentences…")
                     return
-                st.session_state[f"spans-{concept_run}-{sample_id}"] = (sentences, body["scores"])
+                state.of_project()[f"spans-{concept_run}-{sample_id}"] = (sentences, body["scores"])
                 st.rerun()
             st.html(marked_html(*found))
 

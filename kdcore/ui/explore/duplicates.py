@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.selection import Selection
+from kdcore.records.decisions import KEPT, Decision
 from kdcore.services.explore import duplicates
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
@@ -68,11 +69,11 @@ def _group(app: App, project_id: str, number: int, group: list[dict[str, Any]], 
     full = {row["sample_id"]: row for row in explore_samples.samples_of(app, [m["sample_id"] for m in members[:8]])}
     first = full[members[0]["sample_id"]]
     with st.expander(f"{len(members)} × {escape(short(first['question'], 100))}", expanded=number == 0):
-        st.caption(f"{DECISIONS['accept'][0]} kept · {members[0]['sample_id']}")
+        st.caption(f"{DECISIONS[Decision.ACCEPT][0]} kept · {members[0]['sample_id']}")
         st.html(f"<p><strong>{html.escape(first['question'])}</strong><br>{html.escape(_answer(first))}</p>")
         for member in members[1:8]:
             row = full[member["sample_id"]]
-            kept = member["review"] in ("accept", "edit")
+            kept = member["review"] in KEPT
             icon, word = DECISIONS[member["review"]] if kept else (":material/close:", "goes")
             st.caption(f"{icon} {word} · {member['sample_id']} · what differs is marked")
             st.html(differences(f"{first['question']}\n{_answer(first)}", f"{row['question']}\n{_answer(row)}"))

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, InLasso, Selection
+from kdcore.records.rows import VerdictKey
 from kdcore.services.explore import maps
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, frame, state
@@ -57,7 +58,7 @@ def panel(app: App, project_id: str, map_run: str, selection: Selection, checks:
 
 
 def _controls(app: App, project_id: str, map_run: str, selection: Selection, checks: list[str]) -> None:
-    judged = [c for c in checks if ": " not in c]  # a concept or a likelihood has a score and no verdict
+    judged = [c for c in checks if VerdictKey.parse(c).kind == "check"]  # the others have a score and no verdict
     names = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in judged}
     names |= {f"score:{c}": f"score: {check_name(c)}" for c in checks}
     others = {r["run_id"]: _map_name(r) for r in maps.all_maps(app, project_id) if r["drawn"]}

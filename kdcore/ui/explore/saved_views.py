@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from kdcore.services.explore import tags
+from kdcore.services.explore import saved_views
 from kdcore.services.workspace import App
 from kdcore.ui import frame, state
 from kdcore.ui.labels import escape
@@ -20,10 +20,10 @@ def show(app: App, project_id: str) -> None:
         name = st.text_input("Save this view as", key="view.name", placeholder="doses to read")
         if st.button("Save", key="view.save", disabled=not name.strip()):
             query = urlencode({key: value for key in KEPT if (value := state.param(key))})
-            tags.save_view(app, project_id, name, query, frame.reviewer())
+            saved_views.save(app, project_id, name, query, frame.reviewer())
             frame.close_popover("views")
             st.rerun()
-        for view in tags.views(app, project_id):
+        for view in saved_views.of_project(app, project_id):
             with st.container(horizontal=True):
                 if st.button(escape(view["name"]), key=f"view-{view['name']}", width="stretch"):
                     state.set_params(**dict.fromkeys((*KEPT, "page", "sample")))
@@ -31,5 +31,5 @@ def show(app: App, project_id: str) -> None:
                     frame.close_popover("views")
                     st.rerun()
                 if st.button("", key=f"forget-{view['name']}", icon=":material/delete:", help="Forget this view"):
-                    tags.save_view(app, project_id, view["name"], "", frame.reviewer(), present=False)
+                    saved_views.save(app, project_id, view["name"], "", frame.reviewer(), present=False)
                     st.rerun()

@@ -10,7 +10,7 @@ import streamlit as st
 from kdcore.configs.selection import IsOneOf
 from kdcore.services.explore import sql
 from kdcore.services.workspace import App
-from kdcore.ui import filter_bar, frame
+from kdcore.ui import filter_bar, frame, state
 
 MOST_IN_FILTER = 500
 
@@ -23,10 +23,10 @@ def show(app: App, project_id: str) -> None:
     )
     text = st.text_area("Query", sql.EXAMPLE, key="sql.text", height=120, persist_state="session")
     if st.button("Run", type="primary", icon=":material/play_arrow:", key="sql.run"):
-        st.session_state.pop("sql.found", None)
+        state.of_project().pop("sql.found", None)
         with frame.guard(), st.spinner("Reading a snapshot of the project…"):
-            st.session_state["sql.found"] = sql.ask(app, project_id, text)
-    found: dict[str, Any] | None = st.session_state.get("sql.found")
+            state.of_project()["sql.found"] = sql.ask(app, project_id, text)
+    found: dict[str, Any] | None = state.of_project().get("sql.found")
     if found is None:
         return
     if found["more"]:

@@ -104,7 +104,7 @@ def card(app: App, sample_id: str) -> None:
                         st.toast(f"Asked again as run {run.run_id}; the new row stands beside this one.")
                     if st.button("More like this", icon=":material/travel_explore:", key="explore.like"):
                         run_id, key = explore_samples.start_search(app, sample["project_id"], sample_id=sample_id)
-                        st.session_state["explore.search"] = (run_id, key, short(sample["question"], 30))
+                        state.of_project()["explore.search"] = (run_id, key, short(sample["question"], 30))
                         st.rerun()
             with right:
                 sample_card.thread(app, sample_id)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from kdcore import ids
 from kdcore.configs.selection import Selection, to_url
+from kdcore.records.decisions import UNDO, Decision
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
@@ -15,12 +16,12 @@ from kdcore.ui import frame, sample_card, state
 from kdcore.ui.labels import DECISIONS, escape, short
 
 # action → (label, key, icon); Streamlit keeps R and C for itself
-KEYS = {
-    "accept": ("Accept", "a", ":material/check:"),
-    "reject": ("Reject", "x", ":material/close:"),
-    "edit": ("Edit", "e", ":material/edit:"),
-    "skip": ("Skip", "s", ":material/redo:"),
-    "undo": ("Undo", "u", ":material/undo:"),
+KEYS: dict[str, tuple[str, str, str]] = {
+    Decision.ACCEPT: ("Accept", "a", ":material/check:"),
+    Decision.REJECT: ("Reject", "x", ":material/close:"),
+    Decision.EDIT: ("Edit", "e", ":material/edit:"),
+    Decision.SKIP: ("Skip", "s", ":material/redo:"),
+    UNDO: ("Undo", "u", ":material/undo:"),
 }
 QUEUE = 25
 
@@ -49,7 +50,7 @@ def _draw(app: App, project_id: str, selection: Selection) -> None:
     left, right = st.columns([2, 1])
     with left, st.container(border=True):
         sample_card.tags(sample)
-        if st.session_state.get("review.editing") == current:
+        if state.of_project().get("review.editing") == current:
             _editor(app, sample)
         else:
             sample_card.body(sample)
@@ -60,7 +61,11 @@ def _draw(app: App, project_id: str, selection: Selection) -> None:
 
 def _progress_bar(counts: dict[str, int]) -> None:
     total, decided = counts["total"], counts["decided"]
-    words = " · ".join(f"{counts[k]} {DECISIONS[k][1]}" for k in ("accept", "edit", "reject", "skip") if counts[k])
+    words = " · ".join(
+        f"{counts[k]} {DECISIONS[k][1]}"
+        for k in (Decision.ACCEPT, Decision.EDIT, Decision.REJECT, Decision.SKIP)
+        if counts[k]
+    )
     st.progress(
         decided / total if total else 0.0, text=f"**{decided} of {total}** judged{' · ' + words if words else ''}"
     )
@@ -68,11 +73,11 @@ def _progress_bar(counts: dict[str, int]) -> None:
 
 def _current(app: App, project_id: str, selection: Selection) -> str | None:
     """The sample asked for in the address bar, else the first of the queue."""
-    asked = st.session_state.get("review.back") or state.param("sample")
+    asked = state.of_project().get("review.back") or state.param("sample")
     if asked and explore_samples.sample(app, asked)["project_id"] == project_id:
         return asked
     queue = review_decisions.queue(app, project_id, selection, limit=QUEUE)
-    skipped = st.session_state.get("review.skipped", [])
+    skipped = state.of_project().get("review.skipped", [])
     return next((s for s in queue if s not in skipped), queue[0] if queue else None)
 
 
@@ -86,7 +91,7 @@ def _buttons(app: App, project_id: str, sample_id: str | None) -> None:
             shortcut=key,
             icon=icon,
             width="stretch",
-            type="primary" if action == "accept" else "secondary",
+            type="primary" if action == Decision.ACCEPT else "secondary",
             disabled=sample_id is None and action != "undo",
             on_click=_act,
             args=(app, project_id, sample_id, action, event),
@@ -96,25 +101,25 @@ def _buttons(app: App, project_id: str, sample_id: str | None) -> None:
 def _act(app: App, project_id: str, sample_id: str | None, action: str, event: str) -> None:
     if action == "undo":
         back = review_decisions.undo(app, project_id, frame.reviewer())
-        st.session_state["review.back"] = back
-        st.session_state.pop("review.editing", None)
+        state.of_project()["review.back"] = back
+        state.of_project().pop("review.editing", None)
         if back is None:
             st.toast("There is nothing to undo.")
         return
     if sample_id is None:
         return
-    if action == "edit":
-        st.session_state["review.editing"] = sample_id
+    if action == Decision.EDIT:
+        state.of_project()["review.editing"] = sample_id
         return
     review_decisions.decide(app, sample_id, action, frame.reviewer(), event)
-    if action == "skip":
-        st.session_state["review.skipped"] = [*st.session_state.get("review.skipped", [])[-QUEUE:], sample_id]
+    if action == Decision.SKIP:
+        state.of_project()["review.skipped"] = [*state.of_project().get("review.skipped", [])[-QUEUE:], sample_id]
     _leave()
 
 
 def _leave() -> None:
-    st.session_state.pop("review.back", None)
-    st.session_state.pop("review.editing", None)
+    state.of_project().pop("review.back", None)
+    state.of_project().pop("review.editing", None)
     state.set_params(sample=None)
 
 
@@ -129,7 +134,9 @@ def _editor(app: App, sample: dict[str, Any]) -> None:
             save = st.form_submit_button("Save", type="primary", icon=":material/save:")
             leave = st.form_submit_button("Leave as it was", icon=":material/undo:")
     if save:
-        review_decisions.decide(app, sample_id, "edit", frame.reviewer(), question=question, answer=answer, note=note)
+        review_decisions.decide(
+            app, sample_id, Decision.EDIT, frame.reviewer(), question=question, answer=answer, note=note
+        )
     if save or leave:
         _leave()
         st.rerun(scope="fragment")

@@ -16,6 +16,7 @@ from kdcore.errors import DataError
 from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import TrainAnswerRecord
 from kdcore.workers.base import on_accelerator
 from kdcore.workers.distill import setup
 
@@ -35,18 +36,20 @@ def check(run: RunDir, reporter: Reporter, config: DistillConfig) -> Report:
 
 def train(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
     """Train on the votes, then tell what it says of the held-out rows."""
-    labels, train, heldout, report = _voted(run, config)
+    labels, rows, heldout, report = _voted(run, config)
     refuse(report)
     with on_accelerator(run, reporter):
         reporter.phase("building the encoder")
         mixed = setup.MIXED.get(pick_precision(config.precision, torch.cuda.is_available()), "no")
         folder = run.path / "checkpoints"
         model, tokenizer, said = train_classifier(
-            config, config.student_path, labels, train, heldout, folder, mixed, reporter
+            config, config.student_path, labels, rows, heldout, folder, mixed, reporter
         )
         for row, label in zip(heldout, said, strict=True):
-            told = {"kind": "train_answer", "attempt": reporter.epoch, "step": planned_steps(config, len(train))}
-            reporter.append(told | {"sample_id": row.sample_id, "completion": label})
+            step = planned_steps(config, len(rows))
+            reporter.append(
+                TrainAnswerRecord(attempt=reporter.epoch, step=step, sample_id=row.sample_id, completion=label)
+            )
         reporter.phase("saving the encoder")
         save_merged(model, tokenizer, run.path / "classifier")
 

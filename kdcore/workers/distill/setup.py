@@ -28,6 +28,7 @@ from kdcore.evaluate.answers import answer
 from kdcore.hardware import pick_precision, torch_device
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.records.journal import TrainAnswerRecord
 
 MIXED = {"bfloat16": "bf16", "float16": "fp16"}  # precision → accelerate's word for it
 
@@ -169,8 +170,7 @@ def shown_answers(
             student.train(was_training)
         for row, text in zip(chosen, said, strict=True):
             reporter.append(
-                {"kind": "train_answer", "attempt": reporter.epoch, "step": step}
-                | {"sample_id": row.sample_id, "completion": text}
+                TrainAnswerRecord(attempt=reporter.epoch, step=step, sample_id=row.sample_id, completion=text)
             )
         if reward is not None and chosen:
             reporter.metric(step, "heldout", {"reward": fmean(reward([row.sample_id for row in chosen], said))})

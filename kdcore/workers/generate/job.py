@@ -19,11 +19,13 @@ from kdcore.jobs import topk_files
 from kdcore.jobs.reply_cache import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import PaidRecord, SampleRecord, SignalSummary, Usage, VerdictRecord
+from kdcore.records.rows import VerdictKey
 from kdcore.teacher import open_teacher
 from kdcore.types import Parsed, Reply, Request
 from kdcore.workers.base import on_accelerator
 from kdcore.workers.generate.budget import Budget
-from kdcore.workers.generate.journal import Funnel
+from kdcore.workers.generate.journal import JournalProgress
 from kdcore.workers.generate.target import Target, each_once
 
 ROWS_A_COPY = 1_000_000  # a program run again for the next copy numbers its rows from here
@@ -31,8 +33,8 @@ ACTIVE = 256  # programs under way at once: enough for any engine, flat in memor
 
 
 def sample_record(
-    outcome: Outcome, place: int, row: Parsed, config: GenerateConfig, copy_start: int = 0
-) -> dict[str, Any]:
+    outcome: Outcome, place: int, row: Parsed, config: GenerateConfig, copy_start: int = 0, usage: Usage | None = None
+) -> SampleRecord:
     """What the journal keeps of one row: enough to rebuild the store's row."""
     request, reply = outcome.unit.request, row.reply
     variables = {**request.variables, **row.labels}
@@ -41,37 +43,43 @@ def sample_record(
         extra["calls"] = [
             {"messages": ask.messages, "replies": [r.text for r in replies]} for ask, replies in outcome.calls
         ]
-    body: dict[str, Any] = {
-        "kind": "sample",
-        "sample_id": row_id(request, config, copy_start + place),
-        "request_id": request.request_id,
-        "seed_id": request.seed_id,
-        "copy": outcome.unit.copy,
-        "n": copy_start + place,
-        "of": len(outcome.rows),
-        "question": question_of(row, request),
-        "role": "judgement" if METHODS[config.template.method].judges else "answer",
-        "source": variables.get("source", ""),
-        "topic": variables.get("topic", ""),
-        "difficulty": variables.get("difficulty", ""),
-        "reader": variables.get("reader", ""),
-        "group": variables.get("group", ""),
-        "messages": row.messages or request.messages,
-        "completion": reply.text if reply is not None else row.answer,
-        "status": row.status,
-        "reason": row.reason,
-        "answer": row.answer,
-        "rationale": row.rationale,
-        "parent": row_id(request, config, copy_start + row.parent) if row.parent is not None else "",
-        "extra": extra,
-        "finish_reason": reply.finish_reason if reply is not None else "stop",
-        "prompt_tokens": reply.prompt_tokens if reply is not None else 0,
-        "completion_tokens": reply.completion_tokens if reply is not None else 0,
-        "time": time.time(),
-    }
+    signal = None
     if reply is not None and reply.topk is not None and reply.topk.ids:
-        body["signal"] = topk_files.summary(reply.topk, reply.token_ids)
-    return storable(body)
+        signal = SignalSummary(**topk_files.summary(reply.topk, reply.token_ids))
+    fields = storable(
+        {
+            "question": question_of(row, request),
+            "source": variables.get("source", ""),
+            "topic": variables.get("topic", ""),
+            "difficulty": variables.get("difficulty", ""),
+            "reader": variables.get("reader", ""),
+            "group": variables.get("group", ""),
+            "messages": row.messages or request.messages,
+            "completion": reply.text if reply is not None else row.answer,
+            "reason": row.reason,
+            "answer": row.answer,
+            "rationale": row.rationale,
+            "extra": extra,
+        }
+    )
+    return SampleRecord(
+        sample_id=row_id(request, config, copy_start + place),
+        request_id=request.request_id,
+        seed_id=request.seed_id,
+        copy_number=outcome.unit.copy,
+        n=copy_start + place,
+        of=len(outcome.rows),
+        role="judgement" if METHODS[config.template.method].judges else "answer",
+        status=row.status,
+        parent=row_id(request, config, copy_start + row.parent) if row.parent is not None else "",
+        finish_reason=reply.finish_reason if reply is not None else "stop",
+        prompt_tokens=reply.prompt_tokens if reply is not None else 0,
+        completion_tokens=reply.completion_tokens if reply is not None else 0,
+        time=time.time(),
+        signal=signal,
+        usage=usage,
+        **fields,
+    )
 
 
 def question_of(row: Parsed, request: Request) -> str:
@@ -113,26 +121,26 @@ class Job:
         self._run, self._reporter, self._config, self._method = run, reporter, config, method
         self._requests = [Request(**row) for row in run.read_lines("requests.jsonl")]
         self._copies = 1 if method.many else config.sampling.n
-        funnel = Funnel(run, self._copies)
-        self._done = funnel.finished
-        self._rows = funnel.counts()
-        self._known = set(funnel.status)
+        progress = JournalProgress(run, self._copies)
+        self._done = progress.finished
+        self._rows = progress.counts()
+        self._known = set(progress.status)
         self._target = Target(config.target, self._requests)
-        for counted in funnel.counted:
+        for counted in progress.counted:
             self._target.count(*counted)
         self._counted_before = self._target.counted
         raised = run.read_lines("budget.jsonl")
         budget = load_config(BudgetConfig, raised[-1]) if raised else config.budget
-        self._budget = Budget(budget, config.teacher, funnel.tokens_in, funnel.tokens_out, funnel.asking_s)
+        self._budget = Budget(budget, config.teacher, progress.tokens_in, progress.tokens_out, progress.asking_s)
         seeds = [(row["text"], row["group"]) for row in run.read_lines("pool.jsonl")]
-        self._pool = Pool([*seeds, *(funnel.questions() if method.takes != "document" else [])])
+        self._pool = Pool([*seeds, *(progress.questions() if method.takes != "document" else [])])
         self._in_flight: Counter[str] = Counter()
         self._finished = len(self._done) * self._copies
         self._total = len(self._requests) * self._copies
         self._unfinished = Counter[str]()
         asked = max((len(message["content"]) for r in self._requests[:64] for message in r.messages), default=0)
         self._guess = asked / 4, float(config.sampling.max_tokens * config.sampling.n // self._copies)
-        self._paid = funnel.paid
+        self._paid = progress.paid
         self._units_made = self._new_tokens = 0
         self._started = time.monotonic()
         self._spill: topk_files.SignalWriter | None = None
@@ -177,7 +185,7 @@ class Job:
         finally:
             self._spill.close()
             if self._unfinished["paid"]:
-                self._reporter.append({"kind": "paid", **self._unfinished})
+                self._reporter.append(PaidRecord(**self._unfinished))
 
     def _paid_for(self, reply: Reply) -> None:
         """Count a reply at once, whether or not its program is through."""
@@ -208,8 +216,8 @@ class Job:
         self._in_flight[topic] -= 1
         self._finished += 1
         self._units_made += 1
-        used = {"paid": outcome.paid, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out}
-        self._unfinished.subtract(used)
+        used: Usage | None = Usage(paid=outcome.paid, tokens_in=outcome.tokens_in, tokens_out=outcome.tokens_out)
+        self._unfinished.subtract(used.model_dump())
         if outcome.paid:
             self._budget.paid_unit(outcome.tokens_in, outcome.tokens_out)
         start = outcome.unit.copy * ROWS_A_COPY
@@ -218,27 +226,25 @@ class Job:
                 continue  # an earlier attempt has this row; the journal and the counts keep it
             question = question_of(row, outcome.unit.request)
             judged = self._target.judge(row, question, row.labels.get("topic", topic))
-            body = sample_record(outcome, place, judged, self._config, start)
-            if used:
-                body["usage"], used = used, {}
-            if "signal" in body and self._spill is not None and row.reply is not None and row.reply.topk is not None:
-                self._spill.add(body["sample_id"], row.reply.token_ids, row.reply.topk)
+            record = sample_record(outcome, place, judged, self._config, start, used)
+            used = None  # told once, with the first row
+            if record.signal and self._spill is not None and row.reply is not None and row.reply.topk is not None:
+                self._spill.add(record.sample_id, row.reply.token_ids, row.reply.topk)
             for verdict in row.extra.get("verdicts", []) if row.extra.get("about") else []:
+                key = VerdictKey("check", storable(verdict["name"]))
                 self._reporter.append(
-                    {
-                        "kind": "verdict",
-                        "sample_id": row.extra["about"],
-                        "filter": verdict["name"],
-                        "passed": verdict["passed"],
-                        "reason": verdict["reason"],
-                        "score": verdict["score"],
-                        "time": time.time(),
-                    }
+                    VerdictRecord.of(
+                        key,
+                        row.extra["about"],
+                        passed=verdict["passed"],
+                        reason=storable(verdict["reason"]),
+                        score=verdict["score"],
+                    )
                 )
-            self._reporter.append(body)
+            self._reporter.append(record)
             self._rows[judged.status] += 1
-        if used.get("paid"):  # every row was there already
-            self._reporter.append({"kind": "paid", **used})
+        if used is not None and used.paid:  # every row was there already
+            self._reporter.append(PaidRecord(**used.model_dump()))
         self.show()
 
     def show(self) -> None:

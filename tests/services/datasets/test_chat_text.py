@@ -3,7 +3,7 @@
 import pytest
 
 from kdcore.errors import ConfigError
-from kdcore.services.distill.input import with_question
+from kdcore.services.datasets.chat_text import with_question
 
 
 def talk(*turns: str) -> list[dict]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdcore.services.datasets.versions import split_by_group
+from kdcore.services.datasets.split import split_by_group
 
 
 @given(groups=st.lists(st.sampled_from("abcdefg"), max_size=60), share=st.floats(0, 0.5), seed=st.integers(0, 5))

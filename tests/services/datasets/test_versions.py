@@ -12,7 +12,9 @@ from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
-from kdcore.services.distill.input import Part, rivals, write_input
+from kdcore.services.datasets.chat_text import rejected_answers
+from kdcore.services.distill.input import Part, write_input
+from kdcore.services.export import datasets as dataset_export
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
@@ -71,10 +73,10 @@ def test_what_an_expert_mended_is_a_pair_and_a_feedback_row_keeps_its_worse_answ
     assert learnt[first]["rivals"] == [given]
     assert learnt[second]["rivals"] == learnt[third]["rivals"] == []
     judged = {"answer": "best", "given": "best", "completion": "[1] > [2]", "extra": ""}
-    assert rivals({**judged, "extra": json.dumps({"chosen": "best", "rejected": "bad"})}) == ["bad"]
-    assert rivals({**judged, "extra": json.dumps({"ranked": ["best", "b", "b", "c"]})}) == ["b", "c"]
+    assert rejected_answers({**judged, "extra": json.dumps({"chosen": "best", "rejected": "bad"})}) == ["bad"]
+    assert rejected_answers({**judged, "extra": json.dumps({"ranked": ["best", "b", "b", "c"]})}) == ["b", "c"]
     mended = {**judged, "answer": "mended", "completion": "best", "extra": json.dumps({"rejected": "bad"})}
-    assert rivals(mended) == ["best", "bad"]
+    assert rejected_answers(mended) == ["best", "bad"]
 
 
 def test_a_smaller_draw_lies_in_a_larger_one_and_the_held_out_rows_stay(app, answered, tmp_path):
@@ -107,7 +109,7 @@ def test_an_undone_edit_is_gone(app: App, answered: str):
 
 def test_an_export_is_what_the_student_learns(app: App, answered: str, tmp_path: Path):
     frozen = dataset_versions.freeze(app, answered, 'Odd: "name"', heldout_share=0.3)
-    files = dataset_versions.export(app, frozen["dataset_id"], "chat_jsonl", tmp_path / "out")
+    files = dataset_export.write(app, frozen["dataset_id"], "chat_jsonl", tmp_path / "out")
     lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     learnt = training_rows(app, tmp_path, frozen["dataset_id"])
     assert len(lines) == len(learnt) == 20
@@ -115,9 +117,7 @@ def test_an_export_is_what_the_student_learns(app: App, answered: str, tmp_path:
         row = learnt[line["metadata"]["sample_id"]]
         assert line["messages"][:-1] == json.loads(row["messages"])
         assert line["messages"][-1]["content"] == row["completion"]
-    card = (
-        dataset_versions.export(app, frozen["dataset_id"], "datasets_folder", tmp_path / "folder")[-1]
-    ).read_text()
+    card = (dataset_export.write(app, frozen["dataset_id"], "datasets_folder", tmp_path / "folder")[-1]).read_text()
     assert 'pretty_name: "Odd: \\"name\\" v1"' in card
 
 

@@ -17,14 +17,18 @@ from kdcore.governance import teacher_terms
 from kdcore.jobs import launcher
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.journal import TrainAnswerRecord, VerdictRecord
+from kdcore.records.rows import VerdictKey
 from kdcore.records.status import Status
 from kdcore.services import governance, projects
 from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.datasets.tokenizers import same_tokens
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill import sweeps
-from kdcore.services.distill.input import Part, same_tokens, write_input
+from kdcore.services.distill.input import Part, write_input
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.explore import tags
+from kdcore.services.export import datasets as dataset_export
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App, rebuild
@@ -74,8 +78,7 @@ def test_a_step_that_was_made_again_counts_once(app: App, version: dict):
 
     def second(reporter: Reporter) -> None:
         reporter.learnt(2, [(rows[2], 0, 3.0), (rows[0], 0, 1.0)])
-        body = {"kind": "train_answer", "attempt": 2, "step": 2, "sample_id": held["sample_id"]}
-        reporter.append(body | {"completion": held["answer"]})
+        reporter.append(TrainAnswerRecord(attempt=2, step=2, sample_id=held["sample_id"], completion=held["answer"]))
 
     told(app, version, "a", 1, first)
     run = told(app, version, "a", 2, second)
@@ -245,8 +248,7 @@ def test_what_can_not_be_trusted_is_counted_at_each_evaluation(app: App, version
     def body(reporter: Reporter) -> None:
         for step, texts in said.items():
             for sample, text in zip(held, texts, strict=True):
-                answer = {"kind": "train_answer", "attempt": 1, "step": step, "sample_id": sample}
-                reporter.append(answer | {"completion": text})
+                reporter.append(TrainAnswerRecord(attempt=1, step=step, sample_id=sample, completion=text))
 
     run = told(app, version, "trust", 1, body)
     assert training_runs.trust(app, run.run_id) == [
@@ -275,8 +277,7 @@ def test_a_budget_is_drawn_by_chance_or_by_a_pick(app: App, version: dict, tmp_p
 
     def body(reporter: Reporter) -> None:
         for place, sample in enumerate(chosen):
-            verdict = {"kind": "verdict", "sample_id": sample, "filter": pick, "passed": True, "reason": ""}
-            reporter.append(verdict | {"score": -float(place), "time": time.time()})
+            reporter.append(VerdictRecord.of(VerdictKey.parse(pick), sample, score=-float(place)))
 
     told(app, version, "pick", 1, body)
 
@@ -322,7 +323,7 @@ def test_rejected_answers_reach_only_the_loss_that_learns_to_avoid_them(app: App
     assert written(bad_too=True)[train[0]] == ("train", True)
     assert sum(is_bad for _, is_bad in written(bad_too=True).values()) == 1
     for name in EXPORTERS:
-        for file in dataset_versions.export(app, with_bad, name, tmp_path / name):
+        for file in dataset_export.write(app, with_bad, name, tmp_path / name):
             assert train[0].encode() not in file.read_bytes(), name
     app.close()
     rebuild(app.folders.root)

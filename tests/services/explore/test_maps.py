@@ -8,10 +8,10 @@ import pytest
 
 from kdcore.configs.selection import ColumnIs, InClusters, TextHas
 from kdcore.errors import ConfigError
+from kdcore.records.rows import SAMPLE
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
-from kdcore.store import maps, samples
-from kdcore.store.samples import COLUMNS
+from kdcore.store import maps, samples, worker_inputs
 
 ROWS, RARE_ROWS = 5000, 30
 PROJECT, MAP = "pj_map", "embed-map"
@@ -20,7 +20,7 @@ PROJECT, MAP = "pj_map", "embed-map"
 @pytest.fixture
 def mapped(app: App) -> App:
     """One large and one rare group."""
-    blank = dict.fromkeys(COLUMNS)
+    blank = dict.fromkeys(SAMPLE)
     rows = [
         {
             **blank, "sample_id": f"s{i:05}", "project_id": PROJECT, "status": "parsed", "question": f"q{i}",
@@ -70,11 +70,11 @@ def test_the_count_of_a_view_is_the_count_of_its_selection(mapped: App):
 
 def test_what_a_worker_reads_is_written_in_order(mapped: App, tmp_path: Path):
     few = InClusters(map_run=MAP, clusters=(1,))
-    samples.write_texts(mapped.store, PROJECT, few, "question_answer", tmp_path / "t.parquet")
+    worker_inputs.write_texts(mapped.store, PROJECT, few, "question_answer", tmp_path / "t.parquet")
     rows = pq.read_table(tmp_path / "t.parquet").to_pylist()
     assert rows[:2] == [{"sample_id": "s00000", "text": "q0"}, {"sample_id": "s00001", "text": "q1\na1"}]
     assert len(rows) == RARE_ROWS
-    samples.write_pairs(mapped.store, PROJECT, few, tmp_path / "p.parquet")
+    worker_inputs.write_pairs(mapped.store, PROJECT, few, tmp_path / "p.parquet")
     assert pq.read_table(tmp_path / "p.parquet").to_pylist()[1] == {
         **{"sample_id": "s00001", "question": "q1", "answer": "a1"},
         **dict.fromkeys(("source", "seed_id", "entropy", "gold", "known")),

@@ -1,7 +1,6 @@
 """Tags, saved views, duplicate groups and verdicts: kept, undone, replayed, and asked for only where needed."""
 
 import json
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,19 +8,21 @@ import pytest
 
 from kdcore.configs.selection import EVERYTHING, HasScore, HasTag, HasVerdict, IsOneOf
 from kdcore.errors import ConfigError
-from kdcore.services.explore import duplicates, tags
+from kdcore.records.journal import VerdictRecord
+from kdcore.records.rows import SAMPLE, VerdictKey
+from kdcore.services.explore import duplicates, saved_views, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App, open_app
 from kdcore.store import duplicates as pairs_store
-from kdcore.store import runs, samples
+from kdcore.store import samples, verdicts, worker_inputs
 from kdcore.workers.screen import basis_of
 
 PROJECT = "pj"
 
 
 def row(number: int, answer: str = "") -> dict:
-    empty = dict.fromkeys(samples.COLUMNS, "")
+    empty = dict.fromkeys(SAMPLE, "")
     numbers = {"n": 0, "prompt_tokens": 1, "completion_tokens": 1, "entropy": float(number), "captured_mass": 1.0}
     return {
         **empty,
@@ -32,12 +33,10 @@ def row(number: int, answer: str = "") -> dict:
     }
 
 
-def said(number: int, check: str, *, passed: bool, related: str = "", score: float = 1.0, options=None) -> dict:
-    return {
-        **{"run_id": "screen-1", "sample_id": f"s{number}", "filter": check, "passed": passed, "reason": ""},
-        **{"score": score, "created": time.time(), "related": related},
-        "basis": basis_of(check, options or {}) if check in ("length", "refusal") else "",
-    }
+def said(number: int, check: str, *, passed: bool, related: str = "", score: float | None = 1.0) -> VerdictRecord:
+    basis = basis_of(check, {}) if check in ("length", "refusal") else ""
+    key = VerdictKey("check", check)
+    return VerdictRecord.of(key, f"s{number}", passed=passed, score=score, related=related, basis=basis)
 
 
 @pytest.fixture
@@ -74,16 +73,16 @@ def test_tags_change_what_changes_and_undo_takes_back_just_that(app):
 
 def test_tags_and_views_outlive_the_database(app, tmp_path):
     tags.tag(app, PROJECT, IsOneOf(sample_ids=("s3",)), "keep", "me")
-    tags.save_view(app, PROJECT, "mine", "filter=abc", "me")
-    tags.save_view(app, PROJECT, "mine", "filter=def", "me")
-    tags.save_view(app, PROJECT, "old", "filter=x", "me")
-    tags.save_view(app, PROJECT, "old", "", "me", present=False)
+    saved_views.save(app, PROJECT, "mine", "filter=abc", "me")
+    saved_views.save(app, PROJECT, "mine", "filter=def", "me")
+    saved_views.save(app, PROJECT, "old", "filter=x", "me")
+    saved_views.save(app, PROJECT, "old", "", "me", present=False)
     app.close()
     (tmp_path / "ws" / "kd.duckdb").unlink()
     again = open_app(tmp_path / "ws")
     try:
         assert tags.tags_of(again, "s3") == ["keep"]
-        assert [(v["name"], v["query"]) for v in tags.views(again, PROJECT)] == [("mine", "filter=def")]
+        assert [(v["name"], v["query"]) for v in saved_views.of_project(again, PROJECT)] == [("mine", "filter=def")]
     finally:
         again.close()
 
@@ -101,7 +100,7 @@ def test_a_group_is_resolved_by_a_rule_and_taken_back_as_one(app):
         said(2, "length", passed=False, related="s0"),  # not a check of duplicates
     ]
     with app.store.transaction() as tx:
-        runs.insert_verdicts(tx, found)
+        verdicts.insert(tx, "screen-1", found)
     assert len(pairs_store.pairs(app.store, PROJECT, EVERYTHING, ("length",))) == 1
     groups = duplicates.groups(app, PROJECT)
     assert [[m["sample_id"] for m in group] for group in groups] == [["s1", "s3", "s5"], ["s6", "s7"]]
@@ -126,13 +125,13 @@ def test_a_group_is_resolved_by_a_rule_and_taken_back_as_one(app):
 
 
 def known(app: App, folder: Path) -> dict[str, list[str]]:
-    samples.write_pairs(app.store, PROJECT, EVERYTHING, folder / "p.parquet")
+    worker_inputs.write_pairs(app.store, PROJECT, EVERYTHING, folder / "p.parquet")
     return {r["sample_id"]: sorted(r["known"] or []) for r in pq.read_table(folder / "p.parquet").to_pylist()}
 
 
 def test_a_verdict_stands_until_the_text_is_edited(app, tmp_path):
     with app.store.transaction() as tx:
-        runs.insert_verdicts(tx, [said(1, "length", passed=True), said(2, "length", passed=False)])
+        verdicts.insert(tx, "screen-1", [said(1, "length", passed=True), said(2, "length", passed=False)])
     mark = f"length:{basis_of('length', {})}"
     assert known(app, tmp_path)["s1"] == [mark]
     assert known(app, tmp_path)["s3"] == []
@@ -148,16 +147,17 @@ def test_a_verdict_stands_until_the_text_is_edited(app, tmp_path):
 
 
 def test_a_newer_verdict_without_a_score_leaves_none_behind(app):
-    old = said(1, "readability", passed=False, score=20.0) | {"created": 1.0, "run_id": "screen-0"}
-    new = said(1, "readability", passed=True) | {"score": None}
+    old = said(1, "readability", passed=False, score=20.0).model_copy(update={"time": 1.0})
+    new = said(1, "readability", passed=True, score=None)
     with app.store.transaction() as tx:
-        runs.insert_verdicts(tx, [old, new])
+        verdicts.insert(tx, "screen-0", [old])
+        verdicts.insert(tx, "screen-1", [new])
     assert samples.count(app.store, PROJECT, HasScore(filter="readability", low=0)) == 0
 
 
 def test_a_score_selects_a_range(app):
     with app.store.transaction() as tx:
-        runs.insert_verdicts(tx, [said(i, "refusal", passed=True, score=i / 8) for i in range(8)])
+        verdicts.insert(tx, "screen-1", [said(i, "refusal", passed=True, score=i / 8) for i in range(8)])
     assert samples.count(app.store, PROJECT, HasScore(filter="refusal", low=0.5)) == 4
     assert samples.count(app.store, PROJECT, HasScore(filter="refusal", low=0.25, high=0.5)) == 2
 

@@ -1,0 +1,85 @@
+"""What checks, concepts, picks and reading teachers say of samples: events, only ever added; the newest holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from kdcore.records.journal import VerdictRecord
+from kdcore.records.rows import VERDICT, VerdictKey, schema
+from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
+
+
+def insert(tx: Cursor, run_id: str, records: Sequence[VerdictRecord]) -> None:
+    """Add verdicts of a run; what the same run has said already (a resume) is left alone."""
+    if not records:
+        return
+    rows = [
+        {
+            "run_id": run_id,
+            "sample_id": verdict.sample_id,
+            "kind": verdict.verdict_kind,
+            "filter": verdict.filter,
+            "passed": verdict.passed,
+            "reason": verdict.reason,
+            "score": verdict.score,
+            "created": verdict.time,
+            "related": verdict.related,
+            "basis": verdict.basis,
+        }
+        for verdict in records
+    ]
+    tx.register("incoming", pa.Table.from_pylist(rows, schema=schema(VERDICT)))
+    names = ", ".join(VERDICT)
+    tx.execute(
+        f"""
+        INSERT INTO verdicts ({names})
+        SELECT {names} FROM incoming i
+        WHERE NOT EXISTS (
+            SELECT 1 FROM verdicts v
+            WHERE v.run_id = i.run_id AND v.sample_id = i.sample_id AND v.kind = i.kind AND v.filter = i.filter)
+        """
+    )
+    tx.unregister("incoming")
+
+
+def counts(store: Store, project_id: str) -> list[dict[str, Any]]:
+    """Passed and failed samples of everything that judges: ``[{kind, filter, passed, failed}]``."""
+    return store.rows(
+        """
+        SELECT v.kind, v.filter, count(*) FILTER (v.passed) AS passed, count(*) FILTER (NOT v.passed) AS failed
+        FROM current_verdicts v JOIN samples s USING (sample_id)
+        WHERE s.project_id = ?
+        GROUP BY 1, 2
+        ORDER BY 1, 2
+        """,
+        [project_id],
+    )
+
+
+def places_in_pick(store: Store, pick: str) -> dict[str, int]:
+    """Sample → its place in a pick, the first chosen 0."""
+    found = store.rows(
+        "SELECT sample_id, score FROM current_verdicts WHERE kind = 'pick' AND filter = ?",
+        [VerdictKey.parse(pick).filter],
+    )
+    return {row["sample_id"]: round(-row["score"]) for row in found}
+
+
+def most_unsure(store: Store, project_id: str, key: VerdictKey, tags: list[str], limit: int) -> list[str]:
+    """Samples without one of the tags whose score is nearest to one half: what to ask a person about next."""
+    found = store.rows(
+        """
+        SELECT v.sample_id
+        FROM current_verdicts v JOIN samples s USING (sample_id)
+        WHERE s.project_id = ? AND v.kind = ? AND v.filter = ?
+            AND v.sample_id NOT IN (SELECT sample_id FROM current_tags WHERE tag IN (SELECT unnest(?)))
+        ORDER BY abs(v.score - 0.5), v.sample_id
+        LIMIT ?
+        """,
+        [project_id, *key, tags, limit],
+    )
+    return [row["sample_id"] for row in found]

@@ -1,0 +1,292 @@
+"""The log of decisions: nothing in it changes without a word, and one that can't be applied hurts no other."""
+
+import hashlib
+import json
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from kdcore.errors import DataError, StoreError
+from kdcore.records.decisions import LogAdopted, ProjectMade, Reviewed, read_decision
+from kdcore.settings import workspace
+from kdcore.store import projects, reviews
+from kdcore.store.engine.db import Store
+from kdcore.store.engine.decided import APPLY, Decided
+from kdcore.store.engine.decisions import DecisionLog, Head, cut, read
+
+EDIT = {"project_id": "p", "reviewer": "Dr A", "created": 1.5}
+
+
+def edit(number: int, **more) -> Reviewed:
+    text = {"question": f"q{number} é", "answer": f"take {number} mg", "note": "dose"}
+    ids = {"event_id": f"ev{number}", "sample_id": f"s{number % 5}", "action": "edit"}
+    return Reviewed(**(ids | EDIT | text | more))
+
+
+def written(folder: Path, count: int = 12) -> Path:
+    log = DecisionLog(folder / "decisions.jsonl")
+    log.open()
+    for number in range(count):
+        log.append(edit(number))
+    return log.path
+
+
+def opened(path: Path):
+    return DecisionLog(path).open()
+
+
+def test_what_is_written_is_read_back_with_its_texts(tmp_path):
+    path = written(tmp_path, 3)
+    reading = opened(path)
+    assert reading.findings == []
+    assert [entry.decision for entry in reading.entries] == [edit(i) for i in range(3)]
+    assert [entry.number for entry in reading.entries] == [1, 2, 3]
+
+
+def test_the_chain_covers_a_text_by_its_digest_only(tmp_path):
+    """A text can be erased later and every hash still holds; until then a missing text is said."""
+    path = written(tmp_path, 3)
+    lines = path.read_bytes().splitlines(keepends=True)
+    line = json.loads(lines[1])
+    assert "mg" not in json.dumps(line["body"]), "the text stands beside the chain, not in it"
+    line["texts"]["answer"] = None
+    lines[1] = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    path.write_bytes(b"".join(lines))
+    reading = opened(path)
+    assert len(reading.findings) == 1 and "its answer is missing" in reading.findings[0]
+    assert [entry.number for entry in reading.entries] == [1, 3], "the hashes around it hold"
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_flipped_bit_is_silent(tmp_path, seed):
+    path = written(tmp_path)
+    data = bytearray(path.read_bytes())
+    chance = random.Random(seed)
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    path.write_bytes(bytes(data))
+    assert opened(path).findings
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_cut_is_silent(tmp_path, seed):
+    """At the end, at the beginning, in the middle, of whole lines and of parts of lines."""
+    path = written(tmp_path)
+    data, chance = path.read_bytes(), random.Random(seed)
+    lines = data.splitlines(keepends=True)
+    if seed % 4 == 0:
+        data = data[: chance.randrange(len(data))]
+    elif seed % 4 == 1:
+        del lines[chance.randrange(len(lines))]
+        data = b"".join(lines)
+    elif seed % 4 == 2:
+        start = chance.randrange(len(data) - 1)
+        data = data[:start] + data[start + chance.randrange(1, len(data) - start) :]
+    else:
+        data = b"".join(lines[: chance.randrange(len(lines))])
+    path.write_bytes(data)
+    assert opened(path).findings
+
+
+def test_an_edit_that_mends_its_own_hash_is_seen_by_the_next_line(tmp_path):
+    from kdcore.store.engine.decisions import decode, encode, seal
+
+    path = written(tmp_path, 4)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for place in (1, 3):  # in the middle: the next line; at the end: the head file
+        number, previous, _, body = decode(lines[place])
+        forged = [*lines]
+        forged[place] = encode(number, previous, *seal(read_decision(body | {"answer": "take 50 mg"})))[0]
+        path.write_bytes(b"".join(forged))
+        assert opened(path).findings, place
+
+
+def test_two_lines_that_changed_places_are_seen(tmp_path):
+    path = written(tmp_path, 4)
+    a, b, c, d = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(a + c + b + d)
+    assert opened(path).findings
+
+
+def test_a_torn_last_line_that_nobody_was_told_of_is_no_damage(tmp_path):
+    path = written(tmp_path, 3)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"n":4,"prev":"ab')
+    log = DecisionLog(path)
+    assert log.open().findings == []
+    assert path.read_bytes() == whole
+    assert [p.read_bytes() for p in tmp_path.glob("*.torn-*")] == [b'{"n":4,"prev":"ab'], "kept, never deleted"
+    log.append(edit(3))
+    assert [entry.number for entry in opened(path).entries] == [1, 2, 3, 4]
+
+
+def test_a_torn_line_that_was_acknowledged_is_damage(tmp_path):
+    path = written(tmp_path, 3)
+    path.write_bytes(path.read_bytes()[:-4])
+    findings = opened(path).findings
+    assert any("line 3" in said and "damaged" in said for said in findings)
+    log = DecisionLog(path)
+    log.open()
+    log.append(edit(9))  # begins a line of its own, after the number that was lost
+    again = opened(path)
+    assert [entry.number for entry in again.entries] == [1, 2, 4]
+    assert len(again.findings) == 1
+
+
+def test_a_line_ahead_of_its_head_is_taken(tmp_path):
+    """Killed between the line and the head file: the line is whole, so it counts."""
+    path = written(tmp_path, 2)
+    head = path.with_suffix(".head.json").read_bytes()
+    log = DecisionLog(path)
+    log.open()
+    log.append(edit(2))
+    path.with_suffix(".head.json").write_bytes(head)
+    reading = opened(path)
+    assert (reading.findings, reading.head.number) == ([], 3)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda d: d[:-3], lambda d: d.replace(b"12", b"11"), lambda d: b"", lambda d: b"[]"]
+)
+def test_a_damaged_head_is_said(tmp_path, change):
+    path = written(tmp_path)
+    head = path.with_suffix(".head.json")
+    head.write_bytes(change(head.read_bytes()))
+    assert any("head" in said for said in opened(path).findings)
+
+
+def test_the_database_knows_of_a_cut_too():
+    reading = read(Path("no such file"))
+    assert "decisions 1 to 4 are missing" in cut(reading, Head(4, "f"), "the database")[0]
+
+
+OLD = [
+    {"kind": "project", "project_id": "p", "name": "P", "domain": "", "created": 1.0},
+    {"kind": "review", "event_id": "e1", "sample_id": "s", "project_id": "p", "reviewer": "me"}
+    | {"action": "accept", "question": None, "answer": None, "note": "", "created": 2.0},
+]
+
+
+def old_log(folder: Path, end: bytes = b"") -> Path:
+    path = folder / "decisions.jsonl"
+    path.write_bytes(b"".join(json.dumps(row).encode() + b"\n" for row in OLD) + end)
+    return path
+
+
+def test_a_log_of_0_1_0_is_read_taken_over_and_continued(tmp_path):
+    path = old_log(tmp_path, b'{"kind": "proj')
+    before = path.read_bytes() + b"\n"
+    log = DecisionLog(path)
+    reading = log.open()
+    assert [type(e.decision).__name__ for e in reading.entries] == ["ProjectMade", "Reviewed", "LogAdopted"]
+    assert len(reading.findings) == 1 and "line 3" in reading.findings[0]
+    adopted = reading.entries[-1].decision
+    assert isinstance(adopted, LogAdopted) and adopted.sha256 == hashlib.sha256(before).hexdigest()
+    log.append(edit(1))
+    again = opened(path)
+    assert [entry.number for entry in again.entries] == [1, 2, 4, 5]
+    flipped = bytearray(path.read_bytes())
+    flipped[flipped.index(b"accept") + 1] ^= 1
+    path.write_bytes(bytes(flipped))
+    assert any("first 3 lines" in said for said in opened(path).findings), "the chain covers the old lines"
+
+
+# ---- log and tables -----------------------------------------------------------------------------------------
+@pytest.fixture
+def decided(tmp_path):
+    folders = workspace(tmp_path / "ws").make()
+    store = Store(folders.database)
+    yield Decided(store, folders), store, folders
+    store.close()
+
+
+def project(number: int) -> ProjectMade:
+    return ProjectMade(project_id=f"p{number}", name=f"P{number}", created=float(number))
+
+
+def test_one_that_can_not_be_applied_waits_alone_and_is_tried_again(decided, monkeypatch):
+    keeper, store, folders = decided
+    keeper.open()
+
+    def refuse(tx, record, number):
+        raise RuntimeError("the disk is full")
+
+    good = APPLY["project"]
+    keeper.decide(project(0))
+    monkeypatch.setitem(APPLY, "project", refuse)
+    with pytest.raises(StoreError, match=r"kept in decisions\.jsonl"):
+        keeper.decide(project(1))
+    keeper.decide(edit(1))
+    monkeypatch.setitem(APPLY, "project", good)
+    keeper.decide(project(2))
+    assert [p["project_id"] for p in projects.list_projects(store)] == ["p0", "p2"]
+    assert [row["number"] for row in keeper.waiting()] == [2]
+    again = Decided(store, folders)
+    again.open()
+    assert sorted(p["project_id"] for p in projects.list_projects(store)) == ["p0", "p1", "p2"]
+    assert (again.findings, again.waiting()) == ([], [])
+
+
+def test_what_waits_is_said_at_every_start(decided, monkeypatch):
+    keeper, store, folders = decided
+    keeper.open()
+    monkeypatch.setitem(APPLY, "review", lambda tx, record, number: 1 / 0)
+    with pytest.raises(StoreError):
+        keeper.decide(edit(1))
+    for _ in range(2):
+        again = Decided(store, folders)
+        again.open()
+        assert len(again.findings) == 1 and "decision 1 (review) is kept but not applied" in again.findings[0]
+
+
+def test_a_full_disk_loses_no_decision_that_was_acknowledged(decided, monkeypatch):
+    keeper, store, _ = decided
+    keeper.open()
+    keeper.decide(project(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "kdcore.store.engine.decisions.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space"))
+        )
+        with pytest.raises(StoreError, match="free some disk"):
+            keeper.decide(project(1))
+    keeper.decide(project(2))
+    reading = opened(keeper._log.path)
+    assert (reading.findings, [entry.number for entry in reading.entries]) == ([], [1, 2])
+    assert [p["project_id"] for p in projects.list_projects(store)] == ["p0", "p2"]
+
+
+def test_twenty_threads_on_the_same_rows_are_rebuilt_as_they_are(tmp_path):
+    folders = workspace(tmp_path / "ws").make()
+    live = Store(folders.database)
+    keeper = Decided(live, folders)
+    keeper.open()
+
+    def work(who: int) -> None:
+        for turn in range(15):
+            keeper.decide(edit(turn, event_id=f"{who}-{turn}", reviewer=f"rev{who}", answer=f"by rev{who} n{turn}"))
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    anew = Store(tmp_path / "anew.duckdb")
+    again = Decided(anew, folders)
+    again.open()
+    every = "SELECT * FROM reviews ORDER BY seq"
+    assert again.findings == []
+    assert live.sizes("reviews") == {"reviews": 300}
+    assert anew.rows(every) == live.rows(every)
+    assert anew.rows("SELECT * FROM current_reviews ORDER BY 1") == live.rows(
+        "SELECT * FROM current_reviews ORDER BY 1"
+    )
+    assert [row["seq"] for row in live.rows(every)] == list(range(1, 301))
+    assert reviews.last_event(live, "p", "rev7") == reviews.last_event(anew, "p", "rev7")
+    live.close()
+    anew.close()
+
+
+def test_half_a_character_is_refused_before_it_is_logged(tmp_path):
+    with pytest.raises(DataError, match="bytes that are no text"):
+        edit(1, answer="caf\udce9 5 mg")
