@@ -200,7 +200,7 @@ def distill(arguments: Arguments) -> dict[str, Any]:
                             "loss": arguments.loss,
                             "targets": arguments.targets,
                             "tail": arguments.tail,
-                            "beta": arguments.beta,
+                            **({} if arguments.beta is None else {"beta": arguments.beta}),
                             "temperature": arguments.temperature,
                         }
                     ],

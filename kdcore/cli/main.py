@@ -133,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     distill.add_argument(
         "--tail", choices=("bucket", "drawn"), default="bucket", help="drawn: of kd score --tail, for forward_kl"
     )
-    distill.add_argument("--beta", type=float, default=0.5, help="of generalized_jsd")
+    distill.add_argument("--beta", type=float, help="of generalized_jsd, dpo and kto")
     distill.add_argument("--temperature", type=float, default=1.0, help="with the live teacher")
     distill.add_argument("--on-policy", type=float, default=0.0, help="share of steps on the student's own answers")
     distill.add_argument("--student", help="model; left out: a thinned copy of the teacher")

@@ -43,7 +43,14 @@ _ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     ],
     "methods": _methods,
     "losses": lambda: [
-        {"name": x.name, "summary": x.summary, "source": x.source, "kind": x.kind} for x in LOSSES.values()
+        {
+            "name": loss.name,
+            "summary": loss.summary,
+            "source": loss.source,
+            "kind": loss.kind,
+            "config_schema": loss.config.model_json_schema(),
+        }
+        for loss in LOSSES.values()
     ],
     "filters": lambda: [
         {"name": f.name, "summary": f.summary, "config_schema": f.config.model_json_schema()}

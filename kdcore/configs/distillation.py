@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from kdcore.configs.base import Config
+from kdcore.configs.losses import LOSSES, Loss, with_own_settings
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.configs.teacher import Precision
 
-LossName = Literal[
-    "sequence_level_kd",
-    "forward_kl",
-    "reverse_kl",
-    "generalized_jsd",
-    "skew_kl",
-    "skew_reverse_kl",
-    "adaptive_kl",
-    "total_variation",
-    "universal_logit",
-    "dpo",
-    "rrhf",
-    "pro",
-    "kto",
-    "reward_model",
-    "grpo",
-    "rloo",
-    "label",
-]
-TEXT_LOSS: LossName = "sequence_level_kd"
-TAIL_LOSS: LossName = "forward_kl"
-RANKING_LOSSES: frozenset[str] = frozenset({"dpo", "rrhf", "pro", "kto"})  # over several answers to one question
-BY_RANK: frozenset[str] = frozenset({"universal_logit"})  # compare the likeliest with the likeliest, by no name
-UNARY_LOSSES: frozenset[str] = frozenset({"kto"})  # learn from one answer that is called good or bad
-FROM_REFERENCE: frozenset[str] = frozenset({"dpo", "kto"})  # measured from where the student began
-REWARD_LOSSES: frozenset[str] = frozenset({"reward_model"})  # a model that scores answers
-POLICY_LOSSES: frozenset[str] = frozenset({"grpo", "rloo"})  # the student's own answers, by a reward
-LABEL_LOSSES: frozenset[str] = frozenset({"label"})  # an encoder that chooses among labels
-ALONE: frozenset[str] = REWARD_LOSSES | POLICY_LOSSES | LABEL_LOSSES  # trained whole, beside no other slice
 Tail = Literal["bucket", "drawn"]  # words outside the stored top-k: one category, or some that were drawn
 SimilarityName = Literal[
     "none", "hidden_mse", "hidden_l1", "hidden_cosine", "hidden_cross_entropy", "hidden_mmd", "attention_transfer"
@@ -53,19 +25,15 @@ class SliceConfig(Config):
     """
 
     dataset_id: str
-    loss: LossName = Field(default="forward_kl", description="What the student is taught from each row")
+    loss: str = Field(default="forward_kl", description="What the student is taught from each row")
+    loss_config: dict[str, Any] = Field(default_factory=dict, description="Settings of that loss (see kd losses)")
     weight: float = Field(default=1.0, gt=0, description="Share of this term in the sum")
     targets: Literal["stored", "live"] = Field(
         default="stored", description="The top-k words kept when the rows were made, or the teacher asked again, live"
     )
     selection: Selection = Field(default=EVERYTHING, description="Training rows of the version that this term learns")
-    beta: float = Field(default=0.5, ge=0, le=1, description="generalized_jsd: 0 is forward, 1 is reverse")
-    alpha: float = Field(default=0.1, ge=0, lt=1, description="skew losses: share mixed in")
     temperature: float = Field(
         default=1.0, gt=0, le=20, description="Softens both sides; only with the live teacher (Hinton)"
-    )
-    preference_beta: float = Field(
-        default=0.1, gt=0, le=10, description="dpo, kto: how strictly the student stays near where it began"
     )
     focus: float = Field(
         default=1.0,
@@ -84,9 +52,32 @@ class SliceConfig(Config):
     rows: int = Field(default=0, ge=0, description="At most this many training rows, drawn by the seed; 0 takes all")
     drawn: str = Field(default="", description="Pick whose first rows are taken instead; empty draws by the seed")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_belong_to_the_loss(cls, data: Any) -> Any:
+        return with_own_settings(data) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _loss_and_settings_are_known(self) -> SliceConfig:
+        if self.loss not in LOSSES:
+            raise ValueError(f'unknown loss "{self.loss}"; known: {", ".join(LOSSES)}')
+        try:
+            known = LOSSES[self.loss].config.model_validate(self.loss_config)
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"loss_config.{where} of {self.loss}: {first['msg']}") from exc
+        object.__setattr__(self, "loss_config", known.model_dump(mode="json"))
+        return self
+
+    @property
+    def traits(self) -> Loss:
+        """The loss's entry in the table: what kind it is and what it needs."""
+        return LOSSES[self.loss]
+
     @model_validator(mode="after")
     def _temperature_needs_all_words(self) -> SliceConfig:
-        if self.loss in RANKING_LOSSES | ALONE or self.loss == TEXT_LOSS:
+        if not self.traits.compares:
             return self
         if self.temperature != 1 and self.targets == "stored":
             raise ValueError(
@@ -102,9 +93,10 @@ class SliceConfig(Config):
 
     @model_validator(mode="after")
     def _drawn_words_teach_forwards(self) -> SliceConfig:
-        if self.tail == "drawn" and (self.loss != TAIL_LOSS or self.targets == "live" or self.focus != 1):
+        if self.tail == "drawn" and (not self.traits.drawn_tail or self.targets == "live" or self.focus != 1):
+            fair = ", ".join(loss.name for loss in LOSSES.values() if loss.drawn_tail)
             raise ValueError(
-                f"words drawn from the tail are fair to {TAIL_LOSS} only, with stored targets and focus 1; "
+                f"words drawn from the tail are fair to {fair} only, with stored targets and focus 1; "
                 'choose these, or set the tail to "bucket"'
             )
         if self.tail == "drawn" and self.teachers != "one":
@@ -124,7 +116,7 @@ class SliceConfig(Config):
     @property
     def asks_teacher(self) -> bool:
         """Whether this term compares with the teacher's own distribution, live."""
-        return self.targets == "live" and self.loss != TEXT_LOSS and self.loss not in RANKING_LOSSES | ALONE
+        return self.targets == "live" and self.traits.compares
 
 
 class StudentConfig(Config):
@@ -228,7 +220,7 @@ class DistillConfig(Config):
 
     @model_validator(mode="after")
     def _some_losses_stand_alone(self) -> DistillConfig:
-        alone = [part.loss for part in self.slices if part.loss in ALONE]
+        alone = [part.loss for part in self.slices if part.traits.standalone]
         if alone and len(self.slices) > 1:
             raise ValueError(f"{alone[0]} trains alone; give it a run of its own, or take the slice out")
         if alone and self.student.init == "teacher_layers":
@@ -242,7 +234,7 @@ class DistillConfig(Config):
             )
         if alone and (self.on_policy or self.similarity.loss != "none"):
             raise ValueError(f"{alone[0]} takes neither on_policy nor inner states; leave them out")
-        scored = any(loss in POLICY_LOSSES for loss in alone) and self.policy.reward == "reward_model"
+        scored = any(LOSSES[loss].kind == "policy" for loss in alone) and self.policy.reward == "reward_model"
         if scored and not self.policy.reward_run:
             raise ValueError("the reward model is not named; choose its training run, or another reward")
         return self
@@ -258,7 +250,7 @@ class DistillConfig(Config):
 
     @model_validator(mode="after")
     def _inner_states_need_tokens(self) -> DistillConfig:
-        if self.similarity.loss != "none" and all(part.loss in RANKING_LOSSES for part in self.slices):
+        if self.similarity.loss != "none" and all(part.traits.ranks for part in self.slices):
             raise ValueError(
                 "inner states are compared where a text or a divergence is learnt, and every slice ranks; "
                 "add such a slice, or set the similarity to none"
@@ -268,7 +260,7 @@ class DistillConfig(Config):
     @property
     def needs_teacher(self) -> bool:
         """Whether the teacher itself is in memory while the student trains."""
-        judges = self.slices[0].loss in POLICY_LOSSES and self.policy.reward == "teacher"
+        judges = self.slices[0].traits.kind == "policy" and self.policy.reward == "teacher"
         return judges or self.compares_with_teacher
 
     @property
@@ -280,7 +272,7 @@ class DistillConfig(Config):
     def arm(self) -> str:
         """The losses in words: what runs of one sweep are told apart by."""
         words = [part.loss + (" live" if part.asks_teacher else "") for part in self.slices]
-        words += [self.policy.reward] if self.slices[0].loss in POLICY_LOSSES else []
+        words += [self.policy.reward] if self.slices[0].traits.kind == "policy" else []
         words += [self.similarity.loss] if self.similarity.loss != "none" else []
         again = f", {self.replay:.0%} met again" if self.replay else ""
         words += [f"{self.on_policy:.0%} own answers{again}"] if self.on_policy else []

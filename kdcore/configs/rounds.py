@@ -7,11 +7,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from kdcore.configs.base import Config
-from kdcore.configs.distillation import LossName
 from kdcore.configs.teacher import EngineName, SamplingConfig
 
 # method of self-knowledge → the loss that learns from what it makes
-USUAL_LOSS: dict[str, LossName] = {
+USUAL_LOSS: dict[str, str] = {
     "rejection_sampling": "sequence_level_kd",
     "majority_vote": "sequence_level_kd",
     "principles": "sequence_level_kd",
@@ -35,7 +34,7 @@ class RoundsConfig(Config):
     rows: int = Field(default=64, ge=4, le=100_000, description="Questions asked in each round")
     sampling: SamplingConfig = SamplingConfig(top_logprobs=0)
     checks: tuple[str, ...] = Field(default=(), description="Checks that an answer must pass to be learnt")
-    loss: LossName = Field(default="sequence_level_kd", description="How the student learns from what it made")
+    loss: str = Field(default="sequence_level_kd", description="How the student learns from what it made")
     begin: Literal["last", "start"] = Field(
         default="last", description="Each round trains the last student further, or the first one anew (ReST)"
     )

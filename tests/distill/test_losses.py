@@ -1,15 +1,18 @@
 """Losses against slow float64 references written here, and the properties they must have."""
 
+import inspect
 import math
 from dataclasses import replace
 
 import pytest
 import torch
 
-from kdcore.configs.distillation import BY_RANK
+from kdcore.configs.base import load_config
+from kdcore.configs.distillation import SliceConfig
 from kdcore.distill.batches.targets import TEXT, Targets, Term
 from kdcore.distill.losses import LOSSES, sparse
 from kdcore.distill.losses import divergences as dense
+from kdcore.distill.losses.ranking import RANKINGS, Answers
 from kdcore.distill.losses.sequence import sequence_level_kd
 from kdcore.distill.terms.chunked_loss import LiveTeacher, head_loss
 from kdcore.errors import ConfigError, ShapeError
@@ -244,7 +247,7 @@ DIVERGENCES = [name for name, loss in LOSSES.items() if loss.kind == "divergence
 
 def _terms():
     """One of each divergence, stored and live, and text: what a batch of many slices holds."""
-    stored = [Term(dense.point(name), by_rank=name in BY_RANK) for name in DIVERGENCES]
+    stored = [Term(dense.divergence(name), by_rank=LOSSES[name].by_rank) for name in DIVERGENCES]
     return [*stored, *(replace(term, live=True, temperature=2.0) for term in stored)]
 
 
@@ -326,3 +329,68 @@ def test_a_row_with_fewer_stored_tokens_is_not_changed_by_its_neighbours():
     torch.testing.assert_close(narrow[1], wide[1])
     readable = sparse.forward_kl(logits_one[None], wide_ids[None], wide_logprobs[None], torch.ones(1, 1))
     torch.testing.assert_close(readable, narrow[0].squeeze())
+
+
+def settings_of(field) -> list[float]:
+    """Two values that a numeric setting allows, not its bounds."""
+    low, high = 0.0, 1.0
+    for item in field.metadata:
+        low = getattr(item, "ge", getattr(item, "gt", low))
+        high = getattr(item, "le", getattr(item, "lt", high))
+    return [low + 0.2 * (high - low), low + 0.7 * (high - low)]
+
+
+def value_of(name: str, settings: dict) -> float:
+    """The value of a loss under some settings, on fixed answers or distributions."""
+    part = SliceConfig(dataset_id="d", loss=name, loss_config=settings)
+    if LOSSES[name].ranks:
+        answers = Answers(torch.tensor([-9.0, -4.0]), torch.tensor([4, 3]), torch.tensor([-8.0, -6.0]))
+        return float(RANKINGS[name](answers, **part.loss_config))
+    between = dense.divergence(name, **part.loss_config)
+    return float(between(logits(3).log_softmax(-1), logits(4).log_softmax(-1)).mean())
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [(n, f) for n, loss in LOSSES.items() for f in loss.config.model_fields if loss.config]
+)
+def test_every_setting_of_a_loss_changes_its_value(name, field):
+    first, second = settings_of(LOSSES[name].config.model_fields[field])
+    assert value_of(name, {field: first}) != pytest.approx(value_of(name, {field: second}), rel=1e-4)
+
+
+def test_every_loss_that_is_listed_is_there():
+    assert set(dense.DIVERGENCES) == {name for name, loss in LOSSES.items() if loss.compares}
+    assert set(RANKINGS) == {name for name, loss in LOSSES.items() if loss.ranks}
+    for name, function in {**dense.DIVERGENCES, **RANKINGS}.items():
+        given = list(inspect.signature(function).parameters)
+        assert given[1 if name in RANKINGS else 2 :] == list(LOSSES[name].config.model_fields), name
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings", "word"),
+    [
+        ("renyi", {}, "unknown loss"),
+        ("generalized_jsd", {"beta": 2}, "loss_config.beta of generalized_jsd"),
+        ("forward_kl", {"beta": 0.3}, "loss_config.beta of forward_kl"),
+        ("dpo", {"order": 1}, "loss_config.order of dpo"),
+    ],
+)
+def test_a_setting_that_would_change_nothing_is_refused(loss, settings, word):
+    with pytest.raises(ConfigError, match=word):
+        load_config(SliceConfig, {"dataset_id": "d", "loss": loss, "loss_config": settings})
+
+
+def test_slices_of_0_1_0_keep_what_their_loss_read():
+    flat = {"dataset_id": "d", "beta": 0.5, "alpha": 0.1, "preference_beta": 0.1}
+    read = [
+        load_config(SliceConfig, flat | {"loss": loss} | changed).loss_config
+        for loss, changed in (
+            ("forward_kl", {}),
+            ("generalized_jsd", {"beta": 0.3}),
+            ("skew_kl", {"alpha": 0.4}),
+            ("dpo", {"preference_beta": 0.7}),
+        )
+    ]
+    assert read == [{}, {"beta": 0.3}, {"alpha": 0.4}, {"beta": 0.7}]
+    with pytest.raises(ConfigError, match="forward_kl has no such setting"):
+        load_config(SliceConfig, flat | {"beta": 0.3})

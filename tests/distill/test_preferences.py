@@ -77,7 +77,9 @@ def test_token_logprobs_and_their_gradients_are_those_of_whole_logits(chunk):
 @pytest.mark.parametrize("loss", ["dpo", "kto", "rrhf", "pro"])
 def test_a_ranking_step_equals_the_plain_functions_on_whole_logits(loss):
     student, rows = model(), pairs(rivals=1 if loss in ("dpo", "kto") else 3)
-    part = SliceConfig(dataset_id="d", loss=loss, weight=2.0, preference_beta=0.3)
+    part = SliceConfig(
+        dataset_id="d", loss=loss, weight=2.0, loss_config={"beta": 0.3} if loss in ("dpo", "kto") else {}
+    )
     for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
         row.reference = tuple(known)
     other = model(seed=9)  # the student after some steps
@@ -111,7 +113,7 @@ def test_a_good_and_a_bad_answer_alone_are_taught_apart():
     rows[1].bad = True
     for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
         row.reference = tuple(known)
-    learner = Learner(student, [SliceConfig(dataset_id="d", loss="kto", preference_beta=0.5)], 8)
+    learner = Learner(student, [SliceConfig(dataset_id="d", loss="kto", loss_config={"beta": 0.5})], 8)
     batch = collate(rows, 0, learner.teaching)
     value, _, each, figures = learner(batch)
     assert value.item() == pytest.approx(0.5, abs=1e-5)  # 1 - σ(0) of both: nothing is gained yet
@@ -146,7 +148,7 @@ def test_training_moves_towards_the_chosen_answer_and_the_probe_sees_it():
     student, rows = model(), pairs(4)
     for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
         row.reference = tuple(known)
-    learner = Learner(student, [SliceConfig(dataset_id="d", loss="dpo", preference_beta=0.5)], 8)
+    learner = Learner(student, [SliceConfig(dataset_id="d", loss="dpo", loss_config={"beta": 0.5})], 8)
     probe = Probe(rows, 1, (True,), 2, 0)
     start = probe.measure(student, 8)
     assert start["margin"] == pytest.approx(0, abs=1e-4)

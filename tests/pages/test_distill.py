@@ -160,12 +160,12 @@ def test_losses_show_only_the_settings_that_they_have(run_page, populated, asked
     at.selectbox(key="loss-0").set_value("dpo").run()
     assert "needs rows with two answers" in texts(at)
     assert not any(box.key == "slice-0.targets" for box in at.selectbox)
-    at.number_input(key="slice-0.preference_beta").set_value(0.4)
+    at.number_input(key="slice-0.dpo.beta").set_value(0.4)
     at.selectbox(key="similarity.loss").set_value("hidden_cosine").run()
     at.number_input(key="similarity.layers").set_value(3).run()
     at.button(key="distill.start").click().run()
     [config] = asked
-    assert (config.slices[0].loss, config.slices[0].preference_beta) == ("dpo", 0.4)
+    assert (config.slices[0].loss, config.slices[0].loss_config) == ("dpo", {"beta": 0.4})
     assert (config.similarity.loss, config.similarity.layers) == ("hidden_cosine", 3)
     assert config.needs_teacher
 

@@ -295,7 +295,7 @@ def test_a_recipe_of_two_slices_reaches_the_run(run_page, populated, asked):
     assert not any(n.label == "Beta" for n in at.number_input)
     at.number_input[0].set_value(2).run()
     at.selectbox(key="loss-0").set_value("generalized_jsd").run()
-    at.number_input(key="slice-0.beta").set_value(0.25)
+    at.number_input(key="slice-0.generalized_jsd.beta").set_value(0.25)
     at.selectbox(key="slice-0.targets").set_value("live")
     at.selectbox(key="slice-1.targets").set_value("live").run()
     at.number_input(key="slice-0.temperature").set_value(2.0)
@@ -308,7 +308,12 @@ def test_a_recipe_of_two_slices_reaches_the_run(run_page, populated, asked):
     assert any("Kept for the test" in e.value for e in at.error)
     [config] = asked
     first, second = config.slices
-    assert (first.loss, first.beta, first.targets, first.temperature) == ("generalized_jsd", 0.25, "live", 2.0)
+    assert (first.loss, first.loss_config, first.targets, first.temperature) == (
+        "generalized_jsd",
+        {"beta": 0.25},
+        "live",
+        2.0,
+    )
     assert second.selection == ColumnIs(column="topic", op="in", values=(topics.options[0],))
     assert config.on_policy == 0.5
 

@@ -2,7 +2,7 @@
 
 from kdcore.configs.elicitation import BudgetConfig
 from kdcore.configs.teacher import TeacherConfig
-from kdcore.workers.generate.target import Budget
+from kdcore.workers.generate.budget import Budget
 
 GUESS = (50.0, 200.0)
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.models
 def test_two_losses_and_own_answers_with_a_live_teacher_survive_a_kill(app: App, tiny: Path):
     slices = (
         SliceConfig(dataset_id="d", loss="reverse_kl", targets="live", temperature=2.0),
-        SliceConfig(dataset_id="e", loss="generalized_jsd", targets="live", beta=0.3, weight=0.5),
+        SliceConfig(dataset_id="e", loss="generalized_jsd", targets="live", loss_config={"beta": 0.3}, weight=0.5),
     )
     ends = []
     for name, stormy in (("calm", False), ("storm", True)):

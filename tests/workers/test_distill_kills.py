@@ -83,7 +83,7 @@ def test_a_ranking_slice_and_inner_states_beside_a_divergence_survive_a_kill(app
     """The reference is asked once and remembered; the steps, rows and answers are told; inner states draw nearer."""
     slices = (
         SliceConfig(dataset_id="d", loss="forward_kl"),
-        SliceConfig(dataset_id="e", loss="dpo", weight=0.5, preference_beta=0.5),
+        SliceConfig(dataset_id="e", loss="dpo", weight=0.5, loss_config={"beta": 0.5}),
     )
     near = {"loss": "hidden_cosine", "weight": 20, "layers": 2}
 

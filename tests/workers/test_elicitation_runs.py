@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from kdcore.errors import ConfigError
 from kdcore.jobs import launcher
 from kdcore.services import governance, projects
 from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.datasets.split import joined_groups
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.elicit import trial
 from kdcore.services.generate import runs as generation_runs
@@ -199,7 +201,7 @@ def test_memory_stays_flat_over_many_requests(app: App, tmp_path: Path):
         if status.progress.get("done", 0) > 4000 and launcher.is_alive(status):
             seen.append(psutil.Process(status.pid).memory_info().rss)
         wait_for(lambda: True, 1)
-        app._closing.wait(0.2)
+        time.sleep(0.2)
     assert app.wait(run.run_id).state == "done"
     assert len(seen) >= 3, "the run was over before its memory could be read"
     assert seen[-1] - seen[0] < 80e6, f"{(seen[-1] - seen[0]) / 1e6:.0f} MB more at the end than at 4000 requests"
@@ -387,4 +389,4 @@ def test_a_row_of_two_seeds_keeps_both_groups_on_one_side(app: App, tmp_path: Pa
             sides.setdefault(group, set()).add(row["split"])
     assert all(len(side) == 1 for side in sides.values())
     assert {side for found in sides.values() for side in found} == {"train", "heldout"}
-    assert dataset_versions.joined_groups(["a", "b", f"a{ids.GROUP_JOIN}b", "c"]) == ["a", "a", "a", "c"]
+    assert joined_groups(["a", "b", f"a{ids.GROUP_JOIN}b", "c"]) == ["a", "a", "a", "c"]

@@ -33,7 +33,7 @@ from tests.workers.tiny import losses, tiny
 
 __all__ = ["tiny"]
 
-LIKELIHOOD = "SELECT sample_id, score FROM current_verdicts WHERE filter = 'likelihood: scripted'"
+LIKELIHOOD = "SELECT sample_id, score FROM current_verdicts WHERE kind = 'likelihood' AND filter = 'scripted'"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_killed_reading_goes_on_and_says_each_row_once(app: App, answered: str
     found = app.store.rows(LIKELIHOOD)
     assert len(found) == len({row["sample_id"] for row in found}) == 40
     assert all(row["score"] == pytest.approx(-0.7) for row in found)
-    entropies = "SELECT count(*) FROM current_verdicts WHERE filter = 'entropy: scripted' AND score > 0"
+    entropies = "SELECT count(*) FROM current_verdicts WHERE filter = 'scripted (entropy)' AND score > 0"
     assert app.store.scalar(entropies) == 40
     assert scoring.missing(app, frozen, "scripted") == []
     with pytest.raises(ConfigError, match="every row of this version"):

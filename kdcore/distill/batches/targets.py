@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from kdcore.distill.losses.divergences import Point
+from kdcore.distill.losses.divergences import Divergence
 
 TEXT = -1  # the kind of a token that learns its label; any other number is a place among the divergences
 
@@ -18,7 +18,7 @@ class Term:
     ``by_rank`` compares the student's likeliest words with the teacher's likeliest, whatever they are.
     """
 
-    between: Point
+    between: Divergence
     live: bool = False
     temperature: float = 1.0
     by_rank: bool = False

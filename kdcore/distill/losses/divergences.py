@@ -1,7 +1,7 @@
 """Divergences between two next-token distributions. Nats per supervised token, times temperature².
 
-Each is written once, as a function of log-probabilities over any set of categories (``POINTS``): the whole
-vocabulary here, the teacher's top-k and a tail in ``sparse``, a chunk of either in ``distill.objective``.
+Each is written once, as a function of log-probabilities over any set of categories (``DIVERGENCES``): the whole
+vocabulary here, the teacher's top-k and a tail in ``sparse``, a chunk of either in ``distill.terms.chunked_loss``.
 
 The public functions take logits (B, T, V) and a mask (B, T), all are 0 when the two agree, and none lets a
 gradient into the teacher. Hinton et al. 2015 for the temperature; Agarwal et al. 2024 (GKD) for the mixtures.
@@ -16,10 +16,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from kdcore.configs.base import load_config
+from kdcore.configs.losses import LOSSES
 from kdcore.distill.losses.reduce import masked_mean
 from kdcore.errors import ConfigError, ShapeError
 
-Point = Callable[[Tensor, Tensor], Tensor]  # teacher's and student's log-probs (…, C) → the divergence (…)
+Divergence = Callable[[Tensor, Tensor], Tensor]  # teacher's and student's log-probs (…, C) → the divergence (…)
 HEAD_MASS = 0.5  # adaptive_kl: the likeliest words that hold this share of the teacher's mass are its head
 
 
@@ -74,8 +76,32 @@ def _adaptive(log_p: Tensor, log_q: Tensor) -> Tensor:
     return share * _forward(log_p, log_q) + (1 - share) * _reverse(log_p, log_q)
 
 
-def point(name: str, *, beta: float = 0.5, alpha: float = 0.1) -> Point:
-    """The divergence of that name over log-probabilities.
+# name of the loss → its function of both sides' log-probs; further arguments are the fields of its config
+DIVERGENCES: dict[str, Callable[..., Tensor]] = {
+    "forward_kl": _forward,
+    "reverse_kl": _reverse,
+    "generalized_jsd": _jsd,
+    "skew_kl": _skew,
+    "skew_reverse_kl": _skew_reverse,
+    "adaptive_kl": _adaptive,
+    "total_variation": _variation,
+    "universal_logit": _rank_distance,  # of categories in the order of their rank
+}
+
+
+def divergence(name: str, **settings: float) -> Divergence:
+    """The divergence of that name over log-probabilities, with the settings of its config.
+
+    Raises ConfigError for an unknown name, and for a setting that the loss does not have or that is out of its range.
+    """
+    if name not in DIVERGENCES:
+        raise ConfigError(f'unknown divergence "{name}"; known: {", ".join(DIVERGENCES)}.')
+    known = load_config(LOSSES[name].config, settings)
+    return partial(DIVERGENCES[name], **known.model_dump())
+
+
+def point(name: str, *, beta: float = 0.5, alpha: float = 0.1) -> Divergence:
+    """``divergence`` for a loss of this file, β and α being heard by those that have them.
 
     Raises ConfigError for an unknown name, a β outside [0, 1] or an α outside [0, 1).
     """
@@ -83,22 +109,11 @@ def point(name: str, *, beta: float = 0.5, alpha: float = 0.1) -> Point:
         raise ConfigError(f"beta is {beta}; it must lie between 0 and 1.")
     if not 0 <= alpha < 1:
         raise ConfigError(f"alpha is {alpha}; it must be at least 0 and below 1.")
-    points: dict[str, Point] = {
-        "forward_kl": _forward,
-        "reverse_kl": _reverse,
-        "generalized_jsd": partial(_jsd, beta=beta),
-        "skew_kl": partial(_skew, alpha=alpha),
-        "skew_reverse_kl": partial(_skew_reverse, alpha=alpha),
-        "adaptive_kl": _adaptive,
-        "total_variation": _variation,
-        "universal_logit": _rank_distance,  # of categories in the order of their rank
-    }
-    if name not in points:
-        raise ConfigError(f'unknown divergence "{name}"; known: {", ".join(points)}.')
-    return points[name]
+    has = LOSSES[name].config.model_fields if name in LOSSES else {}
+    return divergence(name, **{key: value for key, value in {"beta": beta, "alpha": alpha}.items() if key in has})
 
 
-def _dense(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float, divergence: Point) -> Tensor:
+def _dense(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float, between: Divergence) -> Tensor:
     if student.shape != teacher.shape:
         raise ShapeError(
             f"student logits {tuple(student.shape)} and teacher logits {tuple(teacher.shape)} differ; "
@@ -109,7 +124,7 @@ def _dense(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float, d
     wide = torch.promote_types(student.dtype, torch.float32)
     log_q = (student.to(wide) / temperature).log_softmax(-1)
     log_p = (teacher.detach().to(wide) / temperature).log_softmax(-1)
-    return masked_mean(divergence(log_p, log_q), mask) * temperature**2
+    return masked_mean(between(log_p, log_q), mask) * temperature**2
 
 
 def forward_kl(student_logits: Tensor, teacher_logits: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -58,3 +61,54 @@ def kto(policy: Tensor, ref: Tensor, good: Tensor, baseline: float | Tensor = 0.
         )
     margin = policy - ref.detach() - baseline
     return (1 - torch.sigmoid(beta * torch.where(good.bool(), margin, -margin))).mean()
+
+
+# ---- of the answers to one question, best first -----------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The N answers to one question, best first.
+
+    ``sums`` of token log-probs (N,), ``lengths`` (N,), and the same sums under the student as it began (N,), None
+    where the loss does not ask for them. A single one may be ``bad``.
+    """
+
+    sums: Tensor
+    lengths: Tensor
+    reference: Tensor | None = None
+    bad: bool = False
+
+    @property
+    def means(self) -> Tensor:
+        """Mean log-prob of a token of each answer, (1, N): length does not decide."""
+        return (self.sums / self.lengths).unsqueeze(0)
+
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Best and worst: their sums (2,) now and at the start; the only one (1,) where there is one."""
+        assert self.reference is not None
+        places = [0, -1] if len(self.sums) > 1 else [0]
+        return self.sums[places], self.reference[places]
+
+
+def _dpo_of(answers: Answers, beta: float) -> Tensor:
+    now, start = answers.ends()
+    return dpo(now[:1], now[1:], start[:1], start[1:], beta)
+
+
+def _kto_of(answers: Answers, beta: float) -> Tensor:
+    now, start = answers.ends()
+    good = torch.tensor([not answers.bad, False][: len(now)], device=now.device)
+    return kto(now, start, good, beta=beta)
+
+
+def _rrhf_of(answers: Answers) -> Tensor:
+    means = answers.means
+    order = torch.arange(means.shape[1], 0, -1, device=means.device, dtype=means.dtype).unsqueeze(0)
+    return rrhf(means, order)
+
+
+def _pro_of(answers: Answers) -> Tensor:
+    return pro(answers.means)
+
+
+# name of the loss → its value for the answers to one question; further arguments are the fields of its config
+RANKINGS: dict[str, Callable[..., Tensor]] = {"dpo": _dpo_of, "kto": _kto_of, "rrhf": _rrhf_of, "pro": _pro_of}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kdcore.distill.losses.divergences import Point, point
+from kdcore.distill.losses.divergences import Divergence, point
 from kdcore.distill.losses.reduce import masked_mean
 from kdcore.errors import ShapeError
 
@@ -34,7 +34,7 @@ def _with_tail(logprobs: Tensor) -> Tensor:
 
 
 def divergence(
-    student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor, between: Point
+    student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor, between: Divergence
 ) -> Tensor:
     """Any divergence over k + 1 categories, mean over supervised tokens, in nats.
 

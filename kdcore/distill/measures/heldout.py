@@ -11,13 +11,13 @@ from kdcore.distill.batches.batch import Batch, collate
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.batches.targets import TEXT
 from kdcore.distill.losses import sparse
-from kdcore.distill.losses.divergences import point
+from kdcore.distill.losses.divergences import divergence
 from kdcore.distill.student.forward import head_of, read
 from kdcore.distill.terms.preferences import answer_logprobs, margins
 from kdcore.distill.terms.slices import heldout_teaching
 
 # measured on every held-out row with stored top-k, whatever the training loss
-DISTANCES = {name: point(name) for name in ("forward_kl", "reverse_kl", "generalized_jsd")}
+DISTANCES = {name: divergence(name) for name in ("forward_kl", "reverse_kl", "generalized_jsd")}
 
 
 def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict[str, float]:

@@ -51,7 +51,20 @@ def load_in_four_bits(path: str) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         path, quantization_config=bits, dtype=torch.float32, device_map={"": 0} if has_gpu else None
     )
+    keep_from_packing(model)
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+
+
+def keep_from_packing(model: Any) -> int:
+    """Let 4-bit layers stay as they train; returns how many there are.
+
+    On a CPU with AVX-512 BF16 bitsandbytes packs a layer for inference at its first forward pass in evaluation and
+    never unpacks it: from then on no gradient goes through it, without a word, and narrow layers fail outright.
+    """
+    layers = [layer for layer in model.modules() if hasattr(layer, "support_avx512bf16_for_cpu")]
+    for layer in layers:
+        layer.support_avx512bf16_for_cpu = False
+    return len(layers)
 
 
 def thin(model: Any, keep: int) -> Any:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from kdcore.distill.batches.targets import TEXT, Targets, Term
-from kdcore.distill.losses.divergences import Point
+from kdcore.distill.losses.divergences import Divergence
 from kdcore.distill.losses.sparse import PADDING, student_categories, teacher_categories
 from kdcore.distill.student.output_layer import logits_of
 
@@ -162,7 +162,7 @@ def _stored_words(
     return ids, logits[rows.unsqueeze(1), ids], log_p
 
 
-def _gradient(between: Point, log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
+def _gradient(between: Divergence, log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
     """The divergences (n,) and g = ∂f/∂log q (n, C)."""
     with torch.enable_grad():
         log_q = log_q.detach().requires_grad_()

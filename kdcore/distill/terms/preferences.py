@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdcore.configs.distillation import FROM_REFERENCE, SliceConfig
+from kdcore.configs.distillation import SliceConfig
 from kdcore.distill.batches.batch import Contest, Ranked
-from kdcore.distill.losses import ranking
+from kdcore.distill.losses.ranking import RANKINGS, Answers
 from kdcore.distill.student.output_layer import logits_of
 
 
@@ -86,21 +86,12 @@ def ranking_loss(
 
 def _of_one(sums: Tensor, lengths: Tensor, contest: Contest, part: SliceConfig) -> Tensor:
     here = slice(contest.first, contest.first + contest.count)
-    if part.loss in FROM_REFERENCE:
-        ends = sums[here][[0, -1]]
+    reference = None
+    if part.traits.from_reference:
         assert contest.reference is not None
-        known = ends.new_tensor([contest.reference[0], contest.reference[-1]])
-        if part.loss == "dpo":
-            return ranking.dpo(ends[:1], ends[1:], known[:1], known[1:], part.preference_beta)
-        good = torch.tensor([not contest.bad, False], device=ends.device)
-        if contest.count == 1:
-            ends, known, good = ends[:1], known[:1], good[:1]
-        return ranking.kto(ends, known, good, beta=part.preference_beta)
-    means = (sums[here] / lengths[here]).unsqueeze(0)  # (1, N)
-    if part.loss == "pro":
-        return ranking.pro(means)
-    order = torch.arange(contest.count, 0, -1, device=means.device, dtype=means.dtype).unsqueeze(0)
-    return ranking.rrhf(means, order)
+        reference = sums.new_tensor(contest.reference)
+    answers = Answers(sums[here], lengths[here], reference, contest.bad)
+    return RANKINGS[part.loss](answers, **part.loss_config)
 
 
 def margins(sums: Tensor, lengths: Tensor, contests: Sequence[Contest]) -> dict[str, float]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kdcore.configs.distillation import BY_RANK, RANKING_LOSSES, SliceConfig
+from kdcore.configs.distillation import SliceConfig
 from kdcore.distill.batches.batch import Teaching
 from kdcore.distill.batches.targets import TEXT, Term
-from kdcore.distill.losses import LOSSES
-from kdcore.distill.losses.divergences import point
+from kdcore.distill.losses.divergences import divergence
 
 
 def teaching_of(slices: Sequence[SliceConfig]) -> tuple[tuple[Term, ...], Teaching]:
@@ -17,18 +16,17 @@ def teaching_of(slices: Sequence[SliceConfig]) -> tuple[tuple[Term, ...], Teachi
     terms: list[Term] = []
     kinds: list[int] = []
     for part in slices:
-        if LOSSES[part.loss].kind != "divergence":
+        if not part.traits.compares:
             kinds.append(TEXT)
             continue
         kinds.append(len(terms))
-        between = point(part.loss, beta=part.beta, alpha=part.alpha)
-        by_rank = part.loss in BY_RANK
-        terms.append(Term(between, part.targets == "live", part.temperature, by_rank))
+        between = divergence(part.loss, **part.loss_config)
+        terms.append(Term(between, part.targets == "live", part.temperature, part.traits.by_rank))
     return tuple(terms), Teaching(
         weights=tuple(part.weight for part in slices),
         kinds=tuple(kinds),
         live=tuple(kind != TEXT and terms[kind].live for kind in kinds),
-        ranks=tuple(part.loss in RANKING_LOSSES for part in slices),
+        ranks=tuple(part.traits.ranks for part in slices),
         focus=tuple(part.focus for part in slices),
     )
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from kdcore.configs.distillation import FROM_REFERENCE, DistillConfig
+from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.batch import batches, collate
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.measures.heldout import Probe, reference_logprobs
@@ -241,7 +241,7 @@ def train(job: Job, pen: Pen) -> None:
 
 def remember_reference(job: Job, pen: Pen, device: Any) -> None:
     """Put the untrained student's log-probs on the rows that need them: made once, kept beside the checkpoints."""
-    needs = [part.loss in FROM_REFERENCE for part in job.config.slices]
+    needs = [part.traits.from_reference for part in job.config.slices]
     ranked = [row for row in job.heldout if row.rivals]  # training rows that can't be ranked are left out before
     rows = [row for row in [*job.rows, *ranked] if needs[row.slice]]
     if not rows:

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import torch
 
-from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig
+from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.batch import batches, collate
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.batches.targets import TEXT
@@ -209,7 +209,7 @@ def headroom(config: DistillConfig, student: Any, heldout: list[Row], pad_id: in
 
 
 def _read_tokens(config: DistillConfig, rows: list[Row]) -> int:
-    ranked = [part.loss in RANKING_LOSSES for part in config.slices]
+    ranked = [part.traits.ranks for part in config.slices]
     return sum(len(ids) for row in rows for ids in (row.answers if ranked[row.slice] else [row.ids]))
 
 
@@ -226,7 +226,7 @@ def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, rep
                 "bad": row.bad,
                 "worse": [
                     tokenizer.decode(ids[row.prompt_length :])
-                    for ids in (row.rivals if config.slices[row.slice].loss in RANKING_LOSSES else [])
+                    for ids in (row.rivals if config.slices[row.slice].traits.ranks else [])
                 ],
             }
         )

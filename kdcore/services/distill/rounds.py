@@ -16,7 +16,8 @@ from typing import Any
 
 from kdcore import ids
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import RANKING_LOSSES, DistillConfig
+from kdcore.configs.distillation import DistillConfig
+from kdcore.configs.losses import LOSSES
 from kdcore.configs.rounds import USUAL_LOSS, RoundsConfig
 from kdcore.configs.selection import All, ColumnIs, HasVerdict, Not, Selection
 from kdcore.configs.teacher import TeacherConfig
@@ -77,8 +78,8 @@ def start(app: App, project_id: str, config: RoundsConfig) -> Loop:
             f'rounds need a method by which a student makes its own data, "{method}" asks a teacher; '
             f"save a prompt version of one of: {', '.join(USUAL_LOSS)}."
         )
-    pairs = USUAL_LOSS[method] in RANKING_LOSSES
-    if pairs != (config.loss in RANKING_LOSSES):
+    pairs = LOSSES[USUAL_LOSS[method]].ranks
+    if pairs != LOSSES[config.loss].ranks:
         raise ConfigError(f'"{method}" makes {"pairs" if pairs else "texts"}; learn them by {USUAL_LOSS[method]}.')
     if unknown := [name for name in config.checks if name not in FILTERS]:
         raise ConfigError(f'unknown check "{unknown[0]}"; known: {", ".join(FILTERS)}.')

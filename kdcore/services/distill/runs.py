@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import POLICY_LOSSES, UNARY_LOSSES, DistillConfig
+from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError
 from kdcore.evaluate.measures import rouge_l
 from kdcore.filters import FILTERS
@@ -63,7 +63,7 @@ def resolve_paths(app: App, config: DistillConfig) -> DistillConfig:
             raise ConfigError(f"the teacher has {total} layers; {config.student.keep_layers} can't be kept.")
     if config.anchor:
         paths["anchor_path"] = str(models.folder_of(app, config.anchor) or config.anchor)
-    if config.slices[0].loss in POLICY_LOSSES and config.policy.reward == "reward_model":
+    if config.slices[0].traits.kind == "policy" and config.policy.reward == "reward_model":
         folder = app.run_dir(config.policy.reward_run).path / "reward_model"
         if not _is_there(folder):
             raise ConfigError(
@@ -93,7 +93,7 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     parts = [
         Part(
             *(part.dataset_id, part.selection, part.rows, config.seed, part.drawn),
-            bad_too=part.loss in UNARY_LOSSES,
+            bad_too=part.traits.unary,
             teachers=part.teachers,
             tail=part.tail,
         )
@@ -111,7 +111,7 @@ def learnt_before(app: App, model: str) -> list[dict[str, Any]]:
     while models.is_student(model):
         config = load_config(DistillConfig, app.run_dir(model).config())
         for part in config.slices:
-            every = datasets.rows_of(app.store, part.dataset_id, rejected=part.loss in UNARY_LOSSES)
+            every = datasets.rows_of(app.store, part.dataset_id, rejected=part.traits.unary)
             rows += [row for row in every if row["split"] != "heldout"]
         model = config.student.model if config.student.init == "model" else ""
     return rows

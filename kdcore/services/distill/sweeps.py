@@ -57,7 +57,8 @@ def plan(
     for seed, loss, limit, drawn in product(seeds, losses, rows, draws):
         if drawn and not limit and "" in draws:
             continue  # chance takes all of them already
-        part = first | {"loss": loss, "rows": limit, "drawn": drawn}
+        own = first["loss_config"] if loss == first["loss"] else {}  # another loss has other settings
+        part = first | {"loss": loss, "loss_config": own, "rows": limit, "drawn": drawn}
         changed = {"seed": seed, "sweep": sweep, "slices": [part, *others]}
         configs.append(load_config(DistillConfig, base.model_dump() | changed))
     return configs

@@ -12,14 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import (
-    RANKING_LOSSES,
-    REWARD_LOSSES,
-    UNARY_LOSSES,
-    DistillConfig,
-    ExportStudentConfig,
-    SliceConfig,
-)
+from kdcore.configs.distillation import DistillConfig, ExportStudentConfig, SliceConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import CardFacts, entries_of, lawful_name, model_card
 from kdcore.jobs.run_dir import RunDir, write_atomic
@@ -72,9 +65,8 @@ def _learnt(run: RunDir) -> list[dict[str, Any]]:
 def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What one slice really taught: its rows as they were written for the worker."""
     version = datasets.get(app.store, part.dataset_id) or {"name": part.dataset_id, "version": "?", "sha256": ""}
-    alone = part.loss not in RANKING_LOSSES | REWARD_LOSSES or (
-        part.loss in UNARY_LOSSES and any(row["bad"] for row in rows)
-    )
+    pairs = part.traits.ranks or part.traits.kind == "reward"
+    alone = not pairs or (part.traits.unary and any(row["bad"] for row in rows))
     train = [row for row in rows if row["split"] == "train" and (row["rivals"] or alone)]
     return {
         **{name: version[name] for name in ("name", "version", "sha256")},

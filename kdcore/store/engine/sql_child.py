@@ -34,6 +34,7 @@ def answer(folder: Path, sql: str) -> dict[str, Any]:
         connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
     connection.execute("SET allowed_directories = [?]", [str(folder)])
     for setting in (
+        "enable_progress_bar = false",  # DuckDB takes a program given by -c for a person, and prints one
         *("autoinstall_known_extensions = false", "autoload_known_extensions = false", "threads = 2"),
         *(f"memory_limit = '{MEMORY // 1_000_000}MB'", "temp_directory = ''"),
         *("enable_external_access = false", "lock_configuration = true"),

@@ -7,8 +7,6 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.distillation import (
-    TAIL_LOSS,
-    UNARY_LOSSES,
     DistillConfig,
     PolicyConfig,
     SimilarityConfig,
@@ -41,13 +39,6 @@ MORE = [
     "chunk_tokens",
 ]
 BEGINNINGS = {"teacher_layers": "a thinner teacher", "model": "a model", "earlier": "an earlier student"}
-OWN_FIELDS = {
-    "generalized_jsd": ["beta"],
-    "skew_kl": ["alpha"],
-    "skew_reverse_kl": ["alpha"],
-    "dpo": ["preference_beta"],
-    "kto": ["preference_beta"],
-}
 
 
 def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
@@ -182,7 +173,7 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
         st.caption("It needs a version of label_and_explain and an encoder, such as minilm-l6-v2, as the model.")
     elif LOSSES[loss].kind == "ranking":
         needs = "It needs rows with two answers: pairs of a feedback method, or answers that people mended."
-        unary = " Or a version that was frozen with its rejected answers." if loss in UNARY_LOSSES else ""
+        unary = " Or a version that was frozen with its rejected answers." if LOSSES[loss].unary else ""
         st.caption(needs + unary)
     if not alone:
         values["weight"] = st.number_input(f"Weight {number + 1}", 0.01, 100.0, 1.0, key=f"weight-{number}")
@@ -191,11 +182,13 @@ def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool
         narrowed = _narrowed(dataset_versions.labels(app, version), f"{number}-{version}") if some else []
         if narrowed:
             values["selection"] = narrowed[0] if len(narrowed) == 1 else All(parts=tuple(narrowed))
-        values |= forms.draw(SliceConfig, f"slice-{number}", ["rows", *OWN_FIELDS.get(loss, [])])
-        if LOSSES[loss].kind == "divergence":
+        values |= forms.draw(SliceConfig, f"slice-{number}", ["rows"])
+        own = LOSSES[loss].config
+        values["loss_config"] = forms.draw(own, f"slice-{number}.{loss}", list(own.model_fields))
+        if LOSSES[loss].compares:
             values |= forms.draw(SliceConfig, f"slice-{number}", ["targets"])
             further = ["temperature"] if values["targets"] == "live" else ["focus", "teachers"]
-            further += ["tail"] if loss == TAIL_LOSS and values["targets"] == "stored" else []
+            further += ["tail"] if LOSSES[loss].drawn_tail and values["targets"] == "stored" else []
             values |= forms.draw(SliceConfig, f"slice-{number}", further)
     return values
 

@@ -16,7 +16,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer
 
 from kdcore.configs.base import load_config
-from kdcore.configs.distillation import BY_RANK, RANKING_LOSSES, UNARY_LOSSES, DistillConfig
+from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.alignment import Translator
 from kdcore.distill.batches.compatibility import fits, within
 from kdcore.distill.batches.rows import Row, encode, read_rows, same_tokenizer, without_token_ids
@@ -73,7 +73,7 @@ def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list
     """
     with_bad = {row.slice for row in rows if row.bad}
     alone = [
-        part.loss not in RANKING_LOSSES or (part.loss in UNARY_LOSSES and number in with_bad)
+        not part.traits.ranks or (part.traits.unary and number in with_bad)
         for number, part in enumerate(config.slices)
     ]
     kept = [row for row in rows if row.rivals or alone[row.slice]]
@@ -83,7 +83,7 @@ def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list
             report.blocks.append(
                 f"no training row of slice {number + 1} ({part.loss}) has a second answer to put in order; "
                 "make pairs with a feedback method, or edit answers on the Review page"
-                + (", or freeze the version with its rejected answers" if part.loss in UNARY_LOSSES else "")
+                + (", or freeze the version with its rejected answers" if part.traits.unary else "")
             )
         elif after < before:
             report.warnings.append(
@@ -109,7 +109,7 @@ def _in_its_tokens(
     except ValueError as exc:
         report.warnings.append(f"{said}it learns from the text, the stored top-k can't be used ({exc})")
         return {split: without_token_ids(found) for split, found in splits.items()}
-    ranked = [part.loss in BY_RANK for part in config.slices]
+    ranked = [part.traits.by_rank for part in config.slices]
     found = {
         "train": [translator.translate(row, by_rank=ranked[row["slice"]]) for row in splits["train"]],
         "heldout": [translator.translate(row) for row in splits["heldout"]],
