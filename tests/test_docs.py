@@ -78,7 +78,7 @@ def test_wrong_input_is_one_sentence_and_exit_2(arguments, code, word, tmp_path)
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["methods", "losses", "filters", "exporters"])
+@pytest.mark.parametrize("name", ["methods", "losses", "measures", "filters", "exporters"])
 def test_tables_print_json(name):
     import json
 

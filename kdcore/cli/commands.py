@@ -262,8 +262,12 @@ def rounds_command(arguments: Arguments) -> dict[str, Any]:
 def evaluate(arguments: Arguments) -> dict[str, Any]:
     """``kd evaluate``."""
     with open_workspace(arguments) as app:
-        run = comparison.start_run(app, arguments.run, max_items=arguments.items)
-        return finish(app, run.run_id) | {"summary": comparison.summary(app, run.run_id)}
+        asked = arguments.run[0] if len(arguments.run) == 1 else arguments.run
+        run = comparison.start_run(app, asked, max_items=arguments.items)
+        return finish(app, run.run_id) | {
+            "summary": comparison.summary(app, run.run_id),
+            "differences": comparison.differences(app, run.run_id),
+        }
 
 
 def rebuild(arguments: Arguments) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def build_parser() -> argparse.ArgumentParser:
     rounds.add_argument("--name", default="Rounds")
     rounds.add_argument("--resume", metavar="ROUNDS")
     evaluate = add("evaluate", commands.evaluate, "compare a run's student with base and teacher")
-    evaluate.add_argument("run")
+    evaluate.add_argument("run", nargs="+", help="training run; several put their students side by side")
     evaluate.add_argument("--items", type=int, default=64)
 
     for name, text in tables.TABLES.items():

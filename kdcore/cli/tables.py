@@ -9,6 +9,7 @@ from typing import Any
 from kdcore.distill.losses import LOSSES
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.recipes import RECIPES
+from kdcore.evaluate.measures import MEASURES
 from kdcore.exporters import EXPORTERS
 from kdcore.filters import FILTERS
 
@@ -16,6 +17,7 @@ TABLES = {
     "methods": "list the elicitation methods",
     "recipes": "list the ready recipes over the methods",
     "losses": "list the losses",
+    "measures": "list what is measured of a model",
     "filters": "list the checks",
     "exporters": "list the export formats",
 }
@@ -51,6 +53,17 @@ _ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
             "config_schema": loss.config.model_json_schema(),
         }
         for loss in LOSSES.values()
+    ],
+    "measures": lambda: [
+        {
+            "name": measure.name,
+            "title": measure.title,
+            "unit": measure.unit,
+            "more_is_better": measure.more_is_better,
+            "per": measure.per,
+            "needs": sorted(measure.needs),
+        }
+        for measure in MEASURES.values()
     ],
     "filters": lambda: [
         {"name": f.name, "summary": f.summary, "config_schema": f.config.model_json_schema()}

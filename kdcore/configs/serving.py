@@ -1,4 +1,4 @@
-"""What a warm helper process answers: previews, semantic search, or a question to three models."""
+"""What a warm helper process answers: previews, semantic search, or a question to several candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one model says, and how near its next-token distributions are to the teacher's."""
+"""What one model says to some prompts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
-
-
-def compare(model_logits: Tensor, teacher_logits: Tensor | None, labels: Tensor) -> dict[str, float]:
-    """``nll`` (nats a token) on the reference, and with a teacher ``forward_kl`` and ``top1`` agreement."""
-    log_q = model_logits.log_softmax(-1)
-    measures = {"nll": float(-log_q.gather(1, labels[:, None]).mean())}
-    if teacher_logits is not None:
-        log_p = teacher_logits.log_softmax(-1)
-        measures["forward_kl"] = float((log_p.exp() * (log_p - log_q)).sum(-1).mean())
-        measures["top1"] = float((log_q.argmax(-1) == log_p.argmax(-1)).float().mean())
-    return measures
 
 
 def answer(

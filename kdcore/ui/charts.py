@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from kdcore.services.distill.runs import smooth
+from kdcore.evaluate.statistics import smooth
 
 LOSS, SMOOTH, EVAL = "#3b82f6", "#f59e0b", "#ef4444"
 PALETTE = (
@@ -23,6 +23,7 @@ PALETTE = (
     "#c0504d",
     "#4f81bd",
 )
+COLOURS = {"base": PALETTE[7], "student": PALETTE[1], "teacher": PALETTE[0]}  # of candidates that every run has
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
 Points = Sequence[Mapping[str, Any]]
 
@@ -236,12 +237,15 @@ def calibration(bins: Points) -> go.Figure:
 def interval_bars(
     summary: Mapping[str, Mapping[str, Mapping[str, float]]], name: str, title: str, note: str
 ) -> go.Figure:
-    """One bar for each model with its 95 % interval; a measure that spans decades gets a logarithmic axis."""
-    roles = [role for role in ("base", "student", "teacher") if name in summary.get(role, {})]
-    values = [summary[role][name] for role in roles]
+    """One bar for each candidate with its 95 % interval; a measure that spans decades gets a logarithmic axis."""
+    labels = [label for label, measures in summary.items() if name in measures]
+    values = [summary[label][name] for label in labels]
     figure = go.Figure(
         go.Bar(
-            x=[f"{role}<br><b>{value['mean']:.3g}</b>" for role, value in zip(roles, values, strict=True)],
+            x=[
+                f"{html.escape(label)}<br><b>{value['mean']:.3g}</b>"
+                for label, value in zip(labels, values, strict=True)
+            ],
             y=[v["mean"] for v in values],
             error_y={
                 "type": "data",
@@ -249,7 +253,7 @@ def interval_bars(
                 "array": [v["high"] - v["mean"] for v in values],
                 "arrayminus": [v["mean"] - v["low"] for v in values],
             },
-            marker={"color": [PALETTE[7], PALETTE[1], PALETTE[0]][: len(roles)]},
+            marker={"color": [COLOURS.get(label, PALETTE[1 + n % 6]) for n, label in enumerate(labels)]},
         )
     )
     figure.update_layout(

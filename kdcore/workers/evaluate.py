@@ -1,4 +1,4 @@
-"""Base, student and teacher on the same held-out rows; one journal record for each model and row."""
+"""Any number of candidates on the same held-out rows; one journal record for each candidate and row."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from transformers import AutoTokenizer
 
 from kdcore.configs.base import load_config
-from kdcore.configs.evaluation import EvaluateConfig, ModelRole
+from kdcore.configs.evaluation import Candidate, EvaluateConfig
 from kdcore.distill.batches.batch import collate
 from kdcore.distill.batches.rows import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.student.build import load_causal_lm, thin
 from kdcore.distill.terms.slices import heldout_teaching
-from kdcore.evaluate.answers import answer, compare
-from kdcore.evaluate.measures import rouge_l
+from kdcore.evaluate.answers import answer
+from kdcore.evaluate.measures import Answered, of_answer
 from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
@@ -26,29 +26,25 @@ from kdcore.workers.base import on_accelerator, run_worker
 from kdcore.workers.distill.setup import pad_token
 
 MAX_TOKENS = 4096
-ROLES: tuple[ModelRole, ...] = ("teacher", "student", "base")
 
 
 @dataclass(slots=True)
 class Subject:
-    """A loaded model with its own tokenizer."""
+    """A loaded candidate with its own tokenizer."""
 
+    label: str
     model: Any
     tokenizer: Any
 
 
-def path_of(config: EvaluateConfig, role: ModelRole) -> str:
-    """Where a role's model is; "" where there is none, as for a teacher behind an endpoint."""
-    return {"teacher": config.teacher_path, "student": config.student_path, "base": config.base_path}[role]
-
-
-def load_role(config: EvaluateConfig, role: ModelRole) -> Any:
-    """The model of one role, ready to answer. The base of a thinned student is the thinned, untrained copy."""
+def open_candidate(config: EvaluateConfig, candidate: Candidate) -> Subject:
+    """A candidate, ready to answer; a thinner copy is thinned, and untrained."""
     cuda = torch.cuda.is_available()
-    model = load_causal_lm(path_of(config, role), getattr(torch, pick_precision(config.precision, cuda)))
-    if role == "base" and config.base_keep_layers:
-        model = thin(model, config.base_keep_layers)
-    return model.to("cuda" if cuda else "cpu").eval()
+    model = load_causal_lm(candidate.model, getattr(torch, pick_precision(config.precision, cuda)))
+    if candidate.keep_layers:
+        model = thin(model, candidate.keep_layers)
+    tokenizer = AutoTokenizer.from_pretrained(candidate.model)
+    return Subject(candidate.label, model.to("cuda" if cuda else "cpu").eval(), tokenizer)
 
 
 def supervised_logits(model: Any, row: Row, pad_id: int) -> torch.Tensor:
@@ -60,31 +56,30 @@ def supervised_logits(model: Any, row: Row, pad_id: int) -> torch.Tensor:
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
-    """Measure each model that has no records yet."""
+    """Measure each candidate that has rows without a record; the teacher first: the others are held against it."""
     config = load_config(EvaluateConfig, run.config())
     rows = read_rows(run.path / "input.parquet", "heldout")[: config.max_items]
     done = {(item.candidate, item.sample_id) for item in records_of(run, EvalItemRecord)}
-    roles: list[ModelRole] = [role for role in ROLES if path_of(config, role)]
-    total = len(rows) * len(roles)
+    candidates = sorted(config.candidates, key=lambda candidate: candidate.label != config.teacher)
+    total = len(rows) * len(candidates)
+    teacher: Subject | None = None
     with on_accelerator(run, reporter):
-        teacher = _open(config, "teacher", reporter) if "teacher" in roles else None
-        for place, role in enumerate(roles):
-            missing = [row for row in rows if (role, row["sample_id"]) not in done]
+        for place, candidate in enumerate(candidates):
+            missing = [row for row in rows if (candidate.label, row["sample_id"]) not in done]
+            is_teacher = candidate.label == config.teacher
+            if not missing and not is_teacher:
+                continue
+            reporter.phase(f"loading {candidate.label}")
+            subject = open_candidate(config, candidate)
+            teacher = subject if is_teacher else teacher
             if missing:
-                subject = teacher if role == "teacher" and teacher else _open(config, role, reporter)
-                reporter.phase(f"the {role} is answering")
-                _measure(config, role, subject, teacher, missing, reporter, place * len(rows), total)
+                reporter.phase(f"{candidate.label} is answering")
+                _measure(config, subject, teacher, missing, reporter, place * len(rows), total)
     reporter.progress(total, total, "answers")
-
-
-def _open(config: EvaluateConfig, role: ModelRole, reporter: Reporter) -> Subject:
-    reporter.phase(f"loading the {role}")
-    return Subject(load_role(config, role), AutoTokenizer.from_pretrained(path_of(config, role)))
 
 
 def _measure(
     config: EvaluateConfig,
-    role: ModelRole,
     subject: Subject,
     teacher: Subject | None,
     rows: list[dict[str, Any]],
@@ -112,12 +107,15 @@ def _measure(
         if comparable and teacher is not None:
             other = own if subject is teacher else supervised_logits(teacher.model, row, pad)
             width = min(own.shape[1], other.shape[1])  # one of the two may be padded to a round number of words
-            own, other = own[:, :width], other[:, :width]
-        measures = compare(own, other, labels)
-        measures |= {"rouge_l": rouge_l(text, references[row.sample_id]), "tokens": float(row.supervised)}
+            own, other = own[:, :width], other[:, :width].log_softmax(-1)
+        said = Answered(text, references[row.sample_id], own.log_softmax(-1), other, labels)
         reporter.append(
             EvalItemRecord(
-                sample_id=row.sample_id, candidate=role, completion=text, measures=measures, time=time.time()
+                sample_id=row.sample_id,
+                candidate=subject.label,
+                completion=text,
+                measures=of_answer(said) | {"tokens": float(row.supervised)},
+                time=time.time(),
             )
         )
 

@@ -1,4 +1,4 @@
-"""A warm helper: previews by a teacher, semantic search, or one question to three models.
+"""A warm helper: previews by a teacher, semantic search, or one question to several candidates.
 
 Leaves when idle, when stopped, or when another run wants the accelerator; the page starts it again.
 """
@@ -145,18 +145,12 @@ def _search(config: ServeConfig, reporter: Reporter) -> Service:
 
 
 def _chat(config: ServeConfig, reporter: Reporter) -> Service:
-    from transformers import AutoTokenizer
-
     from kdcore.evaluate.answers import answer as greedy
-    from kdcore.workers.evaluate import ROLES, Subject, load_role, path_of
+    from kdcore.workers.evaluate import Subject, open_candidate
 
     if config.models is None:
-        raise ConfigError("this service needs three models in its config.")
-    models = {
-        role: Subject(load_role(config.models, role), AutoTokenizer.from_pretrained(path_of(config.models, role)))
-        for role in ROLES
-        if path_of(config.models, role)
-    }
+        raise ConfigError("this service needs candidates in its config.")
+    subjects = [open_candidate(config.models, candidate) for candidate in config.models.candidates]
     limit = config.models.max_new_tokens
 
     def say(subject: Subject, messages: list[dict[str, str]]) -> str:
@@ -166,7 +160,7 @@ def _chat(config: ServeConfig, reporter: Reporter) -> Service:
         return greedy(subject.model, subject.tokenizer, [prompt], limit, 1, lambda _: reporter.check_stop())[0]
 
     def answer(body: dict[str, Any]) -> dict[str, Any]:
-        return {role: say(subject, body["messages"]) for role, subject in models.items()}
+        return {subject.label: say(subject, body["messages"]) for subject in subjects}
 
     return answer, lambda: None
 

@@ -93,7 +93,7 @@ def test_search_by_meaning_finds_the_question_itself(app: App):
 
 def test_one_question_to_all_three(app: App):
     [trained] = runs.list_runs(app.store, kind="distill")
-    run_id, key = comparison.ask_all(app, trained["run_id"], "What is a will?")
+    run_id, key, _ = comparison.ask_all(app, trained["run_id"], "What is a will?")
     found = _poll(lambda: comparison.answers(app, run_id, key))
     assert set(found) == {"base", "student", "teacher"}
     assert found["teacher"] != found["base"]

@@ -1,4 +1,4 @@
-"""The losses as pure functions, in nats per supervised token: the ladder's first rung. ``configs.losses`` lists them."""
+"""The losses as pure functions, in nats per supervised token: the first rung, listed in ``configs.losses``."""
 
 from kdcore.configs.losses import LOSSES, Loss
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
 from kdcore.services.workspace import App
 from kdcore.store import samples
-
-BINS = 5
 
 
 def margins(app: App, run_id: str) -> list[dict[str, Any]]:
@@ -32,33 +28,3 @@ def wrong(app: App, pairs: Sequence[dict[str, Any]], limit: int = 20) -> list[di
         {**pair, **{name: told.get(pair["sample_id"], nothing).get(name) for name in ("question", "topic")}}
         for pair in worst
     ]
-
-
-def calibration(found: Sequence[float]) -> dict[str, Any]:
-    """Whether the model is right as often as it says: margins in, ``{pairs, right, error, bins}`` out.
-
-    A margin m says that the favourite is better with probability σ(|m|) (Bradley-Terry); it is right where m > 0.
-    ``bins`` are ``[{low, high, sure, right, pairs}]`` over that probability from ½ to 1, those without a pair left
-    out; ``error`` is the expected calibration error, the mean gap between sure and right (Guo et al. 2017, Eq. 3).
-    """
-    groups: dict[int, list[tuple[float, bool]]] = {}
-    for margin in found:
-        sure = 1 / (1 + math.exp(-abs(margin)))
-        groups.setdefault(min(BINS - 1, int((sure - 0.5) * 2 * BINS)), []).append((sure, margin > 0))
-    bins = [
-        {
-            "low": 0.5 + number / (2 * BINS),
-            "high": 0.5 + (number + 1) / (2 * BINS),
-            "sure": fmean(sure for sure, _ in group),
-            "right": fmean(right for _, right in group),
-            "pairs": len(group),
-        }
-        for number, group in sorted(groups.items())
-    ]
-    count = len(found)
-    return {
-        "pairs": count,
-        "right": sum(margin > 0 for margin in found) / count if count else math.nan,
-        "error": sum(b["pairs"] * abs(b["sure"] - b["right"]) for b in bins) / count if count else math.nan,
-        "bins": bins,
-    }

@@ -10,7 +10,7 @@ from typing import Any
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError
-from kdcore.evaluate.measures import rouge_l
+from kdcore.evaluate.measures import of_text
 from kdcore.filters import FILTERS
 from kdcore.filters.citations import unsupported
 from kdcore.jobs.run_dir import RunDir
@@ -164,10 +164,10 @@ def hardest(app: App, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
 
 
 def answers(app: App, run_id: str, *, last: bool = False) -> list[dict[str, Any]]:
-    """What the student said at each evaluation, or at the last, with ``rouge_l`` to the frozen answer."""
+    """What the student said at each evaluation, or at the last, with each measure of its text (``measures``)."""
     versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
     found = training.answers(app.store, run_id, versions, last=last)
-    return [{**row, "rouge_l": rouge_l(row["completion"], row["reference"] or "")} for row in found]
+    return [{**row, "measures": of_text(row["completion"], row["reference"] or "")} for row in found]
 
 
 def trust(app: App, run_id: str) -> list[dict[str, Any]]:
@@ -206,17 +206,6 @@ def trust(app: App, run_id: str) -> list[dict[str, Any]]:
 def last_heldout(app: App, run_id: str) -> dict[str, float]:
     """The last value of each held-out measure."""
     return metrics.last_heldout(app.store, run_id)
-
-
-def smooth(values: list[float], weight: float = 0.6) -> list[float]:
-    """Exponential moving average, corrected for its start; ``weight`` 0 leaves values as they are."""
-    smoothed: list[float] = []
-    running = correction = 0.0
-    for value in values:
-        running = weight * running + (1 - weight) * value
-        correction = weight * correction + (1 - weight)
-        smoothed.append(running / correction)
-    return smoothed
 
 
 def has_student(app: App, run_id: str) -> bool:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
-import statistics
 import threading
 import time
 from collections.abc import Sequence
 from itertools import product
+from statistics import fmean
 from typing import Any
 
 from kdcore import ids
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError, KdError
+from kdcore.evaluate.statistics import t_interval
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.records.status import Status
 from kdcore.services.distill import runs as training_runs
@@ -23,12 +23,6 @@ from kdcore.types import RunState
 
 QUEUE = "queue.json"
 MOST_RUNS = 100
-# Student's t at 97.5 % for 1, 2, … 30 degrees of freedom: the interval of a mean over few seeds
-_T = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
 _lock = threading.RLock()  # pages and the background both change the queue and start what is next
 
 
@@ -162,29 +156,20 @@ def wait(app: App, run_ids: Sequence[str]) -> None:
 
 
 def end_of(app: App, run: RunDir) -> dict[str, float]:
-    """The last held-out figures of a run that is done, ROUGE-L of its last answers included; {} before."""
+    """The last held-out figures of a run that is done, those of its last answers included; {} before."""
     if app.status(run.run_id).state != "done":  # which tells it only once all that it wrote is in the store
         return {}
     known = _ends.get(str(run.path))
     if known is None:
         found = training_runs.last_heldout(app, run.run_id)
         said = training_runs.answers(app, run.run_id, last=True)
-        known = found | ({"rouge_l": statistics.fmean(row["rouge_l"] for row in said)} if said else {})
+        names = said[0]["measures"] if said else {}
+        known = found | {name: fmean(row["measures"][name] for row in said) for name in names}
         _ends[str(run.path)] = known  # what is done does not change
     return known
 
 
 _ends: dict[str, dict[str, float]] = {}
-
-
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Mean over seeds with its 95 % t interval; ``low`` and ``high`` are NaN for a single value."""
-    mean = statistics.fmean(values)
-    half = math.nan
-    if len(values) > 1:
-        t = _T[min(len(values) - 2, len(_T) - 1)]  # beyond the table a little too wide, never too narrow
-        half = t * statistics.stdev(values) / math.sqrt(len(values))
-    return {"mean": mean, "low": mean - half, "high": mean + half, "n": len(values)}
 
 
 def results(app: App, run_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -201,6 +186,6 @@ def results(app: App, run_ids: Sequence[str]) -> list[dict[str, Any]]:
     table: list[dict[str, Any]] = []
     for (sweep, arm, rows), ends in sorted(groups.items()):
         names = sorted(set().union(*ends))
-        measures = {name: interval([e[name] for e in ends if name in e]) for name in names}
+        measures = {name: t_interval([e[name] for e in ends if name in e]) for name in names}
         table.append({"sweep": sweep, "arm": arm, "rows": rows, "measures": measures})
     return table

@@ -13,7 +13,6 @@ from typing import Any
 
 from kdcore import ids
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.configs.serving import ServeConfig
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import Tools, find_method
@@ -22,9 +21,10 @@ from kdcore.elicitation.requests import build_requests
 from kdcore.elicitation.schedule import chance_of
 from kdcore.errors import ConfigError, JobError
 from kdcore.jobs import mailbox
-from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.jobs.run_dir import write_json
 from kdcore.services import governance, models
 from kdcore.services.elicit import seeds as method_seeds
+from kdcore.services.warm import warm_teacher
 from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES, Message, Request
 
@@ -47,31 +47,6 @@ def first_calls(
     finally:
         steps.close()
     return [ask.messages for ask in asks]
-
-
-def warm_service(app: App, config: ServeConfig) -> RunDir:
-    """The running service with this config, started if there is none."""
-    wanted = config.model_dump(mode="json")
-    for run, _ in app.active_runs():
-        if run.kind == "serve" and run.config() == wanted and run.asked() is None:
-            return run
-    for run, _ in app.active_runs():
-        if run.kind == "serve" and run.config()["service"] == config.service:
-            app.stop(run.run_id)  # the same service for another model: make room
-    return app.launch(app.create_run("serve", config))
-
-
-def warm_teacher(app: App, teacher: TeacherConfig) -> RunDir:
-    """A warm teacher for trials."""
-    path, fingerprint = models.resolve_teacher(app, teacher)
-    config = ServeConfig(
-        service="teacher",
-        teacher=teacher,
-        teacher_path=path,
-        teacher_fingerprint=fingerprint,
-        replies=str(app.folders.replies),
-    )
-    return warm_service(app, config)
 
 
 def start(

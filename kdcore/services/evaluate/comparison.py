@@ -1,53 +1,86 @@
-"""Comparing base, student and teacher, and asking all three."""
+"""Candidates compared on held-out rows, and asked one question side by side."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
+from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
-from kdcore.configs.evaluation import EvaluateConfig
+from kdcore.configs.evaluation import Candidate, EvaluateConfig
 from kdcore.configs.serving import ServeConfig
 from kdcore.errors import ConfigError, JobError
-from kdcore.evaluate.measures import bootstrap_mean
+from kdcore.evaluate.measures import MEASURES
+from kdcore.evaluate.statistics import Interval, bootstrap_mean, paired_difference
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services.distill import runs as training_runs
-from kdcore.services.distill.input import Part, write_input
-from kdcore.services.elicit.trial import warm_service
+from kdcore.services.distill.input import Part, refuse_leaks, write_input
+from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
 from kdcore.store import datasets, evaluations, runs
 from kdcore.types import TERMINAL_STATES
 
-PER_TOKEN = frozenset({"nll", "forward_kl", "top1"})
+BASE, STUDENT, TEACHER = "base", "student", "teacher"
 
 
-def build_config(app: App, train_run_id: str, **limits: Any) -> EvaluateConfig:
-    """The three models of a training run; raises ConfigError while it has no student."""
-    if not training_runs.has_student(app, train_run_id):
-        raise ConfigError(f"run {train_run_id} has no student yet; wait until it ends, or stop and keep it.")
-    run = app.run_dir(train_run_id)
-    trained = DistillConfig.model_validate(run.config())
+def build_config(app: App, train_run_ids: str | Sequence[str], **limits: Any) -> EvaluateConfig:
+    """Base, students and teacher of training runs; the base and the teacher are those of the first.
+
+    A single student is called that, several by their runs' names. Raises ConfigError while a run has no student.
+    """
+    run_ids = [train_run_ids] if isinstance(train_run_ids, str) else list(train_run_ids)
+    for run_id in run_ids:
+        if not training_runs.has_student(app, run_id):
+            raise ConfigError(f"run {run_id} has no student yet; wait until it ends, or stop and keep it.")
+    trained = load_config(DistillConfig, app.run_dir(run_ids[0]).config())
     thinned = trained.student.init == "teacher_layers"
+    base = Candidate(
+        label=BASE,
+        model=trained.teacher_path if thinned else trained.student_path,
+        keep_layers=trained.student.keep_layers if thinned else 0,
+    )
+    students = [
+        Candidate(label=label, model=str(app.run_dir(run_id).path / "student"))
+        for run_id, label in zip(run_ids, _labels(app, run_ids), strict=True)
+    ]
+    teacher = [Candidate(label=TEACHER, model=trained.teacher_path)] if trained.teacher_path else []
     return EvaluateConfig(
         project_id=trained.project_id,
-        train_run_id=train_run_id,
+        train_run_id=run_ids[0],
         dataset_id=trained.slices[0].dataset_id,
-        base_path=trained.teacher_path if thinned else trained.student_path,
-        base_keep_layers=trained.student.keep_layers if thinned else 0,
-        student_path=str(run.path / "student"),
-        teacher_path=trained.teacher_path,
+        candidates=(base, *students, *teacher),
+        teacher=TEACHER if teacher else "",
         **limits,
     )
 
 
-def start_run(app: App, train_run_id: str, **limits: Any) -> RunDir:
-    """Evaluate a training run's student on the held-out rows of its first dataset version."""
-    config = build_config(app, train_run_id, **limits)
-    if not datasets.rows_of(app.store, config.dataset_id, "heldout"):
+def _labels(app: App, run_ids: Sequence[str]) -> list[str]:
+    """``student`` for a single one; else the names of the runs, with the end of their ids where two are alike."""
+    if len(run_ids) == 1:
+        return [STUDENT]
+    names = [str(app.run_dir(run_id).config().get("name") or "Student") for run_id in run_ids]
+    return [
+        name if names.count(name) == 1 and name not in (BASE, TEACHER) else f"{name} ({run_id[-4:]})"
+        for name, run_id in zip(names, run_ids, strict=True)
+    ]
+
+
+def start_run(app: App, train_run_ids: str | Sequence[str], **limits: Any) -> RunDir:
+    """Evaluate students of training runs on the held-out rows of the first run's first dataset version.
+
+    Raises ConfigError where nothing is held out, and where another student has learnt what is.
+    """
+    config = build_config(app, train_run_ids, **limits)
+    held = datasets.rows_of(app.store, config.dataset_id, "heldout")
+    if not held:
         raise ConfigError("this dataset version has no held-out rows; freeze one with a held-out share.")
+    others = [] if isinstance(train_run_ids, str) else list(train_run_ids)[1:]
+    for run_id in others:
+        refuse_leaks([held, training_runs.learnt_before(app, run_id)])
     run = app.create_run("evaluate", config)
-    teacher = training_runs.taught_by(app, DistillConfig.model_validate(app.run_dir(train_run_id).config()))
+    trained = load_config(DistillConfig, app.run_dir(config.train_run_id).config())
+    teacher = training_runs.taught_by(app, trained)
     write_input(app, run.path / "input.parquet", [Part(config.dataset_id)], teacher, split="heldout")
     return app.launch(run)
 
@@ -57,28 +90,62 @@ def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
     return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "evaluate")]
 
 
-def summary(app: App, run_id: str) -> dict[str, dict[str, dict[str, float]]]:
-    """For each model its measures with 95 % intervals; ``perplexity`` is exp of the mean nats a token."""
-    by_role: dict[str, dict[str, list[float]]] = {}
-    for item in evaluations.items(app.store, run_id):
-        for name, value in item["measures"].items():
-            by_role.setdefault(item["candidate"], {}).setdefault(name, []).append(value)
-    result: dict[str, dict[str, dict[str, float]]] = {}
-    for role, measures in by_role.items():
-        tokens = measures.pop("tokens", None)
-        result[role] = {
-            name: bootstrap_mean(values, tokens if name in PER_TOKEN else None) for name, values in measures.items()
+def labels_of(app: App, run_id: str) -> list[str]:
+    """The candidates of an evaluation in their order; those of 0.1.0 are put as today: base, student, teacher."""
+    labels = [c.label for c in load_config(EvaluateConfig, app.run_dir(run_id).config()).candidates]
+    return sorted(labels, key=lambda label: (label != BASE, label == TEACHER))
+
+
+def summary(app: App, run_id: str) -> dict[str, dict[str, Interval]]:
+    """For each candidate its measures with 95 % intervals, means over tokens or answers as the table says."""
+    values = _by_candidate(app, run_id)
+    result: dict[str, dict[str, Interval]] = {}
+    for label in [label for label in labels_of(app, run_id) if label in values]:
+        found = values[label]
+        tokens = list(found.pop("tokens", {}).values())
+        result[label] = {
+            name: bootstrap_mean(list(rows.values()), tokens if _per_token(name) else None)
+            for name, rows in found.items()
         }
-        nll = result[role]["nll"]
-        result[role]["perplexity"] = {
-            **{key: math.exp(min(nll[key], 80.0)) for key in ("mean", "low", "high")},
-            "n": nll["n"],
-        }
+        for measure in MEASURES.values():
+            if measure.then is not None and (source := result[label].get(measure.of)):
+                ends = {key: measure.then(source[key]) for key in ("mean", "low", "high")}
+                result[label][measure.name] = {**ends, "n": source["n"]}
     return result
 
 
+def differences(app: App, run_id: str, against: str = BASE) -> dict[str, dict[str, Interval]]:
+    """How far each other candidate lies above ``against``, on the rows that both answered, with 95 % intervals."""
+    values = _by_candidate(app, run_id)
+    first = values.pop(against, {})
+    found: dict[str, dict[str, Interval]] = {}
+    for label in [label for label in labels_of(app, run_id) if label in values]:
+        for name, rows in values[label].items():
+            both = [sample for sample in rows if name in first and sample in first[name]]
+            if name == "tokens" or not both:
+                continue
+            weights = [values[label]["tokens"][s] for s in both] if _per_token(name) else None
+            pairs = [rows[s] for s in both], [first[name][s] for s in both]
+            found.setdefault(label, {})[name] = paired_difference(*pairs, weights)
+    return found
+
+
+def _per_token(name: str) -> bool:
+    return name in MEASURES and MEASURES[name].per == "token"
+
+
+def _by_candidate(app: App, run_id: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Candidate → measure → sample → value."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for item in evaluations.items(app.store, run_id):
+        for name, value in item["measures"].items():
+            found.setdefault(item["candidate"], {}).setdefault(name, {})[item["sample_id"]] = value
+    return found
+
+
 def worst_first(app: App, run_id: str) -> list[dict[str, Any]]:
-    """One row a question with the three answers, the student's furthest from the teacher first."""
+    """One row a question with every answer, the (first) student's furthest from the teacher first."""
+    students = [label for label in labels_of(app, run_id) if label not in (BASE, TEACHER)]
     grouped: dict[str, dict[str, Any]] = {}
     for item in evaluations.items(app.store, run_id):
         row = grouped.setdefault(
@@ -90,24 +157,27 @@ def worst_first(app: App, run_id: str) -> list[dict[str, Any]]:
         row["measures"][item["candidate"]] = item["measures"]
 
     def distance(row: dict[str, Any]) -> float:
-        student = row["measures"].get("student", {})
-        return -student.get("forward_kl", student.get("nll", 0.0))
+        measured = row["measures"].get(students[0], {}) if students else {}
+        return -measured.get("forward_kl", measured.get("nll", 0.0))
 
     return sorted(grouped.values(), key=distance)
 
 
-def ask_all(app: App, train_run_id: str, question: str, system: str = "") -> tuple[str, str]:
-    """Put one question to base, student and teacher; returns (run id, question key) to poll with."""
+def ask_all(
+    app: App, train_run_ids: str | Sequence[str], question: str, system: str = ""
+) -> tuple[str, str, list[str]]:
+    """Put one question to every candidate; returns (run id, question key, labels of the candidates) to poll with."""
     if not question.strip():
         raise ConfigError("the question is empty.")
-    config = build_config(app, train_run_id)
+    config = build_config(app, train_run_ids)
     run = warm_service(app, ServeConfig(service="chat", models=config))
     messages = [{"role": "system", "content": system}] if system.strip() else []
-    return run.run_id, mailbox.ask(run, {"messages": [*messages, {"role": "user", "content": question}]})
+    key = mailbox.ask(run, {"messages": [*messages, {"role": "user", "content": question}]})
+    return run.run_id, key, [candidate.label for candidate in config.candidates]
 
 
 def answers(app: App, run_id: str, key: str) -> dict[str, str] | None:
-    """Answers by model; None while awaited."""
+    """Answers by candidate; None while awaited."""
     body = mailbox.answer_to(app.run_dir(run_id), key)
     if body is None and app.status(run_id).state in TERMINAL_STATES:
         raise JobError(f"the chat service {run_id} has stopped; ask again.")

@@ -14,8 +14,8 @@ from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, resolve
 from kdcore.records.rows import VerdictKey
-from kdcore.services.elicit.trial import warm_service
 from kdcore.services.explore import tags as tagging
+from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
 from kdcore.store import maps, runs, samples, verdicts
 from kdcore.store import tags as tag_store

@@ -18,7 +18,7 @@ from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
 from kdcore.records.decisions import Decision
 from kdcore.records.rows import VerdictKey
 from kdcore.services import jsonl, models
-from kdcore.services.elicit.trial import warm_service
+from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
 from kdcore.store import datasets, maps, runs, samples, training, verdicts, worker_inputs
 from kdcore.store.selection import compile_selection

@@ -7,29 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.evaluate.measures import MEASURES, in_order
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.workspace import App
 from kdcore.ui import charts, frame, live, state
 from kdcore.ui.distill import reward_model as reward_panel
 from kdcore.ui.distill.recipe import report
 
-# what is measured on the held-out rows → (title of its curve, unit, form of a figure, whether more is better)
-MEASURES = {
-    "forward_kl": ("distance to the teacher (forward KL)", "nats a token", "{:.3f}", False),
-    "reverse_kl": ("distance from the teacher (reverse KL)", "nats a token", "{:.3f}", False),
-    "generalized_jsd": ("Jensen-Shannon distance", "nats a token", "{:.3f}", False),
-    "sequence_level_kd": ("loss on the teacher's text", "nats a token", "{:.3f}", False),
-    "top1": ("same next word", "share of words", "{:.0%}", True),
-    "top5": ("the teacher's word among the first five", "share of words", "{:.0%}", True),
-    "accuracy": ("right labels", "share of texts", "{:.0%}", True),
-    "macro_f1": ("right labels, each label alike (macro F1)", "F1", "{:.3f}", True),
-    "majority": ("what the commonest label alone would get", "share of texts", "{:.0%}", True),
-    "label_loss": ("distance to the teacher's votes", "nats a text", "{:.3f}", False),
-    "reward_loss": ("loss on the pairs", "nats a pair", "{:.3f}", False),
-    "preferred": ("the better answer is likelier", "share of pairs", "{:.0%}", True),
-    "margin": ("margin gained for the better answer", "nats", "{:.2f}", True),
-    "reward": ("reward of what it says to the shown held-out questions", "mean", "{:.3f}", True),
-}
 # what each step tells besides its loss → (title, unit)
 GAUGES = {
     "learning_rate": ("Learning rate", ""),
@@ -99,15 +83,15 @@ def _curves(app: App, run_ids: list[str]) -> None:
         _loss(points, run_ids, weight, log_scale)
     held = [p for p in points if p["split"] == "heldout"]
     if held:
-        there = {p["name"] for p in held}
+        there = [measure.name for measure in in_order(p["name"] for p in held)]
         name: str = right.selectbox(
             "Measured on the held-out rows",
-            [n for n in MEASURES if n in there],
-            format_func=lambda n: MEASURES[n][0][:1].upper() + MEASURES[n][0][1:],
+            there,
+            format_func=lambda n: MEASURES[n].title[:1].upper() + MEASURES[n].title[1:],
             key="distill.measure",
             persist_state="session",
         )
-        title, unit, _, _ = MEASURES[name]
+        title, unit = MEASURES[name].title, MEASURES[name].unit
         right.plotly_chart(
             charts.heldout_curves(points, run_ids, name, f"Held-out {title}", unit),
             key="curve-heldout",
@@ -200,13 +184,13 @@ def _gauges(points: list[dict[str, Any]], run_ids: list[str]) -> None:
 
 def _latest(held: list[dict[str, Any]], run_id: str) -> None:
     with st.container(horizontal=True):
-        for name, (title, _, form, more_is_better) in MEASURES.items():
-            values = [p["value"] for p in held if p["run_id"] == run_id and p["name"] == name]
+        for measure in in_order(p["name"] for p in held):
+            values = [p["value"] for p in held if p["run_id"] == run_id and p["name"] == measure.name]
             if values:
                 st.metric(
-                    title,
-                    form.format(values[-1]),
-                    delta=None if len(values) < 2 else form.format(values[-1] - values[0]),
-                    delta_color="normal" if more_is_better else "inverse",
+                    measure.title,
+                    measure.form.format(values[-1]),
+                    delta=None if len(values) < 2 else measure.form.format(values[-1] - values[0]),
+                    delta_color="normal" if measure.more_is_better else "inverse",
                     border=True,
                 )

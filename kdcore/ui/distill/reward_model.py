@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kdcore.configs.selection import IsOneOf, to_url
+from kdcore.evaluate.statistics import calibration
 from kdcore.services.distill import reward_model
 from kdcore.services.workspace import App
 from kdcore.ui import charts, frame
@@ -16,7 +17,7 @@ def show(app: App, run_id: str) -> None:
     pairs = reward_model.margins(app, run_id)
     if not pairs:
         return
-    found = reward_model.calibration([pair["margin"] for pair in pairs])
+    found = calibration([pair["margin"] for pair in pairs])
     st.markdown("**Can its scores be trusted?**")
     left, right = st.columns(2)
     with left, st.container(horizontal=True):

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.selection import IsOneOf, to_url
+from kdcore.evaluate.measures import in_order
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.workspace import App
 from kdcore.ui import frame, state
@@ -68,6 +69,7 @@ def answers_panel(app: App, run_id: str) -> None:
             left, right = st.columns(2)
             left.caption("The answer to learn")
             left.html(safe_html(row["reference"] or ""))
-            right.caption(f"The student after step {step} · ROUGE-L {row['rouge_l']:.2f}")
+            figures = [f"{m.title} {m.form.format(row['measures'][m.name])}" for m in in_order(row["measures"])]
+            right.caption(" · ".join([f"The student after step {step}", *figures]))
             right.html(safe_html(row["completion"]) or "<i>nothing</i>")
             frame.link("Explore", "Open the sample", sample=row["sample_id"])

@@ -6,12 +6,11 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.evaluate.measures import MEASURES, in_order
 from kdcore.services.distill import sweeps
 from kdcore.services.workspace import App
 from kdcore.ui import charts
-from kdcore.ui.distill.curves import MEASURES, NO_BAR, live_panel
-
-SWEEP_MEASURES = {**MEASURES, "rouge_l": ("likeness of the answers (ROUGE-L)", "F1", "{:.3f}", True)}
+from kdcore.ui.distill.curves import NO_BAR, live_panel
 
 
 def compare_panel(app: App, runs: list[dict[str, Any]]) -> None:
@@ -69,13 +68,14 @@ def _results(app: App, run_ids: list[str]) -> None:
     if several:  # other settings may differ too, so each keeps its own line
         table = [{**row, "arm": f"{row['arm']} ({row['sweep'][6:21]})"} for row in table]
     there = {name for row in table for name in row["measures"]}
-    known = [name for name in SWEEP_MEASURES if name in there]
+    known = in_order(there)
+    names = [measure.name for measure in known]
     name: str = st.selectbox(
-        "Measured at the end", known, format_func=lambda n: SWEEP_MEASURES[n][0], key="sweep.measure"
+        "Measured at the end", names, format_func=lambda n: MEASURES[n].title, key="sweep.measure"
     )
-    title, unit, _, more = SWEEP_MEASURES[name]
-    note = "more is better" if more else "less is better"
-    st.plotly_chart(charts.arms(table, name, f"Held-out {title}", f"{unit}, {note}"), key="arms", config=NO_BAR)
+    chosen = MEASURES[name]
+    note = f"{chosen.unit}, {chosen.better}"
+    st.plotly_chart(charts.arms(table, name, f"Held-out {chosen.title}", note), key="arms", config=NO_BAR)
     st.dataframe(
         [
             {
@@ -83,7 +83,7 @@ def _results(app: App, run_ids: list[str]) -> None:
                 "rows": row["rows"] or "all",
                 "seeds": max(m["n"] for m in row["measures"].values()),
             }
-            | {SWEEP_MEASURES[n][0]: _cell(row["measures"].get(n), SWEEP_MEASURES[n][2]) for n in known}
+            | {m.title: _cell(row["measures"].get(m.name), m.form) for m in known}
             for row in table
         ],
         hide_index=True,

@@ -1,4 +1,4 @@
-"""Panels of the Evaluate page: figures with intervals, answers side by side, one question to all three."""
+"""Panels of the Evaluate page: figures with intervals, answers side by side, one question to all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.evaluate.measures import in_order
+from kdcore.evaluate.statistics import Interval
 from kdcore.services.evaluate import comparison
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
@@ -13,41 +15,73 @@ from kdcore.ui import charts, frame, state
 from kdcore.ui.labels import escape, short
 from kdcore.ui.safe_html import safe_html
 
-FIGURES = (
-    ("perplexity", "Perplexity", "on the teacher's text, lower is better"),
-    ("forward_kl", "KL to the teacher", "nats a token, lower is better"),
-    ("top1", "Same next word", "as the teacher, higher is better"),
-    ("rouge_l", "ROUGE-L", "of the answers, higher is better"),
-)
-ROLES = ("base", "student", "teacher")
+COLUMNS = 4  # figures beside each other
 SHOWN = 10
 
 
 def new_run(app: App, students: list[str]) -> None:
-    """Choose a student and how many held-out rows."""
+    """Choose students and how many held-out rows; base and teacher are those of the first."""
     wanted = state.param("train")
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    student = left.selectbox("Student", students, index=students.index(wanted) if wanted in students else 0)
+    first = wanted if wanted in students else students[0]
+    chosen = left.multiselect(
+        "Students", students, [first], key=state.own("evaluate.students"), help="One, or several side by side"
+    )
     items = middle.number_input("Held-out rows", 1, 10_000, 64, help="At most; fewer if the version holds fewer")
-    if right.button("Compare", type="primary", icon=":material/compare_arrows:", key="evaluate.start"):
-        state.set_params(run=comparison.start_run(app, student, max_items=int(items)).run_id)
+    pressed = right.button(
+        "Compare", type="primary", icon=":material/compare_arrows:", key="evaluate.start", disabled=not chosen
+    )
+    if pressed:
+        asked = chosen[0] if len(chosen) == 1 else chosen
+        state.set_params(run=comparison.start_run(app, asked, max_items=int(items)).run_id)
         st.rerun()
 
 
 def run_panel(app: App, project_id: str, run_id: str) -> None:
     """One comparison as it happens."""
-    frame.run_panel(app, run_id, lambda: _figures(comparison.summary(app, run_id)))
+
+    def figures() -> None:
+        _figures(comparison.summary(app, run_id))
+        _differences(comparison.differences(app, run_id))
+
+    frame.run_panel(app, run_id, figures)
     with frame.guard():
-        _side_by_side(app, project_id, comparison.worst_first(app, run_id))
+        _side_by_side(app, project_id, comparison.worst_first(app, run_id), comparison.labels_of(app, run_id))
+
+
+def _differences(found: dict[str, dict[str, Interval]]) -> None:
+    """What each candidate differs by from the base, row for row: an interval without 0 tells them apart."""
+    known = in_order(name for measures in found.values() for name in measures)
+    if not known:
+        return
+    with st.expander("How far each lies from the base, row for row", icon=":material/difference:"):
+        table = [
+            {"candidate": label} | {m.title: _difference(measures.get(m.name)) for m in known}
+            for label, measures in found.items()
+        ]
+        st.dataframe(table, hide_index=True)
+        st.caption(
+            "Mean difference on the same rows with its 95 % interval; one that holds 0 does not tell them apart."
+        )
+
+
+def _difference(value: Interval | None) -> str:
+    return "" if value is None else f"{value['mean']:+.3f} ({value['low']:+.3f} to {value['high']:+.3f})"
 
 
 def _figures(summary: dict[str, Any]) -> None:
     if not summary:
         st.info("The first figures come with the first answers.", icon=":material/bar_chart:")
         return
-    for place, (name, title, note) in zip(st.columns(len(FIGURES)), FIGURES, strict=True):
-        place.plotly_chart(
-            charts.interval_bars(summary, name, title, note), key=f"figure-{name}", config={"displayModeBar": False}
+    known = in_order(name for measures in summary.values() for name in measures)
+    shown = [m for m in known if m.name not in {other.of for other in known}]  # perplexity stands for what it is of
+    places = st.columns(min(COLUMNS, len(shown)))
+    for number, measure in enumerate(shown):
+        title = measure.title[:1].upper() + measure.title[1:]
+        note = ", ".join(part for part in (measure.unit, measure.better) if part)
+        figure = charts.interval_bars(summary, measure.name, title, note)
+        places[number % len(places)].plotly_chart(
+            figure, key=f"figure-{measure.name}", config={"displayModeBar": False}
         )
     n = max(m["n"] for measures in summary.values() for m in measures.values())
     st.caption(
@@ -55,22 +89,22 @@ def _figures(summary: dict[str, Any]) -> None:
     )
 
 
-def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]]) -> None:
+def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]], labels: list[str]) -> None:
     if not rows:
         return
     st.subheader("Answers, the student's worst first", anchor=False)
     page = state.number("page")
     for row in rows[page * SHOWN : (page + 1) * SHOWN]:
-        student = row["measures"].get("student", {})
+        student = row["measures"].get(next((n for n in labels if n not in ("base", "teacher")), ""), {})
         title = escape(short(row["question"] or row["sample_id"], 100))
         distance = f" · KL {student['forward_kl']:.2f}" if "forward_kl" in student else ""
         with st.expander(f"{title}{distance}", icon=":material/quiz:"):
-            columns = st.columns(len(ROLES) + 1)
+            columns = st.columns(len(labels) + 1)
             columns[0].caption("Reference")
             columns[0].html(safe_html(row["reference"] or ""))
-            for role, place in zip(ROLES, columns[1:], strict=True):
-                place.caption(role)
-                place.html(safe_html(row["answers"].get(role, "…")))
+            for label, place in zip(labels, columns[1:], strict=True):
+                place.caption(escape(label))
+                place.html(safe_html(row["answers"].get(label, "…")))
             with st.container(horizontal=True):
                 frame.link("Explore", "Open the sample", sample=row["sample_id"])
                 if st.button(
@@ -88,7 +122,7 @@ def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]]) -> None
 
 
 def ask(app: App, students: list[str]) -> None:
-    """One question to base, student and teacher."""
+    """One question to a student, its base and its teacher."""
     st.subheader("Ask all three", anchor=False)
     with st.form("ask", border=True):
         student = st.selectbox("Student", students, key="ask.student")
@@ -109,12 +143,12 @@ def _ask_panel(app: App) -> None:
     @st.fragment(run_every=1.0)
     def panel() -> None:
         with frame.guard():
-            run_id, key = state.of_project()["evaluate.ask"]
+            run_id, key, labels = state.of_project()["evaluate.ask"]
             found = comparison.answers(app, run_id, key)
             if found is None:
                 st.progress(0.0, text=f"{app.status(run_id).message or 'starting'}… three models load the first time")
                 return
-            state.of_project()["evaluate.answers"] = found
+            state.of_project()["evaluate.answers"] = {label: found.get(label, "") for label in labels}
             del state.of_project()["evaluate.ask"]
             st.rerun()
 
@@ -122,7 +156,7 @@ def _ask_panel(app: App) -> None:
 
 
 def _answers(found: dict[str, str]) -> None:
-    for role, place in zip(ROLES, st.columns(len(ROLES)), strict=True):
+    for (label, text), place in zip(found.items(), st.columns(len(found)), strict=True):
         with place.container(border=True):
-            st.caption(role)
-            st.html(safe_html(found.get(role, "not on this machine") or "(no words)"))
+            st.caption(escape(label))
+            st.html(safe_html(text or "(no words)"))

@@ -91,7 +91,11 @@ def test_a_step_that_was_made_again_counts_once(app: App, version: dict):
         (rows[0], 4.0, 1.0, 2),
     ]
     [said] = training_runs.answers(app, run.run_id)
-    assert (said["question"], said["reference"], said["rouge_l"]) == (held["question"], held["answer"], 1.0)
+    assert (said["question"], said["reference"], said["measures"]) == (
+        held["question"],
+        held["answer"],
+        {"rouge_l": 1.0},
+    )
     [met] = explore_samples.sample(app, rows[0])["lineage"]["losses"]
     assert (met["run_id"], met["first"], met["last"], met["times"]) == (run.run_id, 4.0, 1.0, 2)
     app.close()
@@ -211,7 +215,6 @@ def test_results_are_means_over_seeds_of_the_runs_that_are_done(app: App, versio
     other = told(app, version, "o", 1, ends(9.0), seed=0, sweep="another", learning_rate=0.01).run_id
     assert len(sweeps.results(app, [*runs, other])) == 2, "another sweep may differ in anything: it is not pooled"
     assert found["high"] == pytest.approx(2 + 4.303 / math.sqrt(3), abs=1e-3)
-    assert math.isnan(sweeps.interval([1.0])["low"])
 
 
 def test_rows_of_several_teachers_keep_their_top_k_where_the_tokens_are_the_same(app: App, tmp_path: Path):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from kdcore.services.distill.reward_model import calibration
+from kdcore.evaluate.statistics import calibration
 
 
 def test_a_model_that_is_as_right_as_it_is_sure_has_no_error():
