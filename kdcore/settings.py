@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from kdcore.configs.places import Mounts
+
 WORKSPACE_VARIABLE = "KD_WORKSPACE"
 
 
@@ -55,6 +57,18 @@ class Workspace(BaseModel):
     def inbox(self) -> Path:
         """Uploads, as given, until a worker has read them."""
         return self.root / "inbox"
+
+    @property
+    def mounts(self) -> Mounts:
+        """Where the workers of this workspace find what is not in their run folder."""
+        return Mounts(
+            models=self.models,
+            runs=self.runs,
+            replies=self.replies,
+            cache=self.cache,
+            inbox=self.inbox,
+            shared=self.root,
+        )
 
     def make(self) -> Workspace:
         """Create the folders and return self."""

@@ -52,14 +52,15 @@ def demo(arguments: Arguments) -> dict[str, Any]:
     with open_workspace(arguments) as app:
         plan = main_job.create(app, rows=arguments.rows, teacher=teacher, epochs=4.0, batch_size=4, eval_items=8)
         seen = ""
-        while plan.state == "running":
-            app.tick()
-            plan = main_job.advance(app) or plan
-            stage = list(plan.stages)[-1] if plan.stages else ""
+
+        def tell(now: main_job.Plan) -> None:
+            nonlocal seen
+            stage = list(now.stages)[-1] if now.stages else ""
             if stage != seen:
                 print(f"{time.strftime('%H:%M:%S')} {stage}", file=sys.stderr, flush=True)
                 seen = stage
-            time.sleep(0.25)
+
+        plan = main_job.wait(app, tell)
         if plan.state != "done":
             raise JobError(plan.message)
         return main_job.report(app, plan)

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from kdcore.configs.base import Config
 from kdcore.configs.losses import LOSSES, Loss, with_own_settings
+from kdcore.configs.places import Place
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.configs.teacher import Precision
 
@@ -145,7 +146,7 @@ class PolicyConfig(Config):
         description="A reward model's score, likeness to the frozen answer, or how likely the teacher finds it",
     )
     reward_run: str = Field(default="", description="Training run of the reward model")
-    reward_path: str = ""
+    reward_path: Place = ""
     answers: int = Field(default=4, ge=2, le=64, description="Answers to each question that are compared")
     kl: float = Field(default=0.04, ge=0, le=10, description="How strictly the student stays near where it began")
 
@@ -169,9 +170,9 @@ class DistillConfig(Config):
     similarity: SimilarityConfig = SimilarityConfig()
     policy: PolicyConfig = PolicyConfig()
     student: StudentConfig = StudentConfig()
-    student_path: str = ""
+    student_path: Place = ""
     teacher: str = Field(default="", description="Model whose words are learnt, as it was at the start")
-    teacher_path: str = ""
+    teacher_path: Place = ""
     epochs: float = Field(default=3.0, gt=0, le=100, description="Passes over the data")
     max_steps: int = Field(default=0, ge=0, description="Stop after this many steps; 0 follows the passes")
     batch_size: int = Field(default=8, ge=1, le=512, description="Rows in one step")
@@ -203,7 +204,7 @@ class DistillConfig(Config):
         default="",
         description="Model or training run to which the distance is measured on the general questions; empty is none",
     )
-    anchor_path: str = ""
+    anchor_path: Place = ""
     shown_answers: int = Field(
         default=4, ge=0, le=512, description="Held-out questions that the student answers at each evaluation"
     )
@@ -286,7 +287,7 @@ class ExportStudentConfig(Config):
 
     project_id: str = ""
     train_run_id: str = ""
-    student_path: str
+    student_path: Place
     name: str = "Student"
     description: str = ""
     licence: str = ""

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from kdcore.configs.base import Config
+from kdcore.configs.places import Place
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 
 
@@ -57,10 +58,10 @@ class GenerateConfig(Config):
     template: PromptTemplate
     teacher: TeacherConfig
     sampling: SamplingConfig
-    teacher_path: str = Field(default="", description="Local folder of the model, resolved before the start")
+    teacher_path: Place = Field(default="", description="Local folder of the model, resolved before the start")
     teacher_fingerprint: str = ""
     target: TargetConfig = TargetConfig()
     budget: BudgetConfig = BudgetConfig()
-    replies: str = Field(default="", description="Folder of kept replies; empty keeps none")
+    replies: Place = Field(default="", description="Folder of kept replies; empty keeps none")
     terms_id: str = Field(default="", description="Entry of the teacher-terms registry that holds for this run")
     terms_version: str = ""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from kdcore.configs.base import Config
+from kdcore.configs.places import Place
 
 EARLIER = ("teacher", "student", "base")  # the three roles of 0.1.0, in the order in which they were measured
 
@@ -15,7 +16,7 @@ class Candidate(Config):
     """A model under the name by which it is compared."""
 
     label: str = Field(min_length=1, description="What it is called")
-    model: str = Field(description="Folder or Hub id")
+    model: Place = Field(description="Folder or Hub id")
     keep_layers: int = Field(default=0, ge=0, description="Evenly kept layers of a thinner copy; 0 is all")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kdcore.configs.base import Config
+from kdcore.configs.places import Place
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.records.rows import VerdictKey
 
@@ -18,7 +19,7 @@ class EmbedConfig(Config):
 
     project_id: str = ""
     model: str = Field(default="minilm-l6-v2", description="Built-in name, Hub id or a local folder")
-    model_path: str = ""
+    model_path: Place = ""
     text: EmbedText = Field(default="question_answer", description="Which text places a sample on the map")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_tokens: int = Field(default=4096, ge=128, description="Tokens in one batch, padding included")
@@ -42,22 +43,28 @@ class TitleConfig(Config):
     project_id: str = ""
     map_run: str = ""
     teacher: TeacherConfig
-    teacher_path: str = ""
+    teacher_path: Place = ""
     teacher_fingerprint: str = ""
-    replies: str = Field(default="", description="Folder of kept replies; empty keeps none")
+    replies: Place = Field(default="", description="Folder of kept replies; empty keeps none")
 
 
 class ScreenConfig(Config):
-    """Which checks run over which samples.
-
-    ``vectors`` is the folder of the map whose vectors they may use, ``embedder`` that of the model for other texts.
-    """
+    """Which checks run over which samples. ``places`` has the folder that a need reads, by the need's name."""
 
     project_id: str = ""
     filters: tuple[str, ...] = ()
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    vectors: str = ""
-    embedder: str = ""
+    places: dict[str, Place] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _two_places_were_fields(cls, data: Any) -> Any:
+        """Runs of 0.1.0 named the folders of a map and of a model."""
+        if not isinstance(data, dict) or not {"vectors", "embedder"} & set(data):
+            return data
+        data = dict(data)
+        found = {"a map": data.pop("vectors", ""), "a model for meaning": data.pop("embedder", "")}
+        return {**data, "places": {name: place for name, place in found.items() if place}}
 
 
 class PickConfig(Config):
@@ -74,7 +81,7 @@ class PickConfig(Config):
     score: str = Field(default="", description="What top_diverse goes by: a check's score, entropy or tokens")
     lowest: bool = Field(default=False, description="Take the lowest scores instead of the highest")
     seed: int = 0
-    vectors: str = ""
+    vectors: Place = ""
 
     def key(self, run_id: str) -> VerdictKey:
         """The name under which the rows that a run chose are found again."""
@@ -86,7 +93,7 @@ class ConceptConfig(Config):
 
     project_id: str = ""
     name: str = ""
-    vectors: str = ""
+    vectors: Place = ""
     seed: int = 0
 
     @property

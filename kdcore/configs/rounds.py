@@ -9,16 +9,6 @@ from pydantic import Field, model_validator
 from kdcore.configs.base import Config
 from kdcore.configs.teacher import EngineName, SamplingConfig
 
-# method of self-knowledge → the loss that learns from what it makes
-USUAL_LOSS: dict[str, str] = {
-    "rejection_sampling": "sequence_level_kd",
-    "majority_vote": "sequence_level_kd",
-    "principles": "sequence_level_kd",
-    "self_rewarding": "dpo",
-    "spin_pairs": "dpo",
-    "contrastive_pair": "dpo",
-}
-
 
 class RoundsConfig(Config):
     """One loop: ask the student, keep what passes, train it further, ask again."""

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from kdcore.configs.base import Config
+from kdcore.configs.places import Place
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.records.rows import VerdictKey
 
@@ -17,7 +18,7 @@ class ScoreConfig(Config):
     project_id: str = ""
     dataset_id: str = ""
     teacher: TeacherConfig
-    teacher_path: str = ""
+    teacher_path: Place = ""
     teacher_fingerprint: str = ""
     top_logprobs: int = Field(default=20, ge=1, le=64, description="Likeliest words kept at each position")
     tail_words: int = Field(

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.evaluation import EvaluateConfig
+from kdcore.configs.places import Place
 from kdcore.configs.teacher import TeacherConfig
 
 
@@ -16,10 +17,10 @@ class ServeConfig(Config):
 
     service: Literal["teacher", "search", "chat"]
     teacher: TeacherConfig | None = None
-    teacher_path: str = ""
+    teacher_path: Place = ""
     teacher_fingerprint: str = ""
-    replies: str = Field(default="", description="Folder of kept replies")
-    embedder_path: str = ""
-    vectors: str = Field(default="", description="Folder of the run whose vectors are searched")
+    replies: Place = Field(default="", description="Folder of kept replies")
+    embedder_path: Place = ""
+    vectors: Place = Field(default="", description="Folder of the run whose vectors are searched")
     models: EvaluateConfig | None = None
     idle_s: float = Field(default=900.0, gt=0, description="Leave after this long without a question, in seconds")

@@ -67,6 +67,10 @@ class Method:
     many: bool = False
     needs_schema: bool = False
     judges: bool = False  # its rows judge other rows: they are no answers to the question
+    pool: Literal["", "question", "document"] = ""  # what its pool begins with; "" has none
+    together: bool = False  # over answers: all different answers to one question are one seed
+    accepted_only: bool = False  # over answers: those that people accepted or edited
+    usual_loss: str = ""  # of self-knowledge: the loss that learns from what a student makes; "" asks a teacher
 
     def start(self, request: Request, method_config: dict[str, Any], tools: Tools) -> Steps:
         """Begin the program for one request. Raises ConfigError for a wrong method_config."""

@@ -1,5 +1,7 @@
 """Checks on samples: ``FILTERS`` is the whole list. Each gives one verdict for each sample, with a reason."""
 
+from typing import Any
+
 from kdcore.filters.agreement import CONSISTENCY, GOLD
 from kdcore.filters.base import Filter
 from kdcore.filters.citations import CITATIONS
@@ -11,7 +13,7 @@ from kdcore.filters.text_rules import EXACT_DUPLICATES, LENGTH, PLACEHOLDER, REF
 from kdcore.filters.uncertainty import UNCERTAINTY
 from kdcore.filters.vectors import OUTLIERS, SAME_MEANING
 
-FILTERS: dict[str, Filter] = {
+FILTERS: dict[str, Filter[Any]] = {
     "length": LENGTH,
     "refusal": REFUSAL,
     "repetition": REPETITION,

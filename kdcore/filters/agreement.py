@@ -10,6 +10,8 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.filters.base import Filter, Rows
+from kdcore.filters.needs import GOLD as GOLD_ANSWER
+from kdcore.filters.needs import SEED_ID
 from kdcore.types import Verdict
 
 _WORD = re.compile(r"\w+")
@@ -71,9 +73,9 @@ def _consistency(rows: Rows, config: ConsistencyConfig) -> list[Verdict]:
 
 MOST_SIBLINGS = 32
 
-GOLD = Filter("gold", "The answer differs from the gold answer", GoldConfig, _gold, needs=("gold",))
+GOLD = Filter("gold", "The answer differs from the gold answer", GoldConfig, _gold, needs=(GOLD_ANSWER,))
 CONSISTENCY = Filter(
     *("self_consistency", "The teacher answers the same question differently", ConsistencyConfig, _consistency),
-    needs=("seed_id",),
+    needs=(SEED_ID,),
     by_row=False,
 )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, TypeVar, cast
 
 from kdcore.configs.base import Config
+from kdcore.filters.needs import Need
 from kdcore.types import Verdict
 
 Rows = Sequence[Mapping[str, Any]]
-Need = Literal["vector", "gold", "seed_id", "entropy", "against", "student", "nearest_item", "source"]
+Tick = Callable[[int], None]
+C = TypeVar("C", bound=Config)
 
 
 def no_tick(done: int) -> None:
@@ -18,13 +20,9 @@ def no_tick(done: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """A named check. Rows have ``sample_id``, ``question`` and ``answer``, and what ``needs`` names.
+class Filter(Generic[C]):
+    """A named check. Rows have ``sample_id``, ``question`` and ``answer``, and what its ``needs`` bring.
 
-    ``vector`` is a unit vector of the row's place on the newest map; ``gold`` the answer that the seed came with;
-    ``against`` (in the config) the texts of an evaluation set; ``student`` (in the config) a model's folder;
-    ``source`` the passage that a row stands on, "" where it has none;
-    ``nearest_item`` the cosine to the nearest of those texts, not the row's own, and its place among them.
     ``by_row`` says that a verdict never depends on the other rows, so that judged rows need no second look. A filter
     that is slow and looks at all rows at once takes a third argument, ``tick``: it is called with the number of rows
     that are through, often, and may raise to stop; ``ticks`` says so.
@@ -32,8 +30,14 @@ class Filter:
 
     name: str
     summary: str
-    config: type[Config]
-    judge: Callable[..., list[Verdict]]
+    config: type[C]
+    judge: Callable[[Rows, C], list[Verdict]]
     needs: tuple[Need, ...] = ()
     by_row: bool = True
     ticks: bool = False
+
+    def verdicts(self, rows: Rows, settings: C, tick: Tick = no_tick) -> list[Verdict]:
+        """One verdict for each row; ``tick`` hears of those that are through, where the filter tells."""
+        if self.ticks:
+            return cast("Callable[[Rows, C, Tick], list[Verdict]]", self.judge)(rows, settings, tick)
+        return self.judge(rows, settings)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.filters.base import Filter, Rows
+from kdcore.filters.needs import SOURCE
 from kdcore.types import Verdict
 
 _NUMBER = r"\d+(?:\.\d+)*[a-z]?(?![a-z])(?:\(\w{1,4}\))*"
@@ -77,5 +78,5 @@ def _citations(rows: Rows, config: CitationsConfig) -> list[Verdict]:
 
 CITATIONS = Filter(
     *("citations", "Cites a provision that neither question nor passage names", CitationsConfig, _citations),
-    needs=("source",),
+    needs=(SOURCE,),
 )

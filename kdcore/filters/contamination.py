@@ -9,6 +9,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.filters.base import Filter, Rows
+from kdcore.filters.needs import AGAINST, NEAREST_ITEM
 from kdcore.types import Verdict
 
 _WORD = re.compile(r"\w+")
@@ -91,9 +92,9 @@ def _by_meaning(rows: Rows, config: MeaningConfig) -> list[Verdict]:
 
 CONTAMINATION_BY_MEANING = Filter(
     *("contamination_by_meaning", "An item of an evaluation set is asked in other words", MeaningConfig, _by_meaning),
-    needs=("against", "nearest_item"),
+    needs=(AGAINST, NEAREST_ITEM),
 )
 CONTAMINATION = Filter(
     *("contamination", "An item of an evaluation set is in it", ContaminationConfig, _contamination),
-    needs=("against",),
+    needs=(AGAINST,),
 )

@@ -8,15 +8,17 @@ from typing import Any
 from pydantic import Field
 
 from kdcore.configs.base import Config
+from kdcore.configs.places import Place
 from kdcore.errors import ConfigError
 from kdcore.filters.base import Filter, Rows
+from kdcore.filters.needs import READER
 from kdcore.types import Verdict
 
 
 class DifficultyConfig(Config):
     """Which model reads, and what is too easy or of no help."""
 
-    student: str = Field(default="", description="Model or training run that reads; empty takes the built-in one")
+    student: Place = Field(default="", description="Model or training run that reads; empty takes the built-in one")
     min_ratio: float = Field(default=0.0, ge=0, le=2, description="Easier rows fail: the model knew the answer")
     max_ratio: float = Field(default=1.0, gt=0, le=2, description="At and above this the question is of no help")
     max_tokens: int = Field(default=512, ge=32, le=4096, description="Longer texts are cut here")
@@ -67,5 +69,5 @@ def _difficulty(rows: Rows, config: DifficultyConfig) -> list[Verdict]:
 
 DIFFICULTY = Filter(
     *("instruction_difficulty", "The question is of no help to the answer", DifficultyConfig, _difficulty),
-    needs=("student",),
+    needs=(READER,),
 )

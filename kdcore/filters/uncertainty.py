@@ -7,6 +7,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.filters.base import Filter, Rows
+from kdcore.filters.needs import ENTROPY
 from kdcore.types import Verdict
 
 
@@ -33,5 +34,5 @@ def _uncertainty(rows: Rows, config: UncertaintyConfig) -> list[Verdict]:
 
 
 UNCERTAINTY = Filter(
-    *("uncertainty", "The teacher was unsure", UncertaintyConfig, _uncertainty), needs=("entropy",), by_row=False
+    *("uncertainty", "The teacher was unsure", UncertaintyConfig, _uncertainty), needs=(ENTROPY,), by_row=False
 )

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.filters.base import Filter, Rows, no_tick
+from kdcore.filters.needs import VECTOR
 from kdcore.types import Verdict
 
 REFERENCE = 20_000  # rows that nearness is measured against; of a larger set a fixed choice
@@ -101,13 +102,13 @@ def _same_meaning(rows: Rows, config: SameMeaningConfig, tick: Callable[[int], N
 
 OUTLIERS = Filter(
     *("outliers", "Far from all other samples", OutliersConfig, _outliers),
-    needs=("vector",),
+    needs=(VECTOR,),
     by_row=False,
     ticks=True,
 )
 SAME_MEANING = Filter(
     *("same_meaning", "Says the same as an earlier sample", SameMeaningConfig, _same_meaning),
-    needs=("vector",),
+    needs=(VECTOR,),
     by_row=False,
     ticks=True,
 )

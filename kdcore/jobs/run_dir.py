@@ -12,11 +12,14 @@ import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from kdcore.configs.base import Config, load_config
+from kdcore.configs.places import Mounts
 from kdcore.errors import JobError
 from kdcore.records.status import Status
 
+C = TypeVar("C", bound=Config)
 STOP_FILES = {"cancel": "cancelled", "pause": "paused"}
 
 
@@ -49,9 +52,10 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """Paths of one run."""
+    """Paths of one run. ``mounts`` tells what the places in its config stand for on this machine."""
 
     path: Path
+    mounts: Mounts | None = None
 
     @property
     def run_id(self) -> str:
@@ -64,9 +68,9 @@ class RunDir:
         return self.run_id.split("-", 1)[0]
 
     @classmethod
-    def create(cls, runs: Path, run_id: str, config: dict[str, Any]) -> RunDir:
+    def create(cls, runs: Path, run_id: str, config: dict[str, Any], mounts: Mounts | None = None) -> RunDir:
         """Make the folder with ``config.json`` and a queued status; raise JobError if it exists."""
-        run = cls(runs / run_id)
+        run = cls(runs / run_id, mounts)
         try:
             run.path.mkdir(parents=True)
         except FileExistsError as exc:
@@ -76,11 +80,15 @@ class RunDir:
         return run
 
     def config(self) -> dict[str, Any]:
-        """The config the run was started with."""
+        """The config the run was started with, as it stands in the file."""
         try:
             return json.loads((self.path / "config.json").read_bytes())
         except FileNotFoundError as exc:
             raise JobError(f"run {self.run_id} has no config.json in {self.path}.") from exc
+
+    def load(self, kind: type[C]) -> C:
+        """The config as ``kind``, its places as folders of this machine; raises ConfigError where it is none."""
+        return load_config(kind, self.config(), self.mounts)
 
     def status(self) -> Status:
         """The last status written; a fresh one where none is there yet."""

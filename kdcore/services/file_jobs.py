@@ -19,7 +19,9 @@ from kdcore.configs.base import Config
 from kdcore.configs.exploration import EmbedConfig, ScreenConfig
 from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
-from kdcore.jobs import launcher
+from kdcore.filters.needs import IN_A_FILE
+from kdcore.jobs.backends.local import LocalBackend
+from kdcore.jobs.observer import Observer
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import records_of
 from kdcore.models import resolve
@@ -33,7 +35,6 @@ ID_FIELDS = ("id", "sample_id")
 QUESTION_FIELDS = ("question", "prompt", "instruction", "input")
 ANSWER_FIELDS = ("answer", "response", "output", "completion", "text")
 GOLD_FIELDS = ("gold", "reference", "label")
-FILE_HAS = ("gold", "seed_id")
 Watch = Callable[[Status], None]
 
 
@@ -85,7 +86,7 @@ def screen_file(path: Path, filters: list[str], text_field: str | None, out: Pat
     """Write ``out`` (JSONL): each row of the file with ``passed`` and ``verdicts``. Raises ConfigError, DataError."""
     explore_samples.refuse_unknown(filters)
     for name in filters:
-        if lacking := [need for need in FILTERS[name].needs if need not in FILE_HAS]:
+        if lacking := [need.name for need in FILTERS[name].needs if need not in IN_A_FILE]:
             raise ConfigError(f'the filter "{name}" needs {lacking[0]}, which a file has not; run it in a workspace.')
     rows = read_jsonl(path)
     pairs = [_pair(row, text_field, number) for number, row in enumerate(rows, 1)]
@@ -168,22 +169,24 @@ def _pair(row: dict[str, Any], text_field: str | None, number: int) -> tuple[str
     return _text(row, asked, number) if asked else "", _text(row, answer_field, number)
 
 
+BACKEND = LocalBackend()
+
+
 @contextmanager
 def _throwaway(kind: str, config: Config, table: pa.Table) -> Iterator[RunDir]:
     folder = Path(tempfile.mkdtemp(prefix="kd-"))
     run = RunDir.create(folder / "runs", f"{kind}-file", config.model_dump(mode="json"))
     try:
         pq.write_table(table, run.path / "input.parquet")
-        launcher.start(run)
+        BACKEND.start(run)
         yield run
     finally:
-        launcher.kill_leftovers(run.status())
-        launcher.reap()
+        BACKEND.clear(run.status())
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _finish(run: RunDir, watch: Watch) -> Status:
-    observer = launcher.Observer()
+    observer = Observer(BACKEND)
     while (status := observer.look(run)).state not in TERMINAL_STATES:
         watch(status)
         time.sleep(0.1)

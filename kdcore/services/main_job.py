@@ -1,15 +1,14 @@
 """The main job: seeds → teacher → map → checks → dataset version → student → comparison.
 
-A plan on disk with one run a stage: it goes on after a restart, in the app and from the command line.
+A plan on disk with the runs of each stage: it goes on after a restart, in the app and from the command line.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
@@ -18,9 +17,7 @@ from kdcore.configs.exploration import EmbedConfig
 from kdcore.configs.selection import All, HasVerdict, Not
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.configs.uploads import SeedKind
-from kdcore.errors import KdError
 from kdcore.filters import USUAL
-from kdcore.jobs.run_dir import write_json
 from kdcore.resources import SEEDS
 from kdcore.services import models, projects
 from kdcore.services.datasets import versions as dataset_versions
@@ -29,10 +26,9 @@ from kdcore.services.evaluate import comparison
 from kdcore.services.explore import maps
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
+from kdcore.services.workflow import Workflow
 from kdcore.services.workspace import App
-from kdcore.types import TERMINAL_STATES
 
-log = logging.getLogger(__name__)
 PLAN = "main_job.json"
 SEED_FILES: tuple[tuple[str, SeedKind], ...] = (
     ("medical_questions", "question"),
@@ -81,69 +77,44 @@ def create(app: App, rows: int, **how: Any) -> Plan:
     teacher = how.pop("teacher", models.default_teacher())
     sampling = how.pop("sampling", SamplingConfig(max_tokens=256, temperature=0.5))
     plan = Plan(project_id, rows, teacher.model_dump(), sampling.model_dump(), started=time.time(), **how)
-    _write(app, plan)
+    with WORKFLOW.lock:
+        WORKFLOW.save(path_of(app), plan)
     return plan
+
+
+def path_of(app: App) -> Path:
+    """The file of the workspace's plan."""
+    return app.folders.root / PLAN
 
 
 def load(app: App) -> Plan | None:
     """The plan of this workspace, if there is one."""
-    path = app.folders.root / PLAN
-    return Plan(**json.loads(path.read_bytes())) if path.exists() else None
-
-
-def _write(app: App, plan: Plan) -> None:
-    write_json(app.folders.root / PLAN, asdict(plan))
+    return WORKFLOW.load(path_of(app)) if path_of(app).exists() else None
 
 
 def advance(app: App) -> Plan | None:
     """Start the next stage when the last one is done; never blocks. Errors end the plan with a message."""
-    plan = load(app)
-    if plan is None or plan.state != "running":
-        return plan
-    try:
-        for name, start in STAGES.items():
-            if name not in plan.stages:
-                plan.stages[name] = start(app, plan)
-                _write(app, plan)
-                return plan
-            if not _is_done(app, plan.stages[name]):
-                return plan
-        plan.state = "done"
-    except KdError as exc:
-        plan.state, plan.message = "failed", str(exc)
-    except Exception as exc:
-        log.exception("the main job failed")
-        plan.state, plan.message = "failed", f"the app itself failed ({type(exc).__name__}); its log has the cause"
-    plan.ended = time.time()
-    _write(app, plan)
-    return plan
+    WORKFLOW.advance(app)
+    return load(app)
 
 
 def go_on(app: App) -> Plan | None:
-    """Take a failed or stopped plan up again: its unfinished runs are resumed, a stage that never began begins."""
-    plan = load(app)
-    if plan is None or plan.state != "failed":
-        return plan
-    for run_id in (list(plan.stages.values()) or [""])[-1].split(","):
-        if (app.folders.runs / run_id).is_dir() and run_id and app.status(run_id).state != "done":
-            app.launch(app.run_dir(run_id))
-    plan.state, plan.message = "running", ""
-    _write(app, plan)
-    return plan
+    """Take a failed or stopped plan up again."""
+    return WORKFLOW.go_on(app, path_of(app))
 
 
-def _is_done(app: App, what: str) -> bool:
-    """Whether a stage's runs have ended and are in the store. Raises KdError for a run that failed."""
-    for run_id in what.split(","):
-        if not (app.folders.runs / run_id).is_dir():
-            continue  # a dataset version or a prompt: done when it has its id
-        status = app.status(run_id)
-        if status.state not in TERMINAL_STATES:
-            return False
-        if status.state != "done":
-            raise KdError(f"run {run_id} {status.state}: {status.message}")
-        app.tick()
-    return True
+def wait(app: App, on_poll: Callable[[Plan], None] | None = None) -> Plan:
+    """Block until the job has ended (for the command line)."""
+    return WORKFLOW.wait(app, path_of(app), on_poll=on_poll)
+
+
+def _step(app: App, plan: Plan) -> None:
+    """Begin the first stage that has not begun; with none left the job is done."""
+    for name, start in STAGES.items():
+        if name not in plan.stages:
+            plan.stages[name] = start(app, plan)
+            return
+    plan.state, plan.ended = "done", time.time()
 
 
 def _seeds(app: App, plan: Plan) -> str:
@@ -210,6 +181,16 @@ STAGES: dict[str, Callable[[App, Plan], str]] = {
     "distill": _distill,
     "evaluate": _evaluate,
 }
+
+
+WORKFLOW: Workflow[Plan] = Workflow(
+    "the main job",
+    lambda app: [path_of(app)] if path_of(app).exists() else [],
+    lambda data: Plan(**data),
+    asdict,
+    _step,
+    lambda plan: (list(plan.stages.values()) or [""])[-1].split(","),  # a stage may have several runs
+)
 
 
 def report(app: App, plan: Plan) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from kdcore.services.workspace import App
 
 def warm_service(app: App, config: ServeConfig) -> RunDir:
     """The running service with this config, started if there is none."""
-    wanted = config.model_dump(mode="json")
+    wanted = config.portable(app.folders.mounts)
     for run, _ in app.active_runs():
         if run.kind == "serve" and run.config() == wanted and run.asked() is None:
             return run

@@ -14,7 +14,10 @@ from typing import Any
 from kdcore import ids
 from kdcore.configs.base import Config
 from kdcore.errors import ConfigError, DataError, KdError
-from kdcore.jobs import launcher, lease
+from kdcore.jobs import lease
+from kdcore.jobs.backends import Backend
+from kdcore.jobs.backends.local import LocalBackend
+from kdcore.jobs.observer import Observer
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.decisions import AnyDecision
 from kdcore.records.status import Status
@@ -42,10 +45,11 @@ class _Setback:
 class App:
     """What services are handed. Thread-safe; close it to let another process open the workspace."""
 
-    def __init__(self, folders: Workspace) -> None:
+    def __init__(self, folders: Workspace, backend: Backend | None = None) -> None:
         self.folders = folders.make()
+        self.backend = backend or LocalBackend()
         self.store = Store(folders.database)
-        self.observer = launcher.Observer()
+        self.observer = Observer(self.backend)
         self._problems: dict[str, str] = {}  # where → what could not be read or done, as a sentence
         self._settled: set[str] = set()
         self._setbacks: dict[str, _Setback] = {}
@@ -63,18 +67,19 @@ class App:
         path = self.folders.runs / Path(run_id).name
         if not run_id or not path.is_dir():
             raise ConfigError(f'there is no run "{run_id}" in {self.folders.runs}.')
-        return RunDir(path)
+        return RunDir(path, self.folders.mounts)
 
     def create_run(self, kind: str, config: Config | dict[str, Any]) -> RunDir:
         """A run folder with its config, not started: put its inputs in, then ``launch``."""
-        data = config.model_dump(mode="json") if isinstance(config, Config) else config
-        return RunDir.create(self.folders.runs, ids.new_run_id(kind), data)
+        mounts = self.folders.mounts
+        data = config.portable(mounts) if isinstance(config, Config) else config
+        return RunDir.create(self.folders.runs, ids.new_run_id(kind), data, mounts)
 
     def launch(self, run: RunDir) -> RunDir:
         """Start or resume the worker of a run."""
         self._register(run)
         with self._ticking:  # a tick that has just seen the earlier end must not set this attempt aside
-            launcher.start(run)
+            self.backend.start(run)
             self._settled.discard(run.run_id)
         return run
 
@@ -95,7 +100,7 @@ class App:
         run = self.run_dir(run_id)
         before = run.status()
         run.ask(what)
-        threading.Thread(target=launcher.see_to_stop, args=(run, before), daemon=True).start()
+        threading.Thread(target=self.backend.stop, args=(run, before), daemon=True).start()
 
     def wait(self, run_id: str, timeout_s: float = 3600.0, on_poll: Callable[[Status], None] | None = None) -> Status:
         """Block until a run has ended and everything it wrote is in the store (for the command line)."""
@@ -132,7 +137,7 @@ class App:
     def _unsettled(self) -> Iterator[RunDir]:
         for path in sorted(self.folders.runs.iterdir()):
             if path.name not in self._settled and (path / "config.json").exists():
-                yield RunDir(path)
+                yield RunDir(path, self.folders.mounts)
 
     # ---- bringing in what workers wrote -------------------------------------------------------------
     def tick(self) -> int:

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kdcore.configs.places import Mounts
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.errors import KdError
 from kdcore.jobs import lease
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir
+from kdcore.settings import workspace
 from kdcore.teacher import open_teacher
 from kdcore.teacher.base import Teacher
 
@@ -28,10 +30,11 @@ def run_worker(work: Work) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--epoch", type=int, default=1)
+    parser.add_argument("--mounts", type=Mounts.model_validate_json, default=None, help="JSON; else the workspace's")
     arguments = parser.parse_args()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     signal.signal(signal.SIGTERM, _ask_to_stop(arguments.run_dir))
-    run = RunDir(arguments.run_dir.resolve())
+    run = RunDir(arguments.run_dir.resolve(), arguments.mounts or workspace().mounts)
     try:
         with Reporter(run, arguments.epoch) as reporter:
             work(run, reporter)
@@ -66,6 +69,11 @@ def teacher_on_accelerator(
             teacher.close()
 
 
+def mounts_of(run: RunDir) -> Mounts:
+    """What lies outside the run folder; ``run_worker`` has seen to it."""
+    return run.mounts or workspace().mounts
+
+
 def on_accelerator(run: RunDir, reporter: Reporter) -> Any:
     """Hold the accelerator of the run's workspace while the block runs; queued until it is free."""
 
@@ -73,4 +81,4 @@ def on_accelerator(run: RunDir, reporter: Reporter) -> Any:
         reporter.check_stop()
         reporter.phase(f"waiting for the accelerator, held by {holder.get('run_id') or 'another process'}", "queued")
 
-    return lease.hold(run.path.parent.parent, run.run_id, wait)
+    return lease.hold(mounts_of(run).shared, run.run_id, wait)

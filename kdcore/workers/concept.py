@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from kdcore.configs.base import load_config
 from kdcore.configs.exploration import ConceptConfig
 from kdcore.explore.concept import learn
 from kdcore.explore.vector_file import VectorFile
@@ -21,7 +20,7 @@ EVERY = 10_000  # rows between two looks at the stop button
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """``input.parquet`` has the marked rows: ``sample_id`` and ``has``."""
-    config = load_config(ConceptConfig, run.config())
+    config = run.load(ConceptConfig)
     marked = {row["sample_id"]: row["has"] for row in pq.read_table(run.path / "input.parquet").to_pylist()}
     file = VectorFile(Path(config.vectors))
     marks = np.asarray([{True: 1, False: 0, None: -1}[marked.get(key)] for key in file.ids])

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdcore.configs.base import load_config
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.explore.clustering import cluster, parents
 from kdcore.explore.embedders import Embedder
@@ -18,16 +17,16 @@ from kdcore.explore.titles import titles
 from kdcore.explore.vector_cache import VectorCache
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
-from kdcore.workers.base import on_accelerator, run_worker
+from kdcore.workers.base import mounts_of, on_accelerator, run_worker
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Embed what the cache lacks, then project, cluster and title."""
-    config = load_config(EmbedConfig, run.config())
+    config = run.load(EmbedConfig)
     table = pq.read_table(run.path / "input.parquet")
     texts: list[str] = table["text"].to_pylist()
     with on_accelerator(run, reporter):
-        vectors = embed(texts, config, run.path.parent.parent / "cache", reporter)
+        vectors = embed(texts, config, mounts_of(run).cache, reporter)
         reporter.phase("placing the samples on the map")
         flat = project(vectors, config.projection, config.seed)
         reporter.check_stop()

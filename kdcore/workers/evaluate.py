@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from kdcore.configs.base import load_config
 from kdcore.configs.evaluation import Candidate, EvaluateConfig
 from kdcore.distill.batches.batch import collate
 from kdcore.distill.batches.rows import Row, encode, read_rows, same_tokenizer, without_token_ids
@@ -57,7 +56,7 @@ def supervised_logits(model: Any, row: Row, pad_id: int) -> torch.Tensor:
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Measure each candidate that has rows without a record; the teacher first: the others are held against it."""
-    config = load_config(EvaluateConfig, run.config())
+    config = run.load(EvaluateConfig)
     rows = read_rows(run.path / "input.parquet", "heldout")[: config.max_items]
     done = {(item.candidate, item.sample_id) for item in records_of(run, EvalItemRecord)}
     candidates = sorted(config.candidates, key=lambda candidate: candidate.label != config.teacher)

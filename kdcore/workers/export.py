@@ -6,7 +6,6 @@ import re
 import shutil
 from pathlib import Path
 
-from kdcore.configs.base import load_config
 from kdcore.configs.distillation import ExportStudentConfig
 from kdcore.distill.student.gguf import write_gguf
 from kdcore.jobs.reporter import Reporter
@@ -16,7 +15,7 @@ from kdcore.workers.base import run_worker
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """The copy has its name only once it is whole."""
-    config = load_config(ExportStudentConfig, run.config())
+    config = run.load(ExportStudentConfig)
     student = Path(config.student_path)
     scratch, target = run.path / ".copy.tmp", run.path / "copy"
     shutil.rmtree(scratch, ignore_errors=True)

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdcore.configs.base import load_config
 from kdcore.configs.exploration import PickConfig
 from kdcore.explore.selectors import SELECTORS, Pool
 from kdcore.explore.vector_file import VectorFile
@@ -20,7 +19,7 @@ from kdcore.workers.base import run_worker
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Rows that are not on the map can't be chosen."""
-    config = load_config(PickConfig, run.config())
+    config = run.load(PickConfig)
     table = pq.read_table(run.path / "input.parquet")
     file = VectorFile(Path(config.vectors))
     found = [

@@ -6,7 +6,6 @@ import contextlib
 import resource
 from pathlib import Path
 
-from kdcore.configs.base import load_config
 from kdcore.configs.uploads import ROLES, UploadConfig
 from kdcore.elicitation.seed_files import FileRows, Row, read_file
 from kdcore.errors import DataError
@@ -35,7 +34,7 @@ def limit() -> None:
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Read, then preview or import."""
-    config = load_config(UploadConfig, run.config())
+    config = run.load(UploadConfig)
     limit()
     reporter.phase(f"reading {config.name or config.path}")
     try:

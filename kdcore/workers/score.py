@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from kdcore.configs.base import load_config
 from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import Call, SamplingConfig
 from kdcore.jobs import topk_files
@@ -27,7 +26,7 @@ from kdcore.workers.base import run_worker, teacher_on_accelerator
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Score what is missing, then pack the signals."""
-    config = load_config(ScoreConfig, run.config())
+    config = run.load(ScoreConfig)
     rows = pq.read_table(run.path / "input.parquet").to_pylist()
     topk_files.pack(run)
     last = config.key("likelihood")  # written after the row's other figure

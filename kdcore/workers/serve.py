@@ -26,7 +26,7 @@ from kdcore.jobs.reply_cache import ReplyMemory
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.types import Request
-from kdcore.workers.base import on_accelerator, run_worker
+from kdcore.workers.base import mounts_of, on_accelerator, run_worker
 
 POLL_S = 0.05
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
@@ -34,7 +34,7 @@ Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Open the service, then answer until it is time to leave."""
-    config = load_config(ServeConfig, run.config())
+    config = run.load(ServeConfig)
     on_gpu = config.service != "search"
     with on_accelerator(run, reporter) if on_gpu else nullcontext():
         reporter.phase("loading")
@@ -48,7 +48,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
 
 def _answer_until_idle(run: RunDir, reporter: Reporter, config: ServeConfig, answer: Answer, on_gpu: bool) -> None:
     last = time.monotonic()
-    workspace = run.path.parent.parent
+    workspace = mounts_of(run).shared
     while time.monotonic() - last < config.idle_s:
         reporter.check_stop()
         busy = False

@@ -11,7 +11,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from kdcore.configs.base import load_config
 from kdcore.configs.exploration import TitleConfig
 from kdcore.configs.teacher import Call, SamplingConfig
 from kdcore.ids import stable_hash
@@ -32,7 +31,7 @@ _ADORNED = re.compile(rf"^[{_MARKS}]*(?:title\s*:)?[{_MARKS}]*|[{_MARKS}]+$", re
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Title every group; one whose reply is no title keeps the words that mark it."""
-    config = load_config(TitleConfig, run.config())
+    config = run.load(TitleConfig)
     groups = run.read_lines("groups.jsonl")
     memory = ReplyMemory(Path(config.replies)) if config.replies else None
     keys = [

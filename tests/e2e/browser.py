@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kdcore.jobs import launcher
+from kdcore.jobs.backends import local
 from kdcore.jobs.run_dir import RunDir
 from kdcore.ui.launch import free_port
 
@@ -53,12 +53,12 @@ def server(workspace: Path) -> Iterator[str]:
     except Exception:
         for run in _runs(workspace):
             print(f"{run.run_id}: {run.status()}")  # shown with the failure: what the page waited for
-            launcher.kill_leftovers(run.status())  # and its workers must not slow the next test down
+            local.kill_leftovers(run.status())  # and its workers must not slow the next test down
         raise
     finally:
         for run in _runs(workspace):
             if run.kind == "serve":  # a warm helper outlives the app on purpose
-                launcher.kill_leftovers(run.status())
+                local.kill_leftovers(run.status())
         process.terminate()
         try:
             process.wait(timeout=20)

@@ -23,7 +23,7 @@ def judge(name, *answers, **options):
         | {"vector": unit(i), "nearest_item": (0.5, 0)}
         for i, a in enumerate(answers)
     ]
-    return FILTERS[name].judge(rows, FILTERS[name].config(**options))
+    return FILTERS[name].verdicts(rows, FILTERS[name].config(**options))
 
 
 def unit(seed):
@@ -127,7 +127,7 @@ def test_different_questions_of_one_seed_are_not_compared():
         {"sample_id": str(i), "question": f"q{i}", "answer": a, "seed_id": "one"} for i, a in enumerate(["x y", "z"])
     ]
     check = FILTERS["self_consistency"]
-    assert all(v.passed for v in check.judge(rows, check.config()))
+    assert all(v.passed for v in check.verdicts(rows, check.config()))
 
 
 def test_the_most_unsure_rows_fail():
@@ -158,12 +158,12 @@ def test_outliers_are_the_farthest_and_same_meaning_the_nearest():
     vectors = np.vstack([crowd, apart]).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     outliers = FILTERS["outliers"]
-    verdicts = outliers.judge(rows_of(vectors), outliers.config(share=0.02))
+    verdicts = outliers.verdicts(rows_of(vectors), outliers.config(share=0.02))
     assert not verdicts[60].passed
     assert sum(not v.passed for v in verdicts) <= 2
     same = FILTERS["same_meaning"]
     twice = np.vstack([vectors[60:], vectors[:5], vectors[60:]])
-    found = same.judge(rows_of(twice), same.config(threshold=0.999))
+    found = same.verdicts(rows_of(twice), same.config(threshold=0.999))
     assert [v.related for v in found] == ["", "", "", "", "", "", "0"]
 
 
@@ -173,9 +173,9 @@ def test_same_meaning_in_buckets_agrees_with_all_pairs(monkeypatch):
     vectors = np.vstack([base, base[:40] + chance.normal(0, 0.001, (40, 16))]).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     check = FILTERS["same_meaning"]
-    whole = [v.related for v in check.judge(rows_of(vectors), check.config(threshold=0.999))]
+    whole = [v.related for v in check.verdicts(rows_of(vectors), check.config(threshold=0.999))]
     monkeypatch.setattr("kdcore.filters.vectors.BUCKET", 60)
-    parts = [v.related for v in check.judge(rows_of(vectors), check.config(threshold=0.999))]
+    parts = [v.related for v in check.verdicts(rows_of(vectors), check.config(threshold=0.999))]
     assert parts == whole
     assert whole[150:] == [str(i) for i in range(40)]
 
@@ -206,7 +206,7 @@ def test_a_provision_that_no_passage_names_fails():
     check = FILTERS["citations"]
 
     def judged(answer, source, **options):
-        [verdict] = check.judge([{"question": "q", "answer": answer, "source": source}], check.config(**options))
+        [verdict] = check.verdicts([{"question": "q", "answer": answer, "source": source}], check.config(**options))
         return verdict
 
     assert judged("Under Section 12(2) notice is due.", "Section 12 says that notice is due.").passed

@@ -20,13 +20,13 @@ def test_a_question_helps_its_own_answer_more_than_anothers(models: Path):
     config = CHECK.config(student=str(models / DEFAULT_TEACHER), max_ratio=2)
     swapped = [(PAIRS[1][0], PAIRS[0][1]), (PAIRS[0][0], PAIRS[1][1])]
     rows = [{"sample_id": str(i), "question": q, "answer": a} for i, (q, a) in enumerate([*PAIRS, *swapped])]
-    scores = [verdict.score for verdict in CHECK.judge(rows, config)]
+    scores = [verdict.score for verdict in CHECK.verdicts(rows, config)]
     assert all(0 < own < other for own, other in zip(scores[:2], scores[2:], strict=True)), scores
     assert scores[0] < 1
-    empty = CHECK.judge([{"sample_id": "x", "question": "q", "answer": ""}], config)
+    empty = CHECK.verdicts([{"sample_id": "x", "question": "q", "answer": ""}], config)
     assert [(v.passed, v.reason) for v in empty] == [(False, "there is no answer to read")]
 
 
 def test_without_a_model_the_check_says_so():
     with pytest.raises(ConfigError, match="name its folder"):
-        CHECK.judge([], CHECK.config())
+        CHECK.verdicts([], CHECK.config())

@@ -15,7 +15,7 @@ from kdcore.configs.elicitation import BudgetConfig, TargetConfig
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
-from kdcore.jobs import launcher
+from kdcore.jobs.backends import local
 from kdcore.services import governance, projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.datasets.split import joined_groups
@@ -179,7 +179,7 @@ def test_killed_among_many_calls_loses_and_repeats_nothing(app: App, tmp_path: P
             break
         os.killpg(run.status().pid, signal.SIGKILL)
         kills += 1
-        wait_for(lambda: not launcher.is_alive(run.status()))
+        wait_for(lambda: not local.is_alive(run.status()))
         generation_runs.resume(app, run.run_id)
     assert app.wait(run.run_id).state == "done"
     rows = rows_of(app, run.run_id)
@@ -198,7 +198,7 @@ def test_memory_stays_flat_over_many_requests(app: App, tmp_path: Path):
     seen: list[int] = []
     while app.status(run.run_id).state not in TERMINAL_STATES:
         status = run.status()
-        if status.progress.get("done", 0) > 4000 and launcher.is_alive(status):
+        if status.progress.get("done", 0) > 4000 and local.is_alive(status):
             seen.append(psutil.Process(status.pid).memory_info().rss)
         wait_for(lambda: True, 1)
         time.sleep(0.2)

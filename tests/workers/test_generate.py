@@ -16,7 +16,7 @@ import pytest
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import JobError
-from kdcore.jobs import launcher
+from kdcore.jobs.backends import local
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services import projects
 from kdcore.services.generate import runs as generation_runs
@@ -68,7 +68,7 @@ def test_killed_again_and_again_loses_and_repeats_nothing(app: App, tmp_path: Pa
         os.killpg(run.status().pid, signal.SIGKILL)
         kills += 1
         app.tick()
-        wait_for(lambda: not launcher.is_alive(run.status()))
+        wait_for(lambda: not local.is_alive(run.status()))
         generation_runs.resume(app, run.run_id)
     assert app.wait(run.run_id).state == "done"
     rows = app.store.rows("SELECT sample_id, request_id, answer, question FROM samples")
@@ -85,7 +85,7 @@ INGEST = """
     import sys
     from kdcore.jobs import tail
     tail.READ_LIMIT = 40_000
-    from kdcore.services.app import open_app
+    from kdcore.services.workspace import open_app
     app = open_app(sys.argv[1])
     print("done", flush=True)
     app.close()
@@ -105,7 +105,7 @@ def test_app_killed_while_ingesting_loses_and_repeats_nothing(app: App, tmp_path
             [sys.executable, "-c", textwrap.dedent(INGEST), str(root)], stdout=subprocess.PIPE, start_new_session=True
         )
         try:
-            child.wait(timeout=chance.uniform(0.5, 1.6))
+            assert child.wait(timeout=chance.uniform(0.5, 1.6)) == 0, "the app itself failed"
             finished += 1
         except subprocess.TimeoutExpired:
             pass
@@ -194,12 +194,12 @@ def test_stopped_means_no_descendant_alive(app: App):
     """A fake engine core that ignores TERM, as an orphaned one may."""
     run = RunDir.create(app.folders.runs, "generate-tree", {"project_id": ""})
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(TREE)], start_new_session=True)
-    wait_for(lambda: len(launcher.group_members(parent.pid)) == 2)
-    members = launcher.group_members(parent.pid)
+    wait_for(lambda: len(local.group_members(parent.pid)) == 2)
+    members = local.group_members(parent.pid)
     status = run.status()
     run.write_status(type(status)("running", parent.pid, psutil.Process(parent.pid).create_time(), 1, 1, {}, "", 0.0))
-    launcher._children.append(parent)
-    after = launcher.stop(run, grace_s=0.5)
+    local._children.append(parent)
+    after = local.stop(run, grace_s=0.5)
     assert after.state == "cancelled"
     assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in members)
 
@@ -212,7 +212,7 @@ def test_running_twice_is_refused(app: App, tmp_path: Path):
 
 
 def test_a_full_disk_is_a_sentence(app: App, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(launcher, "MIN_FREE_BYTES", 2**62)
+    monkeypatch.setattr(local, "MIN_FREE_BYTES", 2**62)
     with pytest.raises(JobError, match="MB of disk are free"):
         start(app, tmp_path, 5)
 

@@ -74,7 +74,15 @@ def test_every_sample_leads_to_its_ancestors_and_descendants(app: App):
     assert line["seed"]["text"] == sample["question"]
     assert line["datasets"][0]["split"] == "heldout"
     assert line["trainings"]
-    assert {e["role"] for e in line["evaluations"]} == {"base", "student", "teacher"}
+    assert {e["candidate"] for e in line["evaluations"]} == {"base", "student", "teacher"}
+
+
+def test_no_config_names_a_path_of_this_machine(app: App):
+    kinds: set[str] = set()
+    for path in sorted(app.folders.runs.iterdir()):
+        assert str(app.folders.root) not in (path / "config.json").read_text(), path.name
+        kinds.add(path.name.split("-")[0])
+    assert {"read_upload", "generate", "embed", "screen", "distill", "evaluate"} <= kinds
 
 
 def test_signals_are_stored_for_every_answer(app: App):

@@ -14,7 +14,8 @@ from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
-from kdcore.jobs import launcher, topk_files
+from kdcore.jobs import topk_files
+from kdcore.jobs.backends import local
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import projects
 from kdcore.services.datasets import scoring, token_view
@@ -54,7 +55,7 @@ def test_a_killed_reading_goes_on_and_says_each_row_once(app: App, answered: str
     for goal in (5, 30):  # an odd number ends between the two figures of a row
         wait_for(lambda goal=goal: journal_lines(run) >= goal)
         os.killpg(run.status().pid, signal.SIGKILL)
-        wait_for(lambda: not launcher.is_alive(run.status()))
+        wait_for(lambda: not local.is_alive(run.status()))
         app.launch(run)
     assert app.wait(run.run_id).state == "done"
     found = app.store.rows(LIKELIHOOD)

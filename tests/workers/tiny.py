@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
-from kdcore.jobs import launcher
+from kdcore.jobs.backends import local
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import read_metrics
 from kdcore.models import DEFAULT_TEACHER
@@ -104,7 +104,7 @@ def undisturbed(tmp_path_factory, tiny: Path) -> dict[int, float]:
 def kill(app: App, run: RunDir) -> None:
     """End the worker's whole group, without a word, and wait until it is gone."""
     os.killpg(run.status().pid, signal.SIGKILL)
-    while launcher.is_alive(run.status()):
+    while local.is_alive(run.status()):
         time.sleep(0.01)
 
 

@@ -66,6 +66,7 @@ def _program(request: Request, config: ArticleToDialogueConfig, tools: Tools) ->
 ARTICLE_TO_DIALOGUE = Method(
     name="article_to_dialogue",
     family="curation",
+    pool="question",
     source="Clinical Camel (arXiv 2305.12031); survey §5.2",
     summary="Retell a passage as questions and answers of two people",
     warning="A retelling adds and leaves out: compare it with its passage.",

@@ -70,6 +70,7 @@ def _program(request: Request, config: DialogueConfig, tools: Tools) -> Steps:
 DIALOGUE = Method(
     name="dialogue",
     family="curation",
+    pool="question",
     source="Baize (arXiv 2304.01196); UltraChat (arXiv 2305.14233); CAMEL (arXiv 2303.17760); survey §4.1",
     summary="Two roles talk about each question, turn by turn",
     warning="A model that plays both sides agrees with itself: real people interrupt, doubt and misunderstand.",

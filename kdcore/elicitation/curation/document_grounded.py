@@ -72,6 +72,7 @@ def _program(request: Request, config: DocumentGroundedConfig, tools: Tools) -> 
 DOCUMENT_GROUNDED = Method(
     name="document_grounded",
     family="curation",
+    pool="question",
     source="WikiDoc pairs of MedAlpaca (arXiv 2304.08247); HuatuoGPT-II (arXiv 2311.09774); survey §3.1.3 and §5",
     summary="From a passage, a question and an answer that the passage supports",
     warning="Words of the passage in an answer do not make it right: have experts measure how often it is.",

@@ -39,6 +39,7 @@ def _program(request: Request, config: PseudoQueryConfig, tools: Tools) -> Steps
 PSEUDO_QUERY = Method(
     name="pseudo_query",
     family="curation",
+    pool="question",
     source="InPars (arXiv 2202.05144); Promptagator (arXiv 2209.11755); survey §4.4.3",
     summary="Search queries that a passage answers",
     warning="Queries written from the text share its words; people who search do not know them yet.",

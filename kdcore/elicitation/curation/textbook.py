@@ -47,6 +47,7 @@ def _program(request: Request, config: TextbookConfig, tools: Tools) -> Steps:
 TEXTBOOK = Method(
     name="textbook",
     family="curation",
+    pool="question",
     source="Gunasekar et al. 2023, Phi-1 (arXiv 2306.11644); MFTCoder; survey §3.1.3 and §4.1",
     summary="A short lesson on each topic, with exercises and solutions",
     warning="A confident lesson hides a wrong fact well: review lessons before their exercises.",

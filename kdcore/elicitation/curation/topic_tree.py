@@ -83,6 +83,7 @@ def _program(request: Request, config: TopicTreeConfig, tools: Tools) -> Steps:
 TOPIC_TREE = Method(
     name="topic_tree",
     family="curation",
+    pool="question",
     source="UltraChat (arXiv 2305.14233); AlpaCare (arXiv 2310.14558); survey §3.1.3",
     summary="From a topic, questions and answers for every subtopic, reader, difficulty and form",
     warning="What the teacher does not know is missing without a trace: look for holes in the coverage.",

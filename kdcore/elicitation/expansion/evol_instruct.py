@@ -82,6 +82,7 @@ def _program(request: Request, config: EvolInstructConfig, tools: Tools) -> Step
 EVOL_INSTRUCT = Method(
     name="evol_instruct",
     family="expansion",
+    pool="question",
     source="Xu et al. 2023, WizardLM (arXiv 2304.12244), §3; survey §3.1.2",
     summary="Grow each question harder or rarer, round by round, and answer every growth",
     warning="Growth drifts from the subject and repeats itself: read the tree, not only its leaves.",

@@ -46,6 +46,7 @@ def _program(request: Request, config: FusionConfig, tools: Tools) -> Steps:
 INSTRUCTION_FUSION = Method(
     name="instruction_fusion",
     family="expansion",
+    pool="question",
     source="Guo et al. 2023, Instruction Fusion (arXiv 2312.15692); survey §3.1.2 and §4.1",
     summary="Fuse two questions into one that needs both, and answer it",
     warning="Unlike subjects fuse into questions that nobody asks: keep to seeds of one field.",

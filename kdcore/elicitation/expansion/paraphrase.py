@@ -49,6 +49,7 @@ def _program(request: Request, config: ParaphraseConfig, tools: Tools) -> Steps:
 PARAPHRASE = Method(
     name="paraphrase",
     family="expansion",
+    pool="question",
     source="Dai et al. 2023, AugGPT (arXiv 2302.13007); survey §3.1.2 and §4.4.1",
     summary="Several wordings of each question with the same answer",
     warning="A changed word can change the law or the dose: check that each wording still asks the same.",

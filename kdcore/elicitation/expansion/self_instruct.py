@@ -72,6 +72,7 @@ def _program(request: Request, config: SelfInstructConfig, tools: Tools) -> Step
 SELF_INSTRUCT = Method(
     name="self_instruct",
     family="expansion",
+    pool="question",
     source="Wang et al. 2022, Self-Instruct (arXiv 2212.10560), §2.2; survey §3.1.2",
     summary="Write new questions like the shown ones, keep the new, answer them",
     warning="The pool inherits the bias of its seeds and grows alike: watch the similarity of what is added.",

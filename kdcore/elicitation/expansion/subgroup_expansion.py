@@ -51,6 +51,7 @@ def _program(request: Request, config: SubgroupConfig, tools: Tools) -> Steps:
 SUBGROUP_EXPANSION = Method(
     name="subgroup_expansion",
     family="expansion",
+    pool="question",
     source="He et al. 2023, targeted data generation (arXiv 2305.17804); LLM2LLM (arXiv 2403.15042); survey §3.1.2",
     summary="From questions that fail, more of the same kind with answers",
     warning="More of a failing kind can drown what already works: keep a share of general rows in training.",

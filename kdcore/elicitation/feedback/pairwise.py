@@ -82,6 +82,7 @@ def _program(request: Request, config: PairwiseConfig, tools: Tools) -> Steps:
 PAIRWISE = Method(
     name="pairwise",
     family="feedback",
+    together=True,
     source="PandaLM (arXiv 2306.05087); Zephyr (arXiv 2310.16944); survey §3.1.5 and §4.2",
     summary="Compare two answers in both orders; a stable verdict makes a preference pair",
     warning="Pairs that flip with the order are set aside; a high share of them says that the judge is too weak.",

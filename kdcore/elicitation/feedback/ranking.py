@@ -54,6 +54,7 @@ def _program(request: Request, config: RankingConfig, tools: Tools) -> Steps:
 RANKING = Method(
     name="ranking",
     family="feedback",
+    together=True,
     source="RankGPT (arXiv 2304.09542); RankVicuna (arXiv 2309.15088); survey §3.1.5 and §4.4.3",
     summary="Order several answers to one question from best to worst",
     warning="What is shown first tends to win; the order shown is shuffled for each question.",

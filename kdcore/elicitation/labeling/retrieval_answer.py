@@ -63,6 +63,7 @@ def _program(request: Request, config: RetrievalAnswerConfig, tools: Tools) -> S
 RETRIEVAL_ANSWER = Method(
     name="retrieval_answer",
     family="labeling",
+    pool="document",
     source="SAIL (arXiv 2305.15225); Self-RAG (arXiv 2310.11511); KARD (arXiv 2305.18395); survey §4.1",
     summary="Answer from several passages and cite the right one",
     warning="A citation shows where the words come from, not that they were understood.",

@@ -47,6 +47,7 @@ def _program(request: Request, config: ContrastivePairConfig, tools: Tools) -> S
 CONTRASTIVE_PAIR = Method(
     name="contrastive_pair",
     family="self_knowledge",
+    usual_loss="dpo",
     source="Yang et al. 2023, RLCD (arXiv 2307.12950); survey §3.1.6 and §4.2",
     summary="A chosen and a rejected answer from two opposite instructions",
     warning="The pair teaches how the two instructions sound; make sure that is what you mean by good.",

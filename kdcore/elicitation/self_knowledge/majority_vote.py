@@ -36,6 +36,7 @@ def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
 MAJORITY_VOTE = Method(
     name="majority_vote",
     family="self_knowledge",
+    usual_loss="sequence_level_kd",
     source="Huang et al. 2022, LMSI (arXiv 2210.11610); survey §3.1.6",
     summary="Vote over reasoned answers; every rationale that led to the winner is kept",
     warning="The model learns what it believes most often, also where that is wrong.",

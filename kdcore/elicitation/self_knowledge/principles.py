@@ -50,6 +50,7 @@ def _program(request: Request, config: PrinciplesConfig, tools: Tools) -> Steps:
 PRINCIPLES = Method(
     name="principles",
     family="self_knowledge",
+    usual_loss="sequence_level_kd",
     source="Self-Align (arXiv 2305.03047); Constitutional AI (arXiv 2212.08073); survey §3.1.6 and §4.2",
     summary="Answer under your principles; the student learns the answer without them",
     warning="Cautious rules can make a student refuse too much: watch the refusal rate beside the gain.",

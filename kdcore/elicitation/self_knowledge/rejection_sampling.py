@@ -65,6 +65,7 @@ def _program(request: Request, config: RejectionSamplingConfig, tools: Tools) ->
 REJECTION_SAMPLING = Method(
     name="rejection_sampling",
     family="self_knowledge",
+    usual_loss="sequence_level_kd",
     source="STaR (arXiv 2203.14465); ReST (arXiv 2308.08998); survey §3.1.6",
     summary="Try several times, keep what is right by the given answer or scores high",
     warning="A right answer can have a wrong rationale, and rounds narrow what the model says: watch the monitors.",

@@ -51,6 +51,7 @@ def _program(request: Request, config: SelfRewardingConfig, tools: Tools) -> Ste
 SELF_REWARDING = Method(
     name="self_rewarding",
     family="self_knowledge",
+    usual_loss="dpo",
     source="Yuan et al. 2024, Self-Rewarding Language Models (arXiv 2401.10020); survey §3.1.6",
     summary="Answer, score its own answers, keep the best against the worst",
     warning="A model praises its own style: without people's decisions the rounds drift away from them.",

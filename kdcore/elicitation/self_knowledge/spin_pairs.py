@@ -38,6 +38,8 @@ def _program(request: Request, config: SpinPairsConfig, tools: Tools) -> Steps:
 SPIN_PAIRS = Method(
     name="spin_pairs",
     family="self_knowledge",
+    accepted_only=True,
+    usual_loss="dpo",
     source="Chen et al. 2024, SPIN (arXiv 2401.01335); survey §3.1.6",
     summary="Pairs of the accepted answer and the student's own",
     warning="Choose the student as the teacher of this run: it is the student's own words that are rejected.",

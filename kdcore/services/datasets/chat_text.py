@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kdcore.configs.base import load_config
 from kdcore.elicitation import METHODS
+from kdcore.elicitation.labeling.chain_of_thought import ChainOfThoughtConfig
 from kdcore.errors import ConfigError
 from kdcore.services.workspace import App
 from kdcore.store import projects
@@ -67,7 +69,7 @@ def _words(app: App, row: dict[str, Any]) -> tuple[str, str] | None:
     content = projects.prompt_content(app.store, row["prompt_version_id"])
     template = content or {"method": "chain_of_thought", "method_config": {}}
     method = METHODS.get(template["method"])
-    if method is None or "reasoning_word" not in method.config.model_fields:
+    if method is None or not issubclass(method.config, ChainOfThoughtConfig):
         return None
-    config = template["method_config"]
-    return config.get("reasoning_word", "reasoning").title(), config.get("answer_word", "answer").title()
+    config = load_config(method.config, template["method_config"])
+    return config.reasoning_word.title(), config.answer_word.title()

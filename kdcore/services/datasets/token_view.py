@@ -34,7 +34,7 @@ def tokens(app: App, sample_id: str) -> list[dict[str, Any]]:
     row, run = stored_topk.of_sample(app, found[0])
     if row is None:
         return []
-    file = Path(run.config()["teacher_path"] or ".") / "tokenizer.json"
+    file = Path(app.folders.mounts.found(run.config()["teacher_path"] or ".")) / "tokenizer.json"
     if not file.exists():
         raise ConfigError("the teacher's tokenizer is not on this machine, so its tokens can't be shown as words.")
     words = _tokenizer(str(file))

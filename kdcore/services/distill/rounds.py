@@ -6,10 +6,8 @@ A loop is a small file under ``rounds/`` that names ordinary runs and versions, 
 
 from __future__ import annotations
 
-import json
-import logging
-import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,24 +16,21 @@ from kdcore import ids
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.losses import LOSSES
-from kdcore.configs.rounds import USUAL_LOSS, RoundsConfig
+from kdcore.configs.rounds import RoundsConfig
 from kdcore.configs.selection import All, ColumnIs, HasVerdict, Not, Selection
 from kdcore.configs.teacher import TeacherConfig
-from kdcore.errors import ConfigError, KdError
+from kdcore.elicitation import METHODS
+from kdcore.errors import ConfigError
 from kdcore.filters import FILTERS
-from kdcore.jobs.run_dir import write_json
 from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.generate import views as run_views
+from kdcore.services.workflow import Workflow
 from kdcore.services.workspace import App
 from kdcore.store import metrics
-from kdcore.types import TERMINAL_STATES
-
-log = logging.getLogger(__name__)
-_lock = threading.RLock()  # the page, the command line and the background all go on with a loop
 
 
 @dataclass
@@ -73,97 +68,65 @@ def start(app: App, project_id: str, config: RoundsConfig) -> Loop:
     """Begin a loop; raises ConfigError for a method that makes nothing to learn from, or an unknown check."""
     config = config.model_copy(update={"project_id": project_id})
     method = projects.template_of(app, project_id, config.prompt_version_id).method
-    if method not in USUAL_LOSS:
+    usual = usual_loss(method)
+    if not usual:
+        able = [name for name, known in METHODS.items() if known.usual_loss]
         raise ConfigError(
             f'rounds need a method by which a student makes its own data, "{method}" asks a teacher; '
-            f"save a prompt version of one of: {', '.join(USUAL_LOSS)}."
+            f"save a prompt version of one of: {', '.join(able)}."
         )
-    pairs = LOSSES[USUAL_LOSS[method]].ranks
+    pairs = LOSSES[usual].ranks
     if pairs != LOSSES[config.loss].ranks:
-        raise ConfigError(f'"{method}" makes {"pairs" if pairs else "texts"}; learn them by {USUAL_LOSS[method]}.')
+        raise ConfigError(f'"{method}" makes {"pairs" if pairs else "texts"}; learn them by {usual}.')
     if unknown := [name for name in config.checks if name not in FILTERS]:
         raise ConfigError(f'unknown check "{unknown[0]}"; known: {", ".join(FILTERS)}.')
     loop = Loop(ids.new_run_id("rounds"), config, started=time.time())
-    _write(app, loop)
+    WORKFLOW.save(_path(app, loop.loop_id), loop)
     advance(app)
     return load(app, loop.loop_id)
 
 
+def usual_loss(method: str) -> str:
+    """The loss that learns from what a student makes by a method; "" for a method that asks a teacher."""
+    return METHODS[method].usual_loss if method in METHODS else ""
+
+
 def load(app: App, loop_id: str) -> Loop:
     """One loop; raises ConfigError for an id that isn't there."""
-    path = _folder(app) / f"{Path(loop_id).name}.json"
+    path = _path(app, loop_id)
     if not path.exists():
         raise ConfigError(f'there are no rounds "{loop_id}" in this workspace.')
-    data = json.loads(path.read_bytes())
-    config = load_config(RoundsConfig, data.pop("config"))
-    return Loop(config=config, rounds=[Round(**each) for each in data.pop("rounds")], **data)
+    return WORKFLOW.load(path)
 
 
 def list_loops(app: App, project_id: str) -> list[Loop]:
-    """The loops of a project, newest first."""
-    found = [load(app, path.stem) for path in sorted(_folder(app).glob("*.json"), reverse=True)]
+    """The loops of a project, newest first; one whose file can't be read is said on every page and left out here."""
+    found: list[Loop] = []
+    for path in sorted(_folder(app).glob("*.json"), reverse=True):
+        with suppress(ConfigError):
+            found.append(WORKFLOW.load(path))
     return [loop for loop in found if loop.config.project_id == project_id]
 
 
 def stop(app: App, loop_id: str) -> None:
     """End a loop after what is under way has been stopped; what it made stays."""
-    with _lock:
-        loop = load(app, loop_id)
-        if loop.state == "running":
-            loop.state, loop.message = "stopped", "stopped as asked"
-            _write(app, loop)
-        if loop.active_run and app.status(loop.active_run).state not in TERMINAL_STATES:
-            app.stop(loop.active_run)
+    WORKFLOW.stop(app, _path(app, loop_id))
 
 
 def go_on(app: App, loop_id: str) -> None:
     """Take a stopped or failed loop up again: its unfinished run is resumed, a step that never began begins."""
-    with _lock:
-        loop = load(app, loop_id)
-        if loop.state not in ("stopped", "failed"):
-            raise ConfigError(f"these rounds are {loop.state}; only stopped or failed ones can go on.")
-        if loop.active_run and app.status(loop.active_run).state != "done":
-            app.launch(app.run_dir(loop.active_run))
-        loop.state, loop.message = "running", ""
-        _write(app, loop)
+    load(app, loop_id)
+    WORKFLOW.go_on(app, _path(app, loop_id))
 
 
 def wait(app: App, loop_id: str) -> Loop:
     """Block until a loop has ended (for the command line)."""
-    while (loop := load(app, loop_id)).state == "running":
-        advance(app)
-        time.sleep(0.3)
-    return loop
+    return WORKFLOW.wait(app, _path(app, loop_id))
 
 
 def advance(app: App) -> None:
     """Go one step further with every running loop whose last run is done. Errors end a loop with a message."""
-    with _lock:
-        for path in sorted(_folder(app).glob("*.json")):
-            if json.loads(path.read_bytes())["state"] == "running":
-                _advance(app, load(app, path.stem))
-
-
-def _advance(app: App, loop: Loop) -> None:
-    try:
-        if loop.active_run and not _is_done(app, loop.active_run):
-            return
-        _step(app, loop)
-    except KdError as exc:
-        loop.state, loop.message = "failed", str(exc)
-    except Exception as exc:
-        log.exception("rounds %s failed", loop.loop_id)
-        loop.state, loop.message = "failed", f"the app itself failed ({type(exc).__name__}); its log has the cause"
-    _write(app, loop)
-
-
-def _is_done(app: App, run_id: str) -> bool:
-    status = app.status(run_id)
-    if status.state not in TERMINAL_STATES:
-        return False
-    if status.state != "done":
-        raise KdError(f"run {run_id} {status.state}: {status.message}")
-    return True
+    WORKFLOW.advance(app)
 
 
 def _step(app: App, loop: Loop) -> None:
@@ -216,7 +179,7 @@ def _freeze_and_train(app: App, loop: Loop, current: Round) -> None:
             app, config.project_id, name, chosen, config.heldout_share, config.seed, held=held
         )
         current.dataset = frozen["dataset_id"]
-        _write(app, loop)
+        WORKFLOW.save(_path(app, loop.loop_id), loop)
     student = current.model if config.begin == "last" else config.start
     recipe = {
         "name": name,
@@ -267,7 +230,20 @@ def _folder(app: App) -> Path:
     return app.folders.root / "rounds"
 
 
-def _write(app: App, loop: Loop) -> None:
-    _folder(app).mkdir(exist_ok=True)
-    data = asdict(loop) | {"config": loop.config.model_dump(mode="json")}
-    write_json(_folder(app) / f"{loop.loop_id}.json", data)
+def _path(app: App, loop_id: str) -> Path:
+    return _folder(app) / f"{Path(loop_id).name}.json"
+
+
+def _decode(data: dict[str, Any]) -> Loop:
+    config = load_config(RoundsConfig, data.pop("config"))
+    return Loop(config=config, rounds=[Round(**each) for each in data.pop("rounds")], **data)
+
+
+WORKFLOW: Workflow[Loop] = Workflow(
+    "rounds",
+    lambda app: sorted(_folder(app).glob("*.json")),
+    _decode,
+    lambda loop: asdict(loop) | {"config": loop.config.model_dump(mode="json")},
+    _step,
+    lambda loop: [loop.active_run],
+)

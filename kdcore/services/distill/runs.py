@@ -109,7 +109,7 @@ def learnt_before(app: App, model: str) -> list[dict[str, Any]]:
     """Training rows of the versions that an earlier student learnt from, and the student before it."""
     rows: list[dict[str, Any]] = []
     while models.is_student(model):
-        config = load_config(DistillConfig, app.run_dir(model).config())
+        config = app.run_dir(model).load(DistillConfig)
         for part in config.slices:
             every = datasets.rows_of(app.store, part.dataset_id, rejected=part.traits.unary)
             rows += [row for row in every if row["split"] != "heldout"]
@@ -184,7 +184,7 @@ def trust(app: App, run_id: str) -> list[dict[str, Any]]:
     for step, rows in sorted(by_step.items()):
         said = [{"question": row["question"] or "", "answer": row["completion"]} for row in rows]
         fails = {
-            name: [not v.passed for v in FILTERS[name].judge(said, FILTERS[name].config())]
+            name: [not v.passed for v in FILTERS[name].verdicts(said, FILTERS[name].config())]
             for name in ("refusal", "repetition")
         }
         cites = [

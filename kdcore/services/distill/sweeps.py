@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -15,15 +15,15 @@ from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError, KdError
 from kdcore.evaluate.statistics import t_interval
-from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.jobs.run_dir import RunDir
 from kdcore.records.status import Status
 from kdcore.services.distill import runs as training_runs
+from kdcore.services.workflow import Workflow
 from kdcore.services.workspace import App
 from kdcore.types import RunState
 
 QUEUE = "queue.json"
 MOST_RUNS = 100
-_lock = threading.RLock()  # pages and the background both change the queue and start what is next
 
 
 def plan(
@@ -81,26 +81,38 @@ def start(
     for config in plan(base, losses, rows, seeds, sweep, draws):
         run = training_runs.make_run(app, "distill", project_id, config)
         made.append(run.run_id)
-        with _lock:
+        with WORKFLOW.lock:
             _write(app, [*queued(app), run.run_id])
     app.tick()  # so that the page knows them at once
     advance(app)
     return made
 
 
+@dataclass
+class Queue:
+    """Runs that wait for their turn, the next first. The queue itself never ends."""
+
+    waiting: list[str]
+    state: str = "running"
+    message: str = ""
+
+
+def _path(app: App) -> Path:
+    return app.folders.root / QUEUE
+
+
 def queued(app: App) -> list[str]:
     """Runs that wait for their turn, the next first."""
-    path = app.folders.root / QUEUE
-    return json.loads(path.read_bytes()) if path.exists() else []
+    return WORKFLOW.load(_path(app)).waiting if _path(app).exists() else []
 
 
 def _write(app: App, run_ids: list[str]) -> None:
-    write_json(app.folders.root / QUEUE, run_ids)
+    WORKFLOW.save(_path(app), Queue(run_ids))
 
 
 def take_out(app: App, run_ids: Sequence[str]) -> None:
     """Let some runs wait no longer: they are stopped before they began, and can be resumed one by one."""
-    with _lock:
+    with WORKFLOW.lock:
         waiting = queued(app)
         _write(app, [run_id for run_id in waiting if run_id not in run_ids])
         for run_id in set(waiting) & set(run_ids):
@@ -113,12 +125,28 @@ def advance(app: App) -> None:
     A run that was stopped while it waited, or was started by hand, is passed over; one that can't be started is
     marked as failed with the reason, and the next has its turn.
     """
-    with _lock:
-        waiting = queued(app)
-        while waiting and not any(run.kind == "distill" for run, _ in app.active_runs()):
-            _start_first(app, waiting[0])
-            waiting = waiting[1:]
-            _write(app, waiting)
+    WORKFLOW.advance(app)
+
+
+def _decode(data: Any) -> Queue:
+    if not isinstance(data, list) or not all(isinstance(run_id, str) for run_id in data):
+        raise ValueError("it is no list of runs")
+    return Queue(data)
+
+
+def _step(app: App, queue: Queue) -> None:
+    while queue.waiting and not any(run.kind == "distill" for run, _ in app.active_runs()):
+        _start_first(app, queue.waiting.pop(0))
+
+
+WORKFLOW: Workflow[Queue] = Workflow(
+    "queued trainings",
+    lambda app: [_path(app)] if _path(app).exists() else [],
+    _decode,
+    lambda queue: queue.waiting,
+    _step,
+    lambda queue: [],
+)
 
 
 def _start_first(app: App, run_id: str) -> None:
@@ -181,7 +209,7 @@ def results(app: App, run_ids: Sequence[str]) -> list[dict[str, Any]]:
     for run_id in run_ids:
         run = app.run_dir(run_id)
         if ends := end_of(app, run):
-            config = load_config(DistillConfig, run.config())
+            config = run.load(DistillConfig)
             groups.setdefault((config.sweep, config.arm, config.slices[0].rows), []).append(ends)
     table: list[dict[str, Any]] = []
     for (sweep, arm, rows), ends in sorted(groups.items()):

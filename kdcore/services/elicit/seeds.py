@@ -22,7 +22,6 @@ NEEDS = {
 }
 NEEDS_ACCEPTED = "no answer was accepted or edited yet; judge some on the Review page first."
 NEEDS_TWO = "no question has two different answers yet; ask each question more than once (n above 1) first."
-GROUPED = ("pairwise", "ranking")
 ANSWERED = All(
     parts=(
         ColumnIs(column="status", values=("parsed",)),
@@ -35,24 +34,23 @@ ACCEPTED = ReviewIs(states=KEPT)
 
 def pool_of(app: App, project_id: str, method_name: str) -> list[dict[str, str]]:
     """What a method's pool begins with: all questions or passages of the project, with what a split keeps whole."""
-    method = find_method(METHODS, method_name)
-    grows = method.family in ("expansion", "curation") or method_name == "retrieval_answer"
-    if not grows:
+    kind = find_method(METHODS, method_name).pool
+    if not kind:
         return []
-    passages = method_name == "retrieval_answer"
-    rows = projects.seeds(app, project_id, kind="document" if passages else "question")
+    rows = projects.seeds(app, project_id, kind=kind)
     return [
         {"text": text, "group": ids.group_key(row["group"], row["source"], row["seed_id"])}
         for row in rows
-        if (text := row["source" if passages else "question"])
+        if (text := row["source" if kind == "document" else "question"])
     ]
 
 
 def missing(method_name: str) -> str:
     """What to say where a method has nothing to work on."""
-    if method_name == "spin_pairs":
+    method = find_method(METHODS, method_name)
+    if method.accepted_only:
         return NEEDS_ACCEPTED
-    return NEEDS_TWO if method_name in GROUPED else NEEDS[find_method(METHODS, method_name).takes]
+    return NEEDS_TWO if method.together else NEEDS[method.takes]
 
 
 def for_method(
@@ -68,9 +66,9 @@ def for_method(
     """Seed rows of a method; ``selection`` narrows the answers of a feedback method."""
     method = find_method(METHODS, method_name)
     if method.takes == "answers":
-        if method_name == "spin_pairs":  # what is chosen there is what people accepted
+        if method.accepted_only:
             selection = All(parts=(selection, ACCEPTED)) if selection else ACCEPTED
-        rows = _answers(app, project_id, selection or ANSWERED, grouped=method_name in GROUPED)
+        rows = _answers(app, project_id, selection or ANSWERED, grouped=method.together)
         rows = [row for row in rows if topics is None or row["topic"] in topics]
     else:
         rows = projects.seeds(app, project_id, kind=method.takes, topics=topics, limit=None if seed_ids else limit)

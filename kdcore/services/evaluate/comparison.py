@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.evaluation import Candidate, EvaluateConfig
 from kdcore.configs.serving import ServeConfig
@@ -33,7 +32,7 @@ def build_config(app: App, train_run_ids: str | Sequence[str], **limits: Any) ->
     for run_id in run_ids:
         if not training_runs.has_student(app, run_id):
             raise ConfigError(f"run {run_id} has no student yet; wait until it ends, or stop and keep it.")
-    trained = load_config(DistillConfig, app.run_dir(run_ids[0]).config())
+    trained = app.run_dir(run_ids[0]).load(DistillConfig)
     thinned = trained.student.init == "teacher_layers"
     base = Candidate(
         label=BASE,
@@ -79,7 +78,7 @@ def start_run(app: App, train_run_ids: str | Sequence[str], **limits: Any) -> Ru
     for run_id in others:
         refuse_leaks([held, training_runs.learnt_before(app, run_id)])
     run = app.create_run("evaluate", config)
-    trained = load_config(DistillConfig, app.run_dir(config.train_run_id).config())
+    trained = app.run_dir(config.train_run_id).load(DistillConfig)
     teacher = training_runs.taught_by(app, trained)
     write_input(app, run.path / "input.parquet", [Part(config.dataset_id)], teacher, split="heldout")
     return app.launch(run)
@@ -92,7 +91,7 @@ def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
 
 def labels_of(app: App, run_id: str) -> list[str]:
     """The candidates of an evaluation in their order; those of 0.1.0 are put as today: base, student, teacher."""
-    labels = [c.label for c in load_config(EvaluateConfig, app.run_dir(run_id).config()).candidates]
+    labels = [c.label for c in app.run_dir(run_id).load(EvaluateConfig).candidates]
     return sorted(labels, key=lambda label: (label != BASE, label == TEACHER))
 
 

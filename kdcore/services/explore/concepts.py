@@ -92,9 +92,9 @@ def quality(app: App, run_id: str) -> float | None:
 
 def ask_sentences(app: App, concept_run: str, text: str) -> tuple[str, str, list[str]]:
     """Ask the warm search service which sentences have the concept; ``(run id, key, sentences)`` to poll with."""
-    config = app.run_dir(concept_run).config()
+    config = app.run_dir(concept_run).load(ConceptConfig)
     sentences = [m.group(0) for m in _SENTENCE.finditer(text)][:200]
     path = resolve(DEFAULT_EMBEDDER, app.folders.models)
-    run = warm_service(app, ServeConfig(service="search", embedder_path=str(path), vectors=config["vectors"]))
+    run = warm_service(app, ServeConfig(service="search", embedder_path=str(path), vectors=config.vectors))
     body = {"concept": str(app.run_dir(concept_run).path), "texts": sentences}
     return run.run_id, mailbox.ask(run, body), sentences

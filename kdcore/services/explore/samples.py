@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kdcore.configs.base import load_config
 from kdcore.configs.exploration import ScreenConfig
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.configs.serving import ServeConfig
-from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
 from kdcore.jobs import mailbox
@@ -37,27 +37,18 @@ def start_screen(
 ) -> RunDir:
     """Run checks over a selection; by default what may enter a version, so that no lost row outlives a good one."""
     refuse_unknown(filters)
-    given = {name: dict((options or {}).get(name, {})) for name in filters}
-    needs = {need for name in filters for need in FILTERS[name].needs}
-    if "student" in needs:
-        reader = given["instruction_difficulty"].get("student") or DEFAULT_TEACHER
-        path, _ = models.resolve_teacher(app, TeacherConfig(engine="transformers", model=reader))
-        given["instruction_difficulty"]["student"] = path or reader
+    desk = Desk(app, project_id)
+    given: dict[str, dict[str, Any]] = {}
+    places: dict[str, str] = {}
     for name in filters:
-        if "against" in FILTERS[name].needs and not given[name].get("against"):
-            given[name] |= _held_out(app, project_id)
-    for name in filters:
-        load_config(FILTERS[name].config, given[name])
-    run = app.create_run(
-        "screen",
-        ScreenConfig(
-            project_id=project_id,
-            filters=tuple(filters),
-            options=given,
-            vectors=str(app.run_dir(_map_for_checks(app, project_id)).path) if "vector" in needs else "",
-            embedder=str(resolve(DEFAULT_EMBEDDER, app.folders.models)) if "nearest_item" in needs else "",
-        ),
-    )
+        settings = dict((options or {}).get(name, {}))
+        for need in FILTERS[name].needs:
+            settings = need.prepare(settings, desk)
+            if place := need.place(desk):
+                places[need.name] = place
+        given[name] = load_config(FILTERS[name].config, settings).portable(app.folders.mounts)
+    config = ScreenConfig(project_id=project_id, filters=tuple(filters), options=given, places=places)
+    run = app.create_run("screen", config)
     worker_inputs.write_pairs(app.store, project_id, selection, run.path / "input.parquet")
     return app.launch(run)
 
@@ -81,19 +72,35 @@ def texts_of(raw: bytes) -> list[str]:
     return texts
 
 
-def _map_for_checks(app: App, project_id: str) -> str:
-    found = maps.newest(app.store, project_id)
-    if found is None:
-        raise ConfigError("a check that goes by meaning needs a map; draw one first.")
-    return found
+@dataclass(frozen=True)
+class Desk:
+    """What the needs of checks are looked up in: a project of a workspace (``filters.needs.Desk``)."""
 
+    app: App
+    project_id: str
 
-def _held_out(app: App, project_id: str) -> dict[str, list[str]]:
-    """Questions that the project's versions hold out, its own evaluation set, with the samples they are of."""
-    found = datasets.held_out_questions(app.store, project_id)
-    if not found:
-        raise ConfigError("no version holds rows out yet: freeze one, or give the texts of an evaluation set.")
-    return {"against": [row["question"] for row in found], "own": [row["sample_id"] for row in found]}
+    def model(self, name: str) -> str:
+        """See ``filters.needs.Desk``; a model of the Hub is fetched by its name."""
+        reader = name or DEFAULT_TEACHER
+        return str(models.folder_of(self.app, reader) or reader)
+
+    def vectors(self) -> str:
+        """See ``filters.needs.Desk``."""
+        found = maps.newest(self.app.store, self.project_id)
+        if found is None:
+            raise ConfigError("a check that goes by meaning needs a map; draw one first.")
+        return str(self.app.run_dir(found).path)
+
+    def embedder(self) -> str:
+        """See ``filters.needs.Desk``."""
+        return str(resolve(DEFAULT_EMBEDDER, self.app.folders.models))
+
+    def held_out(self) -> dict[str, Any]:
+        """Questions that the project's versions hold out, its own evaluation set, with the samples they are of."""
+        found = datasets.held_out_questions(self.app.store, self.project_id)
+        if not found:
+            raise ConfigError("no version holds rows out yet: freeze one, or give the texts of an evaluation set.")
+        return {"against": [row["question"] for row in found], "own": [row["sample_id"] for row in found]}
 
 
 def refuse_unreadable(selection: Selection) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig, ExportStudentConfig, SliceConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import CardFacts, entries_of, lawful_name, model_card
@@ -34,7 +33,7 @@ def facts(app: App, run_id: str) -> CardFacts:
     if folder is None:
         raise ConfigError(f"run {run_id} has no student yet; wait until it ends, or stop and keep it.")
     run = app.run_dir(run_id)
-    config = load_config(DistillConfig, run.config())
+    config = run.load(DistillConfig)
     learnt = _learnt(run)
     trained = sorted({row["sample_id"] for row in learnt if row["split"] == "train"})
     student = config.student

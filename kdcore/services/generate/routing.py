@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import BudgetConfig, GenerateConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
@@ -110,7 +109,7 @@ def _map(app: App, project_id: str, by: By) -> str:
 
 
 def _config(app: App, run_id: str) -> GenerateConfig:
-    return load_config(GenerateConfig, app.run_dir(run_id).config())
+    return app.run_dir(run_id).load(GenerateConfig)
 
 
 def _alike(app: App, project_id: str, config: GenerateConfig) -> list[str]:

@@ -141,7 +141,7 @@ def regenerate(app: App, sample_id: str) -> RunDir:
     if not found:
         raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
     [row] = found
-    config = load_config(GenerateConfig, app.run_dir(row["run_id"]).config())
+    config = app.run_dir(row["run_id"]).load(GenerateConfig)
     return start_run(
         app, config.project_id, row["prompt_version_id"], config.teacher, config.sampling, seed_ids=[row["seed_id"]]
     )
@@ -150,7 +150,7 @@ def regenerate(app: App, sample_id: str) -> RunDir:
 def resume(app: App, run_id: str, budget: BudgetConfig | None = None) -> RunDir:
     """Go on with the requests that have no terminal record; ``budget`` replaces the run's own from now on."""
     run = app.run_dir(run_id)
-    config = load_config(GenerateConfig, run.config())
+    config = run.load(GenerateConfig)
     governance.refuse_zone(app, config.project_id, config.teacher)
     if budget is not None:
         run.write_lines("budget.jsonl", [budget.model_dump(mode="json")])
@@ -167,7 +167,7 @@ def budget_of(app: App, run_id: str) -> BudgetConfig:
 def retry_failed(app: App, run_id: str) -> RunDir:
     """Ask again what ended as failed."""
     run = app.run_dir(run_id)
-    config = load_config(GenerateConfig, run.config())
+    config = run.load(GenerateConfig)
     governance.refuse_zone(app, config.project_id, config.teacher)
     failed = samples.failed_requests(app.store, run_id)
     if not failed:

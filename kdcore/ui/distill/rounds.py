@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.rounds import USUAL_LOSS, RoundsConfig
+from kdcore.configs.rounds import RoundsConfig
 from kdcore.filters import USUAL
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import projects
@@ -46,7 +46,7 @@ def rounds_panel(app: App, project_id: str) -> None:
 
 
 def _new(app: App, project_id: str) -> None:
-    versions = [v for v in projects.prompt_versions(app, project_id) if v["method"] in USUAL_LOSS]
+    versions = [v for v in projects.prompt_versions(app, project_id) if rounds.usual_loss(v["method"])]
     if not versions:
         st.info("Rounds need a prompt version of a self-knowledge method.", icon=":material/info:")
         frame.link("Elicit", "Save one")
@@ -67,7 +67,7 @@ def _new(app: App, project_id: str) -> None:
         RoundsConfig, "rounds", ["name", "rounds", "rows", "epochs", "learning_rate", "begin", "most_kl_to_start"]
     )
     checks = st.multiselect("Checks that an answer must pass", list(USUAL), default=list(USUAL), key="rounds.checks")
-    loss = USUAL_LOSS[method]
+    loss = rounds.usual_loss(method)
     st.caption(f"What it makes is learnt by {loss.replace('_', ' ')}.")
     with frame.guard():
         if st.button("Begin", type="primary", icon=":material/play_arrow:", key="rounds.begin-now"):

@@ -10,6 +10,7 @@ from kdcore.configs.exploration import EmbedConfig, PickConfig
 from kdcore.configs.selection import All, ColumnIs, HasVerdict, IsOneOf, Selection
 from kdcore.errors import KdError
 from kdcore.filters import FILTERS, USUAL
+from kdcore.filters.needs import AGAINST, VECTOR
 from kdcore.records.decisions import Decision
 from kdcore.services.explore import maps, subsets, tags
 from kdcore.services.explore import samples as explore_samples
@@ -101,7 +102,7 @@ def _checks(app: App, project_id: str, map_run: str | None) -> None:
     chosen: list[str] = []
     options: dict[str, dict[str, Any]] = {}
     for name, check in FILTERS.items():
-        off = "vector" in check.needs and map_run is None
+        off = VECTOR in check.needs and map_run is None
         left, right = st.columns([3, 1])
         label = check.summary + (" (needs a map)" if off else "")
         ticked = left.checkbox(
@@ -119,7 +120,7 @@ def _checks(app: App, project_id: str, map_run: str | None) -> None:
     if st.button("Check", type="primary", key="explore.check", disabled=not chosen):
         if given is not None:
             texts = explore_samples.texts_of(given.getvalue())
-            for name in [name for name in chosen if "against" in FILTERS[name].needs]:
+            for name in [name for name in chosen if AGAINST in FILTERS[name].needs]:
                 options.setdefault(name, {})["against"] = texts
         explore_samples.start_screen(app, project_id, chosen, options={n: options.get(n, {}) for n in chosen})
         frame.close_popover("check")

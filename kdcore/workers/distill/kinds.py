@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.losses import LOSSES
 from kdcore.hardware import keep_freed_memory
@@ -24,12 +23,12 @@ def _trainer(config: DistillConfig) -> Any:
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Train what the recipe names."""
-    config = load_config(DistillConfig, run.config())
+    config = run.load(DistillConfig)
     keep_freed_memory()
     _trainer(config).train(run, reporter, config)
 
 
 def preflight(run: RunDir, reporter: Reporter) -> None:
     """What would be trained on, counted and shown, and one measured step."""
-    config = load_config(DistillConfig, run.config())
+    config = run.load(DistillConfig)
     setup.written(run, _trainer(config).check(run, reporter, config))

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
-from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.alignment import Translator
 from kdcore.distill.batches.compatibility import fits, within
@@ -35,7 +34,7 @@ MIXED = {"bfloat16": "bf16", "float16": "fp16"}  # precision → accelerate's wo
 
 def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[Row], list[Row], Report]:
     """Config, tokenizer, encoded rows, and the checks on them written to preflight.json."""
-    config = load_config(DistillConfig, run.config())
+    config = run.load(DistillConfig)
     reporter.phase("reading the data")
     path = config.teacher_path if config.student.init == "teacher_layers" else config.student_path
     tokenizer: Any = AutoTokenizer.from_pretrained(path)

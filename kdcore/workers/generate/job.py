@@ -104,7 +104,7 @@ def row_id(request: Request, config: GenerateConfig, n: int) -> str:
 
 def work(run: RunDir, reporter: Reporter) -> None:
     """Generate what is missing, then pack the signals."""
-    config = load_config(GenerateConfig, run.config())
+    config = run.load(GenerateConfig)
     job = Job(run, reporter, config, find_method(METHODS, config.template.method))
     topk_files.pack(run)
     job.ask()

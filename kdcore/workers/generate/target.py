@@ -74,7 +74,7 @@ class Target:
         one = [{"sample_id": "", "question": question, "answer": row.answer}]
         for name in self._config.checks:
             check = FILTERS[name]
-            [verdict] = check.judge(one, load_config(check.config, {}))
+            [verdict] = check.verdicts(one, load_config(check.config, {}))
             if not verdict.passed:
                 return f"{name.replace('_', ' ')}: {verdict.reason}"
         if self.active and self.counted >= self._config.rows:

@@ -14,7 +14,7 @@ from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError, JobError
 from kdcore.exporters import EXPORTERS
 from kdcore.governance import teacher_terms
-from kdcore.jobs import launcher
+from kdcore.jobs.backends import local
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.journal import TrainAnswerRecord, VerdictRecord
@@ -128,7 +128,7 @@ def test_queued_trainings_start_one_after_the_other_also_after_a_restart(app: Ap
         run.write_status(Status("running", pid=0, epoch=1))
         return 0
 
-    monkeypatch.setattr(launcher, "start", start)
+    monkeypatch.setattr(local, "start", start)
     monkeypatch.setattr(training_runs, "resolve_paths", lambda _, config: config)  # no model is here
     made = sweeps.start(app, version["project_id"], recipe(version), seeds=[0, 1, 2, 3])
     assert started == made[:1]
@@ -170,7 +170,7 @@ def test_a_queued_training_that_was_stopped_or_can_not_start_never_blocks_the_ne
     monkeypatch.setattr(sweeps, "advance", lambda _: None)
     made = sweeps.start(app, version["project_id"], recipe(version), seeds=[0, 1, 2, 3])
     monkeypatch.undo()
-    monkeypatch.setattr(launcher, "start", start)
+    monkeypatch.setattr(local, "start", start)
     app.run_dir(made[0]).write_status(Status("cancelled", message="stopped"))  # by hand, while it waited
     sweeps.take_out(app, [made[2]])
     sweeps.wait(app, made)
@@ -190,7 +190,7 @@ def test_two_threads_start_one_training(app: App, version: dict, monkeypatch):
         return 0
 
     monkeypatch.setattr(training_runs, "resolve_paths", lambda _, config: config)
-    monkeypatch.setattr(launcher, "start", start)
+    monkeypatch.setattr(local, "start", start)
     other = threading.Thread(target=lambda: [sweeps.advance(app) for _ in range(20) if not time.sleep(0.02)])
     other.start()
     made = sweeps.start(app, version["project_id"], recipe(version), seeds=[0, 1])

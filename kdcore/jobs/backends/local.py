@@ -1,4 +1,4 @@
-"""Start, stop and watch worker processes. A worker is its own process group; stopped means none is left.
+"""Workers as processes of this machine. Each is its own process group; stopped means none of it is left.
 
 The app may die and come back: everything here is worked out again from the run folder and the
 operating system's process table.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import psutil
 
@@ -25,7 +25,6 @@ from kdcore.jobs.run_dir import RunDir
 from kdcore.records.status import Status
 from kdcore.types import TERMINAL_STATES
 
-LOST_AFTER_S = 3.0
 SAVING_S = 900.0
 MIN_FREE_BYTES = 500 * 1024 * 1024
 
@@ -84,9 +83,10 @@ def _start(run: RunDir) -> int:
     run.clear_stops()
     epoch = status.epoch + 1
     run.write_status(Status("queued", epoch=epoch, message="starting", updated=time.time()), durable=True)
+    mounts = ["--mounts", run.mounts.model_dump_json()] if run.mounts is not None else []
     with (run.path / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", f"kdcore.workers.{run.kind}", str(run.path), "--epoch", str(epoch)],
+            [sys.executable, "-m", f"kdcore.workers.{run.kind}", str(run.path), "--epoch", str(epoch), *mounts],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -187,32 +187,23 @@ def see_to_stop(run: RunDir, before: Status, grace_s: float = 30.0) -> Status:
     return status
 
 
-@dataclass
-class Observer:
-    """Tells lost workers from slow ones by the observer's own monotonic clock, never by wall time."""
+class LocalBackend:
+    """These functions as a ``Backend``."""
 
-    _seen: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
+    def start(self, run: RunDir) -> None:
+        """See ``start``."""
+        start(run)
 
-    def look(self, run: RunDir) -> Status:
-        """Read a run's status; a worker that vanished is written down as failed, with what to do."""
+    def stop(self, run: RunDir, before: Status) -> Status:
+        """See ``see_to_stop``."""
+        return see_to_stop(run, before)
+
+    def alive(self, status: Status) -> bool:
+        """See ``is_alive``."""
         reap()
-        status = run.status()
-        if status.state in TERMINAL_STATES or (status.state == "queued" and not status.pid):
-            self._seen.pop(run.run_id, None)
-            return status
-        now = time.monotonic()
-        beat, since = self._seen.get(run.run_id, (-1, now))
-        if beat != status.heartbeat:
-            self._seen[run.run_id] = (status.heartbeat, now)
-            return status
-        if now - since < LOST_AFTER_S or is_alive(status):
-            return status
+        return is_alive(status)
+
+    def clear(self, status: Status) -> None:
+        """See ``kill_leftovers``."""
         kill_leftovers(status)
-        lost = replace(
-            status,
-            state="failed",
-            message=f"the worker of {run.run_id} ended without a word (killed or out of memory); "
-            "everything it finished is kept, resume makes what is missing",
-        )
-        run.write_status(lost, durable=True)
-        return lost
+        reap()

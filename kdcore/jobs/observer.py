@@ -1,0 +1,44 @@
+"""What runs are doing, as the app sees it: a worker that vanished is told from one that is slow."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from kdcore.jobs.backends import Backend
+from kdcore.jobs.run_dir import RunDir
+from kdcore.records.status import Status
+from kdcore.types import TERMINAL_STATES
+
+LOST_AFTER_S = 3.0
+
+
+@dataclass
+class Observer:
+    """Tells lost workers from slow ones by the observer's own monotonic clock, never by wall time."""
+
+    backend: Backend
+    _seen: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
+
+    def look(self, run: RunDir) -> Status:
+        """Read a run's status; a worker that vanished is written down as failed, with what to do."""
+        status = run.status()
+        if status.state in TERMINAL_STATES or (status.state == "queued" and not status.pid):
+            self._seen.pop(run.run_id, None)
+            return status
+        now = time.monotonic()
+        beat, since = self._seen.get(run.run_id, (-1, now))
+        if beat != status.heartbeat:
+            self._seen[run.run_id] = (status.heartbeat, now)
+            return status
+        if now - since < LOST_AFTER_S or self.backend.alive(status):
+            return status
+        self.backend.clear(status)
+        lost = replace(
+            status,
+            state="failed",
+            message=f"the worker of {run.run_id} ended without a word (killed or out of memory); "
+            "everything it finished is kept, resume makes what is missing",
+        )
+        run.write_status(lost, durable=True)
+        return lost
