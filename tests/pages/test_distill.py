@@ -227,7 +227,8 @@ def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
     config = RoundsConfig(project_id=populated, name="ReST", prompt_version_id=prompt, start="m")
     figures = {"usable": 40, "distinct": 0.5, "spread": 0.7, "words": 30, "alarm": "spread fell"}
     first = rounds.Round(1, "m", generate="generate-x", dataset="d", train="distill-x", figures=figures)
-    rounds.WORKFLOW.save(rounds._path(app, "rounds-1"), rounds.Loop("rounds-1", config, [first], "done", "ended in round 1"))
+    ended = rounds.Loop("rounds-1", config, [first], "done", "ended in round 1")
+    rounds.WORKFLOW.save(app.folders.root / "rounds" / "rounds-1.json", ended)
     app.close()
     at = run_page(PAGE, project=populated, rounds="rounds-1")
     assert "Ended in round 1" in texts(at)
