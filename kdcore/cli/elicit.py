@@ -1,28 +1,22 @@
-"""The commands of ``kd`` that bring rows in: import, elicit, generate."""
+"""``kd import`` and ``kd elicit``: seeds in, prompts tried and saved."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-from kdcore.cli.shared import finish, open_workspace, project_id
+from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, json_object, open_workspace, project_id
 from kdcore.configs.base import load_config
-from kdcore.configs.elicitation import BudgetConfig, TargetConfig
-from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.configs.teacher import SamplingConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.elicitation.recipes import RECIPES
 from kdcore.errors import ConfigError
 from kdcore.services import models, projects
 from kdcore.services.elicit import trial
-from kdcore.services.generate import routing
-from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
-
-Arguments = argparse.Namespace
 
 
 def import_seeds(arguments: Arguments) -> dict[str, Any]:
@@ -52,6 +46,13 @@ def import_seeds(arguments: Arguments) -> dict[str, Any]:
     }
 
 
+def _import_options(parser: Parser) -> None:
+    parser.add_argument("file")
+    parser.add_argument("--project", required=True, help="name of the project; made if it is new")
+    parser.add_argument("--kind", choices=("question", "document"), default="question")
+    parser.add_argument("--map", action="append", default=[], metavar="ROLE=COLUMN", help="text=…, topic=…, group=…")
+
+
 def _finish_reading(app: App, run_id: str) -> None:
     status = app.wait(run_id, timeout_s=300)
     if status.state != "done":
@@ -70,7 +71,7 @@ def elicit(arguments: Arguments) -> dict[str, Any]:
         key: getattr(arguments, key) for key in ("system", "user") if getattr(arguments, key) is not None
     }
     if arguments.config:
-        changes["method_config"] = template.method_config | _json_object(arguments.config, "--config")
+        changes["method_config"] = template.method_config | json_object(arguments.config, "--config")
     template = template.model_copy(update=changes)
     load_config(METHODS[template.method].config, template.method_config)
     with open_workspace(arguments) as app:
@@ -85,14 +86,16 @@ def elicit(arguments: Arguments) -> dict[str, Any]:
     return result
 
 
-def _json_object(text: str, option: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as exc:
-        raise ConfigError(f'{option} is not JSON ({exc}); expected an object such as {{"rounds": 2}}.') from exc
-    if not isinstance(value, dict):
-        raise ConfigError(f'{option} is JSON but no object; expected one such as {{"rounds": 2}}.')
-    return value
+def _elicit_options(parser: Parser) -> None:
+    parser.add_argument("method", help="name of a method or of a recipe")
+    parser.add_argument("--project", required=True)
+    parser.add_argument("--system")
+    parser.add_argument("--user")
+    parser.add_argument("--preview", type=int, default=0, metavar="N", help="ask the teacher N rows")
+    parser.add_argument("--config", metavar="JSON", help="settings of the method, as a JSON object")
+    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--max-tokens", type=int, default=256)
+    parser.add_argument("--save", metavar="NAME", help="keep the template as a prompt version")
 
 
 def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[dict[str, Any]]:
@@ -120,74 +123,7 @@ def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[di
     ]
 
 
-def _raised(arguments: Arguments) -> BudgetConfig | None:
-    given = {
-        "tokens": arguments.budget_tokens,
-        "seconds": arguments.budget_seconds,
-        "money": arguments.budget_money,
-    }
-    return load_config(BudgetConfig, given) if any(given.values()) else None
-
-
-def _route(app: App, arguments: Arguments) -> dict[str, Any]:
-    """``kd generate --route``: each part of the questions to the run that did best in it."""
-    project = project_id(app, arguments.project)
-    found = routing.compare(app, project, arguments.route.split(","), arguments.by, arguments.goes_by)
-    chosen = {entry["part"]: entry["best"] for entry in found}
-    started = routing.start(app, project, chosen, arguments.by, _raised(arguments))
-    return {"parts": found, "runs": [finish(app, run.run_id) for run in started]}
-
-
-def generate(arguments: Arguments) -> dict[str, Any]:
-    """``kd generate``."""
-    with open_workspace(arguments) as app:
-        if arguments.resume:
-            run = generation_runs.resume(app, arguments.resume, _raised(arguments))
-        elif arguments.route:
-            return _route(app, arguments)
-        else:
-            project = project_id(app, arguments.project)
-            versions = projects.prompt_versions(app, project)
-            version = arguments.prompt or (versions[0]["prompt_version_id"] if versions else None)
-            if version is None:
-                raise ConfigError("the project has no prompt version; save one with kd elicit … --save NAME.")
-            teacher = models.default_teacher().model_dump()
-            for key, value in (
-                ("engine", arguments.engine),
-                ("model", arguments.model),
-                ("base_url", arguments.base_url),
-                ("api_key_env", arguments.api_key_env),
-            ):
-                if value:
-                    teacher[key] = value
-            sampling = {
-                "max_tokens": arguments.max_tokens,
-                "temperature": arguments.temperature,
-                "n": arguments.n,
-            }
-            run = generation_runs.start_run(
-                app,
-                project,
-                version,
-                load_config(TeacherConfig, teacher),
-                load_config(SamplingConfig, sampling),
-                rows=arguments.rows,
-                target=load_config(
-                    TargetConfig,
-                    {
-                        "rows": arguments.exactly,
-                        "checks": arguments.checks.split(",") if arguments.checks else [],
-                        "per_topic": arguments.per_topic,
-                        "max_similarity": arguments.max_similarity,
-                    },
-                ),
-                budget=load_config(
-                    BudgetConfig,
-                    {
-                        "tokens": arguments.budget_tokens,
-                        "seconds": arguments.budget_seconds,
-                        "money": arguments.budget_money,
-                    },
-                ),
-            )
-        return finish(app, run.run_id) | {"funnel": generation_runs.funnel(app, run.run_id)}
+COMMANDS = (
+    Command("import", "import seed questions or documents from a file", import_seeds, _import_options),
+    Command("elicit", "show or try the requests of a method or a recipe", elicit, _elicit_options),
+)

@@ -1,11 +1,14 @@
-"""What the commands of ``kd`` share: an open workspace, a project by its name, a run to its end."""
+"""What the commands of ``kd`` share: options beside their function, a config from a file, a run to its end."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kdcore.errors import ConfigError, JobError
@@ -14,6 +17,61 @@ from kdcore.services import workspace as app_service
 from kdcore.services.workspace import App
 
 Arguments = argparse.Namespace
+Parser = argparse.ArgumentParser
+ENGINES = ("vllm", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its name, a line of help, the function that runs it, and the options of that function."""
+
+    name: str
+    text: str
+    run: Callable[[Arguments], Any]
+    options: Callable[[Parser], None] = lambda parser: None
+
+
+def config_option(parser: Parser, of: str) -> None:
+    """``--config``: a file or an object whose fields hold unless an option says otherwise."""
+    parser.add_argument(
+        "--config", metavar="FILE|JSON", help=f"{of}, as a JSON file or object; an option wins over it"
+    )
+
+
+def config_of(arguments: Arguments) -> dict[str, Any]:
+    """What ``--config`` brings, {} without one. Raises ConfigError for what is no JSON object."""
+    text: str | None = arguments.config
+    if not text:
+        return {}
+    if text.lstrip().startswith(("{", "[")):
+        return json_object(text, "--config")
+    path = Path(text).expanduser()
+    try:
+        return json_object(path.read_text(encoding="utf-8-sig"), f"--config {path.name}")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"--config {text} can't be read ({exc}); give a JSON file or an object.") from exc
+
+
+def json_object(text: str, option: str) -> dict[str, Any]:
+    """A JSON object; raises ConfigError that names the option."""
+    try:
+        value = json.loads(text)
+    except ValueError as exc:
+        raise ConfigError(f'{option} is not JSON ({exc}); expected an object such as {{"rounds": 2}}.') from exc
+    if not isinstance(value, dict):
+        raise ConfigError(f'{option} is JSON but no object; expected one such as {{"rounds": 2}}.')
+    return value
+
+
+def chosen(arguments: Arguments, fields: Mapping[str, str]) -> dict[str, Any]:
+    """The options that were given, under the names of the config's fields (option → field)."""
+    values = {field: getattr(arguments, option) for option, field in fields.items()}
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def names(text: str | None) -> list[str]:
+    """Names parted by commas, blanks left out."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 @contextmanager
@@ -34,8 +92,8 @@ def project_id(app: App, name: str | None, *, create: bool = False) -> str:
             return project["project_id"]
     if create and name:
         return projects.create_project(app, name)
-    names = ", ".join(f'"{p["name"]}"' for p in known) or "none yet"
-    raise ConfigError(f'there is no project "{name}"; known: {names}.')
+    there = ", ".join(f'"{p["name"]}"' for p in known) or "none yet"
+    raise ConfigError(f'there is no project "{name}"; known: {there}.')
 
 
 def progress_line(name: str = "") -> Callable[[Any], None]:

@@ -1,11 +1,11 @@
-"""``kd methods``, ``kd losses``, ``kd filters``, ``kd exporters``: the literal tables as JSON."""
+"""``kd methods``, ``losses``, ``measures``, ``filters`` and ``exporters``: the literal tables as JSON."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any
 
+from kdcore.cli.shared import Arguments, Command
 from kdcore.distill.losses import LOSSES
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.recipes import RECIPES
@@ -73,6 +73,9 @@ _ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
 }
 
 
-def table(name: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
+def table(name: str) -> Callable[[Arguments], dict[str, Any]]:
     """``kd methods`` and its like."""
     return lambda arguments: {name: _ROWS[name]()}
+
+
+COMMANDS = tuple(Command(name, text, table(name)) for name, text in TABLES.items())

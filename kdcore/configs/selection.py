@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import zlib
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
@@ -202,3 +203,16 @@ def from_url(text: str) -> Selection:
     except (ValueError, zlib.error) as exc:
         raise ConfigError("the filter in this link is damaged; the whole set is shown instead.") from exc
     return from_json(data)
+
+
+def from_text(text: str) -> Selection:
+    """A selection as people have it: JSON, a link of the app, or what stands in the link after ``filter=``."""
+    text = text.strip()
+    if text.startswith("{"):
+        return from_json(text)
+    if "://" in text or "filter=" in text:
+        [found] = parse_qs(urlsplit(text).query or text.lstrip("?")).get("filter", [""])
+        if not found:
+            raise ConfigError("this link has no filter; give one that Explore shows, or a selection as JSON.")
+        return from_url(found)
+    return from_url(text)

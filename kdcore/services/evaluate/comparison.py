@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.evaluation import Candidate, EvaluateConfig
 from kdcore.configs.serving import ServeConfig
@@ -13,6 +14,7 @@ from kdcore.evaluate.measures import MEASURES
 from kdcore.evaluate.statistics import Interval, bootstrap_mean, paired_difference
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
+from kdcore.services import models
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill.input import Part, refuse_leaks, write_input
 from kdcore.services.warm import warm_service
@@ -23,10 +25,11 @@ from kdcore.types import TERMINAL_STATES
 BASE, STUDENT, TEACHER = "base", "student", "teacher"
 
 
-def build_config(app: App, train_run_ids: str | Sequence[str], **limits: Any) -> EvaluateConfig:
+def build_config(app: App, train_run_ids: str | Sequence[str], **changes: Any) -> EvaluateConfig:
     """Base, students and teacher of training runs; the base and the teacher are those of the first.
 
-    A single student is called that, several by their runs' names. Raises ConfigError while a run has no student.
+    A single student is called that, several by their runs' names. ``changes`` are fields of the config that replace
+    these, candidates of one's own among them. Raises ConfigError while a run has no student.
     """
     run_ids = [train_run_ids] if isinstance(train_run_ids, str) else list(train_run_ids)
     for run_id in run_ids:
@@ -44,14 +47,17 @@ def build_config(app: App, train_run_ids: str | Sequence[str], **limits: Any) ->
         for run_id, label in zip(run_ids, _labels(app, run_ids), strict=True)
     ]
     teacher = [Candidate(label=TEACHER, model=trained.teacher_path)] if trained.teacher_path else []
-    return EvaluateConfig(
+    usual = EvaluateConfig(
         project_id=trained.project_id,
         train_run_id=run_ids[0],
         dataset_id=trained.slices[0].dataset_id,
         candidates=(base, *students, *teacher),
         teacher=TEACHER if teacher else "",
-        **limits,
     )
+    own_teacher = {"teacher": ""} if "candidates" in changes else {}
+    given = load_config(EvaluateConfig, usual.model_dump() | own_teacher | changes)
+    found = (c.model_copy(update={"model": str(models.folder_of(app, c.model) or c.model)}) for c in given.candidates)
+    return given.model_copy(update={"candidates": tuple(found)})
 
 
 def _labels(app: App, run_ids: Sequence[str]) -> list[str]:
@@ -65,12 +71,12 @@ def _labels(app: App, run_ids: Sequence[str]) -> list[str]:
     ]
 
 
-def start_run(app: App, train_run_ids: str | Sequence[str], **limits: Any) -> RunDir:
+def start_run(app: App, train_run_ids: str | Sequence[str], **changes: Any) -> RunDir:
     """Evaluate students of training runs on the held-out rows of the first run's first dataset version.
 
     Raises ConfigError where nothing is held out, and where another student has learnt what is.
     """
-    config = build_config(app, train_run_ids, **limits)
+    config = build_config(app, train_run_ids, **changes)
     held = datasets.rows_of(app.store, config.dataset_id, "heldout")
     if not held:
         raise ConfigError("this dataset version has no held-out rows; freeze one with a held-out share.")

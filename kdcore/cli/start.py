@@ -1,0 +1,76 @@
+"""``kd doctor``, ``demo``, ``ui`` and ``rebuild``: the machine, the sample, the app, the database."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, open_workspace
+from kdcore.errors import ConfigError, JobError
+from kdcore.services import main_job, models
+from kdcore.services import workspace as app_service
+from kdcore.settings import workspace
+
+MOST_DEMO_ROWS = 120
+
+
+def doctor(arguments: Arguments) -> dict[str, Any]:
+    """``kd doctor``."""
+    return models.doctor(workspace(arguments.workspace))
+
+
+def demo(arguments: Arguments) -> dict[str, Any]:
+    """``kd demo``: the main job to its end."""
+    if not 4 <= arguments.rows <= MOST_DEMO_ROWS:
+        raise ConfigError(
+            f"--rows is {arguments.rows}; expected 4 to {MOST_DEMO_ROWS} (the sample has 120 questions)."
+        )
+    teacher = models.default_teacher()
+    if arguments.engine:
+        teacher = teacher.model_copy(update={"engine": arguments.engine})
+    with open_workspace(arguments) as app:
+        plan = main_job.create(app, rows=arguments.rows, teacher=teacher, epochs=4.0, batch_size=4, eval_items=8)
+        seen = ""
+
+        def tell(now: main_job.Plan) -> None:
+            nonlocal seen
+            stage = list(now.stages)[-1] if now.stages else ""
+            if stage != seen:
+                print(f"{time.strftime('%H:%M:%S')} {stage}", file=sys.stderr, flush=True)
+                seen = stage
+
+        plan = main_job.wait(app, tell)
+        if plan.state != "done":
+            raise JobError(plan.message)
+        return main_job.report(app, plan)
+
+
+def _demo_options(parser: Parser) -> None:
+    parser.add_argument("--rows", type=int, default=24, help="seed questions to ask (4 to 120)")
+    parser.add_argument("--engine", choices=ENGINES, help="engine of the teacher")
+
+
+def ui(arguments: Arguments) -> None:
+    """``kd ui``: start the app on the first free port."""
+    from kdcore.ui.launch import launch
+
+    launch(workspace(arguments.workspace), arguments.port, sample=arguments.sample)
+
+
+def _ui_options(parser: Parser) -> None:
+    parser.add_argument("--port", type=int, default=8501, help="first port to try; a taken one moves on")
+    parser.add_argument("--sample", action="store_true", help="create the sample project and run its main job once")
+
+
+def rebuild(arguments: Arguments) -> dict[str, Any]:
+    """``kd rebuild``."""
+    return app_service.rebuild(arguments.workspace)
+
+
+COMMANDS = (
+    Command("doctor", "say what is installed, which engine answers, and what would fail", doctor),
+    Command("demo", "run the main job on real models: seeds to a compared student", demo, _demo_options),
+    Command("ui", "start the app in the browser", ui, _ui_options),
+    Command("rebuild", "make the database anew from run folders and decisions", rebuild),
+)
