@@ -16,7 +16,7 @@ setup: $(VENV)/.installed
 	@$(BIN)/python -m kdcore.workers.fetch --workspace "$(KD_WORKSPACE)"
 
 # Installs once; again when the dependencies change.
-$(VENV)/.installed: pyproject.toml tools/install.sh
+$(VENV)/.installed: pyproject.toml tools/install.sh kdcore/install.py
 	@PYTHON=$(PYTHON) VENV=$(VENV) bash tools/install.sh
 	@touch $@
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kdcore.errors import ConfigError
 from kdcore.ids import stable_hash
+from kdcore.resources import SETUP
 
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 
@@ -61,7 +62,7 @@ def resolve(name: str, models: Path) -> Path | None:
     """
     if name in BUILT_IN:
         if not is_ready(name, models):
-            raise ConfigError(f'the built-in model "{name}" is not in {models}; run "make setup" to fetch it.')
+            raise ConfigError(f'the built-in model "{name}" is not in {models}; run "{SETUP}" to fetch it.')
         return models / name
     folder = Path(name).expanduser()
     if folder.is_dir():

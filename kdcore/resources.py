@@ -14,4 +14,5 @@ DATA = HOME / "data"
 SEEDS = DATA / "seeds"
 GENERAL = DATA / "general.jsonl"
 APP = HOME / "app.py"
+SETUP = "kd setup" if INSIDE.is_dir() else "make setup"  # what brings the missing packages and models
 IMPORT_ROOT = PACKAGE.parent  # the folder from which this very kdcore is imported, also by child processes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from typing import Any
@@ -18,6 +19,17 @@ MOST_DEMO_ROWS = 120
 def doctor(arguments: Arguments) -> dict[str, Any]:
     """``kd doctor``."""
     return models.doctor(workspace(arguments.workspace))
+
+
+def setup(arguments: Arguments) -> None:
+    """``kd setup``: torch, vLLM and the model libraries for this machine, then the built-in models."""
+    from kdcore.install import extra_for_this_machine, install
+
+    install(extra_for_this_machine())
+    # A process of its own: this one began without the libraries.
+    command = [sys.executable, "-m", "kdcore.workers.fetch", "--workspace", str(workspace(arguments.workspace).root)]
+    if code := subprocess.run(command).returncode:
+        sys.exit(code)
 
 
 def demo(arguments: Arguments) -> dict[str, Any]:
@@ -70,6 +82,7 @@ def rebuild(arguments: Arguments) -> dict[str, Any]:
 
 COMMANDS = (
     Command("doctor", "say what is installed, which engine answers, and what would fail", doctor),
+    Command("setup", "install what this machine can run, and fetch the built-in models", setup),
     Command("demo", "run the main job on real models: seeds to a compared student", demo, _demo_options),
     Command("ui", "start the app in the browser", ui, _ui_options),
     Command("rebuild", "make the database anew from run folders and decisions", rebuild),

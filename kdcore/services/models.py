@@ -17,6 +17,7 @@ from kdcore.elicitation.base import Method
 from kdcore.errors import ConfigError
 from kdcore.hardware import available_cpus, has_fast_bfloat16
 from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, resolve
+from kdcore.resources import SETUP
 from kdcore.services.workspace import App
 from kdcore.settings import Workspace
 
@@ -97,13 +98,13 @@ def doctor(folders: Workspace) -> dict[str, Any]:
     memory = psutil.virtual_memory().total
     problems: list[str] = []
     if versions["torch"] is None:
-        problems.append("torch is missing: run make setup")
+        problems.append(f"torch is missing: run {SETUP}")
     if not has_vllm():
         problems.append(
             "vLLM is not installed, or set-up saw that it does not run here: the transformers engine answers, slower"
         )
     problems += [
-        f"the built-in model {name} is not fetched: run make setup"
+        f"the built-in model {name} is not fetched: run {SETUP}"
         for name in BUILT_IN
         if not is_ready(name, folders.models)
     ]

@@ -14,6 +14,7 @@ import httpx2 as httpx
 
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import MissingDependency, TeacherError
+from kdcore.resources import SETUP
 from kdcore.teacher.base import StopCheck
 from kdcore.teacher.endpoint_guard import PinnedTransport, check_address, read_key
 from kdcore.types import Reply
@@ -57,7 +58,7 @@ class OpenAiTeacher:
         try:
             import openai
         except ImportError as exc:
-            raise MissingDependency(f"the openai client is missing ({exc}); run make setup.") from exc
+            raise MissingDependency(f"the openai client is missing ({exc}); run {SETUP}.") from exc
         self._openai: Any = openai
         self._config = config
         # Never None: the client would look for a key of its own and send it to this address.
