@@ -70,7 +70,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class MethodRow:
     """One row that a method made of its replies: a status that is never an exception, a reason for every loss.
 
     ``question`` is set where the method wrote it; ``messages`` is the chat to learn where that is not the chat

@@ -35,7 +35,7 @@ POLICY = {"reward": "reward", "reward_run": "reward_run", "answers": "answers"}
 ROUNDS = {name: name for name in ("rounds", "rows", "loss", "begin", "epochs", "engine", "name")} | {
     "prompt": "prompt_version_id",
     "student": "start",
-    "most_kl": "most_kl_to_start",
+    "most_kl": "max_kl_to_start",
 }
 
 

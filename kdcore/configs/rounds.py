@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from kdcore.configs.base import Config
 from kdcore.configs.teacher import EngineName, SamplingConfig
+
+# names of 0.1.0 → names now
+_EARLIER = {"least_rows": "min_rows", "most_forgetting": "max_forgetting", "most_kl_to_start": "max_kl_to_start"}
 
 
 class RoundsConfig(Config):
@@ -35,12 +38,12 @@ class RoundsConfig(Config):
         default="full", description="Train every weight, or small added matrices"
     )
     heldout_share: float = Field(default=0.15, ge=0, lt=1, description="Share of the first round's groups held out")
-    least_rows: int = Field(default=4, ge=1, description="Fewer usable rows than this end the loop")
+    min_rows: int = Field(default=4, ge=1, description="Fewer usable rows than this end the loop")
     stop_on_collapse: bool = Field(default=True, description="End the loop when answers grow alike or short")
-    most_forgetting: float = Field(
+    max_forgetting: float = Field(
         default=0.5, gt=0, description="End the loop when general questions cost this many nats a token more"
     )
-    most_kl_to_start: float = Field(
+    max_kl_to_start: float = Field(
         default=0.0,
         ge=0,
         description="End the loop when the student is this many nats a token from where round 1 began; 0 never does",
@@ -49,11 +52,16 @@ class RoundsConfig(Config):
     shown_answers: int = Field(default=4, ge=0, le=64, description="Held-out questions answered at each evaluation")
     seed: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_earlier_loops(cls, data: Any) -> Any:
+        return {_EARLIER.get(name, name): value for name, value in data.items()} if isinstance(data, dict) else data
+
     @model_validator(mode="after")
     def _a_distance_needs_questions(self) -> RoundsConfig:
-        if self.most_kl_to_start and not self.general_rows:
+        if self.max_kl_to_start and not self.general_rows:
             raise ValueError(
                 "the distance to round 1 is measured on the general questions, and none are asked; "
-                "ask some, or set most_kl_to_start to 0"
+                "ask some, or set max_kl_to_start to 0"
             )
         return self

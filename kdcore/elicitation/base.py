@@ -19,7 +19,7 @@ from kdcore.elicitation.parse import clean, loss_reason
 from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.sandbox import CodeResult, run_code
 from kdcore.errors import ConfigError
-from kdcore.types import Message, Parsed, Reply, Request
+from kdcore.types import Message, MethodRow, Reply, Request
 
 Family = Literal["labeling", "expansion", "curation", "feedback", "self_knowledge"]
 Takes = Literal["question", "document", "answers"]
@@ -27,7 +27,7 @@ Takes = Literal["question", "document", "answers"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question of a program. What is None follows the sampling of the run; ``n`` None asks the run's n."""
+    """One question of a program. A field that is None takes the value of the run's sampling settings."""
 
     messages: list[Message]
     n: int | None = 1
@@ -36,7 +36,7 @@ class Ask:
     schema: dict[str, Any] | None = None
 
 
-Steps = Generator[list[Ask], list[list[Reply]], list[Parsed]]
+Steps = Generator[list[Ask], list[list[Reply]], list[MethodRow]]
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Method:
         return self.program(request, load_config(self.config, method_config), tools)
 
 
-def single(read: Callable[[str, Any], Parsed]) -> Program:
+def single(read: Callable[[str, Any], MethodRow]) -> Program:
     """The program of a method that asks once and reads each reply for itself."""
 
     def program(request: Request, config: Any, tools: Tools) -> Steps:
@@ -92,20 +92,20 @@ def usable(reply: Reply) -> bool:
     return loss_reason(reply) is None
 
 
-def lost(reply: Reply, **more: Any) -> Parsed:
+def lost(reply: Reply, **more: Any) -> MethodRow:
     """The loss that a reply is; call it only where ``usable`` says no. The raw text is kept."""
-    loss = loss_reason(reply) or Parsed("unparsed", reason="the reply can't be used")
+    loss = loss_reason(reply) or MethodRow("unparsed", reason="the reply can't be used")
     return replace(loss, reply=reply, **more)
 
 
-def keep(reply: Reply, parsed: Parsed) -> Parsed:
+def keep(reply: Reply, parsed: MethodRow) -> MethodRow:
     """Tie a row to the reply whose whole text it is."""
     return replace(parsed, reply=reply)
 
 
-def written(reply: Reply, **more: Any) -> Parsed:
+def written(reply: Reply, **more: Any) -> MethodRow:
     """A row whose answer is the whole reply, or the loss that the reply is; ``more`` are fields of the row."""
-    return Parsed("parsed", clean(reply.text), reply=reply, **more) if usable(reply) else lost(reply, **more)
+    return MethodRow("parsed", clean(reply.text), reply=reply, **more) if usable(reply) else lost(reply, **more)
 
 
 def system_of(messages: list[Message]) -> str:

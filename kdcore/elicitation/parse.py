@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from kdcore.types import Parsed, Reply
+from kdcore.types import MethodRow, Reply
 
 _REFUSAL = re.compile(
     r"^\W*(i['’]?m sorry|i am sorry|sorry,|i apologi[sz]e|i can(?:no|['’])t (?:help|assist|provide|answer|give|offer)"
@@ -27,17 +27,19 @@ def clean(text: str) -> str:
     return _SPECIAL.sub("", text).strip()
 
 
-def loss_reason(reply: Reply) -> Parsed | None:
+def loss_reason(reply: Reply) -> MethodRow | None:
     """The loss that any method sees before it reads the text; None when the reply is usable."""
     if reply.error is not None:
-        return Parsed("failed", reason=reply.error)
+        return MethodRow("failed", reason=reply.error)
     text = clean(reply.text)
     if not text:
-        return Parsed("unparsed", reason="the reply is empty")
+        return MethodRow("unparsed", reason="the reply is empty")
     if is_refusal(text):
-        return Parsed("refused", answer=text, reason="the teacher declined to answer")
+        return MethodRow("refused", answer=text, reason="the teacher declined to answer")
     if reply.finish_reason == "length":
-        return Parsed("truncated", answer=text, reason="the reply hit the longest answer allowed; raise max_tokens")
+        return MethodRow(
+            "truncated", answer=text, reason="the reply hit the longest answer allowed; raise max_tokens"
+        )
     return None
 
 

@@ -16,7 +16,7 @@ from kdcore import ids
 from kdcore.configs.teacher import Call, SamplingConfig
 from kdcore.elicitation.base import Ask, Method, Steps, Tools
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Reply, Request
+from kdcore.types import MethodRow, Reply, Request
 
 
 class Memory(Protocol):
@@ -44,7 +44,7 @@ class Outcome:
     """A finished unit: its rows, and every question with its replies in the order they were asked."""
 
     unit: Unit
-    rows: list[Parsed]
+    rows: list[MethodRow]
     calls: list[tuple[Ask, list[Reply]]]
     paid: int
     tokens_in: int

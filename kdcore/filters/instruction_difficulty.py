@@ -44,7 +44,7 @@ def answer_nll(model: Any, prompt: list[int], answer: list[int]) -> float:
 
 def _difficulty(rows: Rows, config: DifficultyConfig) -> list[Verdict]:
     if not config.student:
-        raise ConfigError("this check reads with a model; name its folder as student.")
+        raise ConfigError('this check needs a model that reads; give its folder as the setting "student".')
     tokenizer, model = _reader(config.student)
 
     def one(question: str, answer: str) -> Verdict:

@@ -16,7 +16,7 @@ from pathlib import Path
 from kdcore.types import Reply, TopK
 
 
-class ReplyMemory:
+class ReplyCache:
     """Replies by key under one folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -47,7 +47,7 @@ def refuse_zone(app: App, project_id: str, teacher: TeacherConfig) -> Terms:
     held = policy(app, project_id)
     if held["data_class"] in SENSITIVE and not is_local(teacher) and not held["contract"]:
         raise ConfigError(
-            f"this project holds {WORDS[held['data_class']]}, which may only meet a teacher on this machine; choose "
+            f"this project holds {WORDS[held['data_class']]}, which only a teacher on this machine may read; choose "
             "vLLM here, or record the agreement with the endpoint in the project's settings on the Elicit page."
         )
     return _inherited(app, teacher) if is_student(teacher.model) else terms_of(teacher)

@@ -101,7 +101,8 @@ def doctor(folders: Workspace) -> dict[str, Any]:
         problems.append(f"torch is missing: run {SETUP}")
     if not has_vllm():
         problems.append(
-            "vLLM is not installed, or set-up saw that it does not run here: the transformers engine answers, slower"
+            "vLLM is not installed, or set-up saw that it does not run here: the transformers engine answers, "
+            f"slower; {SETUP} tries again"
         )
     problems += [
         f"the built-in model {name} is not fetched: run {SETUP}"

@@ -100,7 +100,7 @@ def losses_of(store: Store, sample_id: str) -> list[dict[str, Any]]:
 def answers(store: Store, run_id: str, dataset_ids: list[str], *, last: bool = False) -> list[dict[str, Any]]:
     """What the student said at each evaluation, or at the last, by sample and step.
 
-    Beside it question and answer as the first of the versions that has the sample froze them.
+    Question and answer are those of the first version that froze the sample.
     """
     return store.rows(
         """

@@ -122,7 +122,7 @@ def train_curve(points: Points, run_ids: Sequence[str], name: str, title: str, y
     return _layout(figure, title, y, 240)
 
 
-def pulls(points: Points, run_id: str, terms: Mapping[str, str]) -> go.Figure:
+def gradient_shares(points: Points, run_id: str, terms: Mapping[str, str]) -> go.Figure:
     """Each term's share of the gradient at the evaluations, stacked to the whole; ``terms``: curve → its words."""
     figure = go.Figure()
     for number, (name, words) in enumerate(terms.items()):

@@ -22,7 +22,7 @@ from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.schedule import Outcome, Scheduler, Unit
 from kdcore.errors import ConfigError, KdError, TeacherError
 from kdcore.jobs import lease, mailbox
-from kdcore.jobs.reply_cache import ReplyMemory
+from kdcore.jobs.reply_cache import ReplyCache
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.types import Request
@@ -91,7 +91,7 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
             load_config(SamplingConfig, body["sampling"]),
             done.append,
             pool=Pool([(row["text"], row["group"]) for row in body["pool"]]),
-            memory=ReplyMemory(Path(config.replies)) if config.replies else None,
+            memory=ReplyCache(Path(config.replies)) if config.replies else None,
             teacher=config.teacher_fingerprint,
         )
         started = time.perf_counter()

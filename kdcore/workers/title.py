@@ -14,7 +14,7 @@ from typing import Any
 from kdcore.configs.exploration import TitleConfig
 from kdcore.configs.teacher import Call, SamplingConfig
 from kdcore.ids import stable_hash
-from kdcore.jobs.reply_cache import ReplyMemory
+from kdcore.jobs.reply_cache import ReplyCache
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.journal import TitleRecord
@@ -33,7 +33,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     """Title every group; one whose reply is no title keeps the words that mark it."""
     config = run.load(TitleConfig)
     groups = run.read_lines("groups.jsonl")
-    memory = ReplyMemory(Path(config.replies)) if config.replies else None
+    memory = ReplyCache(Path(config.replies)) if config.replies else None
     keys = [
         stable_hash("title", config.teacher_fingerprint, messages(group), SAMPLING.model_dump(), length=40)
         for group in groups

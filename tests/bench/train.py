@@ -31,7 +31,7 @@ from kdcore.distill.batches.batch import batches
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.batches.targets import TEXT, Targets
 from kdcore.distill.losses.sequence import sequence_level_kd
-from kdcore.distill.measures.heldout import Probe
+from kdcore.distill.measures.heldout import HeldoutEvaluator
 from kdcore.distill.student.build import load_causal_lm, thin
 from kdcore.distill.terms.chunked_loss import head_loss
 from kdcore.distill.training.loop import Job, train
@@ -143,7 +143,7 @@ def most_memory_gb() -> float:
 
 def loss_of(student: Any, rows: list[Row]) -> float:
     """Nats a token of all rows."""
-    return Probe(rows, 1, (False,), BATCH, 0).measure(student, 512)["sequence_level_kd"]
+    return HeldoutEvaluator(rows, 1, (False,), BATCH, 0).measure(student, 512)["sequence_level_kd"]
 
 
 def trl(path: Path, tokenizer: Any, flags: Sequence[str]) -> Figures:

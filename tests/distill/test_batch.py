@@ -3,7 +3,7 @@
 import pytest
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
-from kdcore.distill.batches.batch import Teaching, batches, collate
+from kdcore.distill.batches.batch import SliceTerms, batches, collate
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.training.loop import _from_step, planned_steps
 
@@ -24,7 +24,7 @@ def test_batches_are_seeded_and_resume_in_the_same_order():
 
 
 def test_collate_points_at_the_state_before_each_supervised_token():
-    batch = collate(rows(3), pad_id=0, teaching=Teaching((2.0,), (0,), (False,), (False,)))
+    batch = collate(rows(3), pad_id=0, teaching=SliceTerms((2.0,), (0,), (False,), (False,)))
     width = batch.input_ids.shape[1]
     for position, label in zip(batch.positions.tolist(), batch.targets.labels.tolist(), strict=True):
         assert int(batch.input_ids[position // width, position % width + 1]) == label

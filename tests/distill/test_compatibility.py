@@ -8,7 +8,7 @@ import torch
 
 from kdcore.distill.batches.compatibility import fits, within
 from kdcore.distill.batches.rows import Row
-from kdcore.distill.batches.targets import Targets, Term
+from kdcore.distill.batches.targets import LossTerm, Targets
 from kdcore.distill.losses.divergences import divergence
 from kdcore.distill.losses.sparse import PADDING
 from kdcore.distill.terms.chunked_loss import LiveTeacher, head_loss
@@ -65,7 +65,7 @@ def test_outputs_of_different_widths_are_compared_where_both_have_them(mine: int
     hidden = torch.randn(5, 4, requires_grad=True)
     head, teacher = torch.randn(mine, 4, requires_grad=True), torch.randn(theirs, 4)
     targets = Targets(torch.zeros(5, dtype=torch.long), torch.full((5,), 0.2), torch.zeros(5, dtype=torch.long))
-    term = Term(divergence("forward_kl"), live=True)
+    term = LossTerm(divergence("forward_kl"), live=True)
     loss, each = head_loss(hidden, head, targets, (term,), 3, LiveTeacher(hidden.detach(), teacher))
     log_q = (hidden @ head.t())[:, :10].log_softmax(-1)
     log_p = (hidden.detach() @ teacher.t())[:, :10].log_softmax(-1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdcore.distill.training.loss_guard import Runaway
+from kdcore.distill.training.loss_guard import LossGuard
 from kdcore.errors import JobError
 
 
@@ -11,5 +11,5 @@ from kdcore.errors import JobError
 )
 def test_a_loss_that_makes_no_sense_stops_the_run(loss, norm, word):
     with pytest.raises(JobError, match=word):
-        Runaway().check(loss, norm, 7)
-    Runaway().check(0.5, 1.0, 7)
+        LossGuard().check(loss, norm, 7)
+    LossGuard().check(0.5, 1.0, 7)

@@ -9,7 +9,7 @@ import torch
 
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import SliceConfig
-from kdcore.distill.batches.targets import TEXT, Targets, Term
+from kdcore.distill.batches.targets import TEXT, LossTerm, Targets
 from kdcore.distill.losses import LOSSES, sparse
 from kdcore.distill.losses import divergences as dense
 from kdcore.distill.losses.ranking import RANKINGS, Answers
@@ -247,7 +247,7 @@ DIVERGENCES = [name for name, loss in LOSSES.items() if loss.kind == "divergence
 
 def _terms():
     """One of each divergence, stored and live, and text: what a batch of many slices holds."""
-    stored = [Term(dense.divergence(name), by_rank=LOSSES[name].by_rank) for name in DIVERGENCES]
+    stored = [LossTerm(dense.divergence(name), by_rank=LOSSES[name].by_rank) for name in DIVERGENCES]
     return [*stored, *(replace(term, live=True, temperature=2.0) for term in stored)]
 
 

@@ -9,7 +9,7 @@ import torch
 from transformers import GPT2Config, LlamaConfig, MistralConfig, Qwen3Config
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
-from kdcore.distill.batches.batch import Batch, Teaching, collate
+from kdcore.distill.batches.batch import Batch, SliceTerms, collate
 from kdcore.distill.batches.packing import can_pack, pack
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.batches.targets import TEXT
@@ -35,7 +35,7 @@ def a_model(config: Any) -> Any:
 
 def a_batch(sequences: list[list[int]]) -> Batch:
     rows = [Row(str(number), 0, 1, ids, False, None, None) for number, ids in enumerate(sequences)]
-    return collate(rows, 0, Teaching((1.0,), (TEXT,), (False,), (False,)))
+    return collate(rows, 0, SliceTerms((1.0,), (TEXT,), (False,), (False,)))
 
 
 def learn(model: Any, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from kdcore.configs.distillation import DistillConfig, SimilarityConfig, SliceConfig
-from kdcore.distill.batches.batch import Teaching, collate, least_certain
+from kdcore.distill.batches.batch import SliceTerms, collate, least_certain
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.losses import ranking
-from kdcore.distill.measures.heldout import Probe, reference_logprobs
-from kdcore.distill.measures.step import peak_flops, pulls, step_flops
+from kdcore.distill.measures.heldout import HeldoutEvaluator, reference_logprobs
+from kdcore.distill.measures.step import gradient_shares, peak_flops, step_flops
 from kdcore.distill.terms.hidden_states import layer_pairs
 from kdcore.distill.terms.preferences import token_logprobs
-from kdcore.distill.terms.student_with_losses import Learner
+from kdcore.distill.terms.student_with_losses import StudentWithLosses
 from kdcore.distill.training.loop import make_learner
-from kdcore.distill.training.loss_guard import Runaway
+from kdcore.distill.training.loss_guard import LossGuard
 from kdcore.errors import JobError
 
 VOCAB = 40
@@ -83,7 +83,7 @@ def test_a_ranking_step_equals_the_plain_functions_on_whole_logits(loss):
     for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
         row.reference = tuple(known)
     other = model(seed=9)  # the student after some steps
-    learner = Learner(other, [part], 7)
+    learner = StudentWithLosses(other, [part], 7)
     value, tokens, each, figures = learner(collate(rows, 0, learner.teaching))
     expected = []
     for row in rows:
@@ -110,10 +110,10 @@ def test_a_ranking_step_equals_the_plain_functions_on_whole_logits(loss):
 
 def test_a_good_and_a_bad_answer_alone_are_taught_apart():
     student, rows = model(), pairs(2, rivals=0)
-    rows[1].bad = True
+    rows[1].undesirable = True
     for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
         row.reference = tuple(known)
-    learner = Learner(student, [SliceConfig(dataset_id="d", loss="kto", loss_config={"beta": 0.5})], 8)
+    learner = StudentWithLosses(student, [SliceConfig(dataset_id="d", loss="kto", loss_config={"beta": 0.5})], 8)
     batch = collate(rows, 0, learner.teaching)
     value, _, each, figures = learner(batch)
     assert value.item() == pytest.approx(0.5, abs=1e-5)  # 1 - σ(0) of both: nothing is gained yet
@@ -136,7 +136,7 @@ def test_text_and_preference_rows_share_a_step_by_their_rows():
         SliceConfig(dataset_id="a", loss="sequence_level_kd"),
         SliceConfig(dataset_id="b", loss="rrhf", weight=3),
     )
-    learner = Learner(student, parts, 8)
+    learner = StudentWithLosses(student, parts, 8)
     text, order = plain(3), pairs(1, part=1)
     alone, *_ = learner(collate(text, 0, learner.teaching))
     ranked, *_ = learner(collate(order, 0, learner.teaching))
@@ -148,8 +148,8 @@ def test_training_moves_towards_the_chosen_answer_and_the_probe_sees_it():
     student, rows = model(), pairs(4)
     for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
         row.reference = tuple(known)
-    learner = Learner(student, [SliceConfig(dataset_id="d", loss="dpo", loss_config={"beta": 0.5})], 8)
-    probe = Probe(rows, 1, (True,), 2, 0)
+    learner = StudentWithLosses(student, [SliceConfig(dataset_id="d", loss="dpo", loss_config={"beta": 0.5})], 8)
+    probe = HeldoutEvaluator(rows, 1, (True,), 2, 0)
     start = probe.measure(student, 8)
     assert start["margin"] == pytest.approx(0, abs=1e-4)
     optimizer = torch.optim.AdamW(student.parameters(), lr=0.01)
@@ -198,25 +198,25 @@ def test_layers_are_paired_to_the_end():
 
 
 def test_a_runaway_loss_is_ended_and_a_noisy_one_is_not():
-    noisy = Runaway()
+    noisy = LossGuard()
     for step in range(200):
         noisy.check(3.0 + (step % 7), 1.0, step)
-    wild = Runaway()
+    wild = LossGuard()
     with pytest.raises(JobError, match="runs away"):
         for step in range(200):
             wild.check(3.0 + step * 0.5, 1.0, step)
     with pytest.raises(JobError, match="exactly 0"):
-        Runaway().check(0.0, 0.0, 1)
-    Runaway(may_be_zero=True).check(0.0, 0.0, 1)
+        LossGuard().check(0.0, 0.0, 1)
+    LossGuard(may_be_zero=True).check(0.0, 0.0, 1)
     with pytest.raises(JobError, match="lower the learning rate"):
-        Runaway().check(math.nan, 1.0, 1)
+        LossGuard().check(math.nan, 1.0, 1)
 
 
 def test_a_row_of_a_ranking_slice_takes_one_sequence_for_each_answer():
-    teaching = Teaching((1.0, 1.0), (-1, -1), (False, False), (False, True))
+    teaching = SliceTerms((1.0, 1.0), (-1, -1), (False, False), (False, True))
     batch = collate([*plain(2), *pairs(2, part=1, rivals=2)], 0, teaching)
     assert batch.input_ids.shape[0] == 2 + 2 * 3
-    assert [c.count for c in batch.ranked.contests] == [3, 3]
+    assert [c.count for c in batch.ranked.groups] == [3, 3]
     assert sorted(set(batch.owner.tolist())) == [0, 1]
     width = batch.input_ids.shape[1]
     for position, label in zip(batch.ranked.positions.tolist(), batch.ranked.labels.tolist(), strict=True):
@@ -227,19 +227,19 @@ def test_with_a_focus_only_the_words_of_most_doubt_learn():
     sure, unsure = np.log([0.97, 0.01]), np.log([0.5, 0.45])
     logprobs = np.stack([sure, unsure, sure, unsure, sure])
     row = Row("a", 0, 2, [1, 2, 11, 12, 13, 14, 15], False, np.arange(10).reshape(5, 2), logprobs)
-    teaching = Teaching((1.0,), (0,), (False,), (False,), (0.4,))
+    teaching = SliceTerms((1.0,), (0,), (False,), (False,), (0.4,))
     batch = collate([row], 0, teaching)
     assert batch.targets.labels.tolist() == [12, 14]
     assert batch.positions.tolist() == [2, 4]
     assert batch.targets.topk_ids.tolist() == [[2, 3], [6, 7]]
     assert batch.targets.weights.sum().item() == pytest.approx(1)
-    assert len(collate([row], 0, Teaching((1.0,), (0,), (False,), (False,))).positions) == 5
+    assert len(collate([row], 0, SliceTerms((1.0,), (0,), (False,), (False,))).positions) == 5
     assert least_certain(row, 0.01).tolist() in ([1], [3])
 
 
 def test_the_flops_of_a_step_count_body_and_head_where_they_are_used():
     student = model()
-    learner = Learner(student, [SliceConfig(dataset_id="d", loss="sequence_level_kd")], 8)
+    learner = StudentWithLosses(student, [SliceConfig(dataset_id="d", loss="sequence_level_kd")], 8)
     batch = collate(plain(2), 0, learner.teaching)
     head = VOCAB * 16
     body = sum(p.numel() for p in student.parameters()) - head
@@ -256,10 +256,10 @@ def test_the_pulls_of_the_terms_are_shares_and_leave_no_trace():
         SliceConfig(dataset_id="a", loss="sequence_level_kd"),
         SliceConfig(dataset_id="b", loss="rrhf", weight=3),
     )
-    learner = Learner(student, parts, 8)
+    learner = StudentWithLosses(student, parts, 8)
     rows = [*plain(2), *pairs(2, part=1)]
     accelerator = Accelerator(cpu=True)
-    found = pulls(learner, accelerator, rows, 0)
+    found = gradient_shares(learner, accelerator, rows, 0)
     assert set(found) == {"pull/slice0", "pull/slice1"}
     assert sum(found.values()) == pytest.approx(1)
     assert all(p.grad is None for p in learner.parameters())
@@ -270,10 +270,10 @@ def test_the_pulls_of_the_terms_are_shares_and_leave_no_trace():
         weights = tuple(
             part.model_copy(update={"weight": part.weight if i == number else 1e-12}) for i, part in enumerate(parts)
         )
-        alone = Learner(student, weights, 8)
+        alone = StudentWithLosses(student, weights, 8)
         loss, *_ = alone(collate(rows, 0, alone.teaching))
         grads = torch.autograd.grad(loss, list(student.parameters()))
         return float(sum(g.square().sum() for g in grads) ** 0.5)
 
     assert found["pull/slice1"] == pytest.approx(norm(1) / (norm(0) + norm(1)), rel=1e-3)
-    assert pulls(Learner(student, parts[:1], 8), accelerator, plain(2), 0) == {}
+    assert gradient_shares(StudentWithLosses(student, parts[:1], 8), accelerator, plain(2), 0) == {}

@@ -12,10 +12,10 @@ from kdcore.elicitation.requests import build_requests
 from kdcore.elicitation.schedule import drive
 from kdcore.elicitation.template import render_messages, variables
 from kdcore.errors import ConfigError
-from kdcore.types import Parsed, Reply, Request
+from kdcore.types import MethodRow, Reply, Request
 
 
-def ask_once(name: str, text: str, finish: str = "stop", config: dict | None = None, **variables) -> Parsed:
+def ask_once(name: str, text: str, finish: str = "stop", config: dict | None = None, **variables) -> MethodRow:
     """The first row of a method whose every call is answered with one text."""
     values = {"question": "What is a heart?", "source": "", "topic": "", **variables}
     request = Request("rq", "sd", "pv", [{"role": "user", "content": values["question"]}], values)

@@ -28,5 +28,5 @@ def test_a_question_helps_its_own_answer_more_than_anothers(models: Path):
 
 
 def test_without_a_model_the_check_says_so():
-    with pytest.raises(ConfigError, match="name its folder"):
+    with pytest.raises(ConfigError, match="needs a model"):
         CHECK.verdicts([], CHECK.config())

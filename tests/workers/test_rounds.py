@@ -56,7 +56,7 @@ def test_only_what_a_student_makes_itself_goes_round(app: App, answered: str):
 def test_a_round_without_enough_rows_ends_the_loop(app: App, answered: str):
     pairs = projects.save_prompt_version(app, answered, "s", METHODS["spin_pairs"].template)
     config = RoundsConfig(
-        prompt_version_id=pairs, start="scripted", engine="scripted", loss="dpo", rows=4, least_rows=100
+        prompt_version_id=pairs, start="scripted", engine="scripted", loss="dpo", rows=4, min_rows=100
     )
     loop = rounds.wait(app, rounds.start(app, answered, config).loop_id)
     assert loop.state == "done", loop.message
@@ -76,7 +76,7 @@ def test_two_rounds_of_spin_go_on_after_a_restart(real_app: App, tmp_path: Path)
         engine="transformers",
         rounds=2,
         rows=8,
-        least_rows=2,
+        min_rows=2,
         sampling=SamplingConfig(max_tokens=96, temperature=0.3, top_logprobs=0),
         loss="dpo",
         adapter="lora",
@@ -107,9 +107,7 @@ def test_two_rounds_of_spin_go_on_after_a_restart(real_app: App, tmp_path: Path)
 
 def test_rounds_end_where_the_student_has_gone_too_far(app: App, answered: str):
     with pytest.raises(ConfigError, match="measured on the general questions"):
-        load_config(
-            RoundsConfig, {"prompt_version_id": "p", "start": "m", "most_kl_to_start": 0.5, "general_rows": 0}
-        )
+        load_config(RoundsConfig, {"prompt_version_id": "p", "start": "m", "max_kl_to_start": 0.5, "general_rows": 0})
     run = RunDir.create(app.folders.runs, "distill-20260101-000000-aaaa", {"project_id": answered})
     run.write_status(Status("queued", epoch=1))
     with Reporter(run, 1) as reporter:
@@ -117,7 +115,7 @@ def test_rounds_end_where_the_student_has_gone_too_far(app: App, answered: str):
             reporter.metric(step, "general", {"sequence_level_kd": 2.0, "reverse_kl": nats})
     app.tick()
     for most, message in ((0.5, "0.75 nats a token from where round 1 began, 0.5 are allowed"), (1.0, "")):
-        config = RoundsConfig(prompt_version_id="p", start="m", most_kl_to_start=most)
+        config = RoundsConfig(prompt_version_id="p", start="m", max_kl_to_start=most)
         loop = rounds.Loop("l", config, [rounds.Round(1, "m", train=run.run_id)])
         rounds._look_at(app, loop, loop.rounds[0])
         assert loop.rounds[0].figures["kl_to_start"] == 0.75

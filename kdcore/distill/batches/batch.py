@@ -18,7 +18,7 @@ from kdcore.distill.losses.sparse import PADDING
 
 
 @dataclass(frozen=True, slots=True)
-class Teaching:
+class SliceTerms:
     """By slice: its weight, the place of its term (or TEXT), whether that needs the teacher, whether it ranks."""
 
     weights: tuple[float, ...]
@@ -33,7 +33,7 @@ class Teaching:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class PreferenceGroup:
     """The answers to one question: sequences ``first`` … ``first + count`` of the batch, best first."""
 
     row: int
@@ -41,17 +41,17 @@ class Contest:
     first: int
     count: int
     reference: tuple[float, ...] | None
-    bad: bool = False  # of a single answer
+    undesirable: bool = False  # of a single answer
 
 
 @dataclass(slots=True)
-class Ranked:
-    """The M answer tokens of all contests; sequences are counted over these alone."""
+class PreferenceBatch:
+    """The M answer tokens of all groups; sequences are counted over these alone."""
 
     positions: Tensor  # (M,) flat index b·T + t of the state that predicts each token
     labels: Tensor  # (M,)
     owner: Tensor  # (M,) the sequence that each token belongs to
-    contests: tuple[Contest, ...]
+    groups: tuple[PreferenceGroup, ...]
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Batch:
     slices: Tensor  # (N,) which slice each token belongs to
     owner: Tensor  # (N,) which row of the step each token belongs to
     sample_ids: list[str]
-    ranked: Ranked | None = None
+    ranked: PreferenceBatch | None = None
 
     def to(self, device: Any) -> Batch:
         """Every tensor on a device."""
@@ -80,12 +80,12 @@ def _moved(holder: Any, device: Any) -> Any:
         value = getattr(holder, part.name)
         if isinstance(value, Tensor):
             changes[part.name] = value.to(device)
-        elif isinstance(value, (Targets, Ranked, Packing)):
+        elif isinstance(value, (Targets, PreferenceBatch, Packing)):
             changes[part.name] = _moved(value, device)
     return replace(holder, **changes)
 
 
-def collate(rows: list[Row], pad_id: int, teaching: Teaching) -> Batch:
+def collate(rows: list[Row], pad_id: int, teaching: SliceTerms) -> Batch:
     """Pad on the right; a row of a ranking slice takes one sequence for each of its answers.
 
     Token weights are divided by the tokens that carry a loss and multiplied by the share of rows they come from:
@@ -109,7 +109,7 @@ def collate(rows: list[Row], pad_id: int, teaching: Teaching) -> Batch:
         attention[place, : len(ids)] = 1
     slices = _joined(plain.slices)
     per_slice = torch.tensor(teaching.weights, dtype=torch.float32)
-    share = (len(rows) - len(ranked.contests)) / len(rows)
+    share = (len(rows) - len(ranked.groups)) / len(rows)
     return Batch(
         input_ids,
         attention,
@@ -119,7 +119,7 @@ def collate(rows: list[Row], pad_id: int, teaching: Teaching) -> Batch:
         slices,
         _joined(plain.owners),
         [row.sample_id for row in rows],
-        ranked.tensors(width) if ranked.contests else None,
+        ranked.tensors(width) if ranked.groups else None,
     )
 
 
@@ -135,7 +135,7 @@ class _Plain:
         self.topk: list[tuple[int, np.ndarray | None, np.ndarray | None]] = []
         self.offsets: list[tuple[int, np.ndarray | None]] = []
 
-    def add(self, place: int, row: Row, sequence: int, teaching: Teaching) -> None:
+    def add(self, place: int, row: Row, sequence: int, teaching: SliceTerms) -> None:
         kind, live = teaching.kinds[row.slice], teaching.live[row.slice]
         has = row.topk_ids is not None and kind != TEXT and not live
         places = least_certain(row, teaching.focus_of(row.slice)) if has else np.arange(row.supervised)
@@ -180,22 +180,24 @@ class _Contests:
     """The rows whose answers are put in order."""
 
     def __init__(self) -> None:
-        self.contests: list[Contest] = []
+        self.groups: list[PreferenceGroup] = []
         self.spans: list[tuple[int, int, np.ndarray]] = []
         self.labels: list[Tensor] = []
         self.owners: list[Tensor] = []
 
     def add(self, place: int, row: Row, sequence: int) -> None:
-        self.contests.append(Contest(place, row.slice, len(self.spans), len(row.answers), row.reference, row.bad))
+        self.groups.append(
+            PreferenceGroup(place, row.slice, len(self.spans), len(row.answers), row.reference, row.undesirable)
+        )
         for number, ids in enumerate(row.answers):
             count = max(0, len(ids) - row.prompt_length)
             self.owners.append(torch.full((count,), len(self.spans), dtype=torch.long))
             self.spans.append((sequence + number, row.prompt_length, np.arange(count)))
             self.labels.append(torch.tensor(ids[row.prompt_length :], dtype=torch.long))
 
-    def tensors(self, width: int) -> Ranked:
+    def tensors(self, width: int) -> PreferenceBatch:
         positions = _positions(self.spans, width)
-        return Ranked(positions, _joined(self.labels), _joined(self.owners), tuple(self.contests))
+        return PreferenceBatch(positions, _joined(self.labels), _joined(self.owners), tuple(self.groups))
 
 
 def _positions(spans: list[tuple[int, int, np.ndarray]], width: int) -> Tensor:

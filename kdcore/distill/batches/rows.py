@@ -21,9 +21,9 @@ LEAST_TAIL = 1e-9  # mass of a tail that rounding has emptied
 class Row:
     """One training row: ``ids`` = prompt + completion; only the completion is supervised.
 
-    ``rivals`` are other answers to the same question, each as prompt + completion, best first and all worse than
-    the row's own; a ``bad`` row's answer, its only one, is to become less likely. ``reference`` has the untrained
-    student's log-prob of each answer, in nats, the own one first.
+    ``rejected`` are other answers to the same question, each as prompt + completion, best first and all worse than
+    the row's own; an ``undesirable`` row's answer, its only one, is to become less likely. ``reference`` has the
+    untrained student's log-prob of each answer, in nats, the own one first.
     """
 
     sample_id: str
@@ -33,15 +33,15 @@ class Row:
     truncated: bool
     topk_ids: np.ndarray | None  # (T completion, K)
     topk_logprobs: np.ndarray | None
-    rivals: list[list[int]] = field(default_factory=list[list[int]])
+    rejected: list[list[int]] = field(default_factory=list[list[int]])
     reference: tuple[float, ...] | None = None
-    bad: bool = False
+    undesirable: bool = False
     offsets: np.ndarray | None = None  # (T completion,) of the loss, where words were drawn from the tail
 
     @property
     def answers(self) -> list[list[int]]:
         """Every answer, best first, each as prompt + completion."""
-        return [self.ids, *self.rivals]
+        return [self.ids, *self.rejected]
 
     @property
     def supervised(self) -> int:
@@ -102,8 +102,8 @@ def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int, *, drawn: 
         topk_ids=None if topk_ids is None else topk_ids[:kept],
         topk_logprobs=None if topk_logprobs is None else topk_logprobs[:kept],
         offsets=None if offsets is None else offsets[:kept],
-        bad=bool(row.get("bad")),
-        rivals=[(prompt + _words(text, tokenizer))[:max_length] for text in row.get("rivals") or []],
+        undesirable=bool(row.get("bad")),
+        rejected=[(prompt + _words(text, tokenizer))[:max_length] for text in row.get("rivals") or []],
     )
 
 

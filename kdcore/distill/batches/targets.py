@@ -12,7 +12,7 @@ TEXT = -1  # the kind of a token that learns its label; any other number is a pl
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class LossTerm:
     """One divergence of the recipe. ``live`` compares with the teacher's logits, else with its stored top-k.
 
     ``by_rank`` compares the student's likeliest words with the teacher's likeliest, whatever they are.

@@ -69,13 +69,13 @@ class Answers:
     """The N answers to one question, best first.
 
     ``sums`` of token log-probs (N,), ``lengths`` (N,), and the same sums under the student as it began (N,), None
-    where the loss does not ask for them. A single one may be ``bad``.
+    where the loss does not ask for them. A single one may be ``undesirable``.
     """
 
     sums: Tensor
     lengths: Tensor
     reference: Tensor | None = None
-    bad: bool = False
+    undesirable: bool = False
 
     @property
     def means(self) -> Tensor:
@@ -96,7 +96,7 @@ def _dpo_of(answers: Answers, beta: float) -> Tensor:
 
 def _kto_of(answers: Answers, beta: float) -> Tensor:
     now, start = answers.ends()
-    good = torch.tensor([not answers.bad, False][: len(now)], device=now.device)
+    good = torch.tensor([not answers.undesirable, False][: len(now)], device=now.device)
     return kto(now, start, good, beta=beta)
 
 

@@ -59,16 +59,16 @@ def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict
     return measures
 
 
-class Probe:
+class HeldoutEvaluator:
     """The held-out rows as batches, made once and measured again and again."""
 
     def __init__(self, rows: list[Row], slices: int, ranks: tuple[bool, ...], batch_size: int, pad_id: int) -> None:
         texts = heldout_teaching(slices)
         order = replace(texts, ranks=ranks)
-        rivals = [row for row in rows if ranks[row.slice] and row.rivals]
+        rivals = [row for row in rows if ranks[row.slice] and row.rejected]
         self.rows = rows
         self.texts = [collate(rows[at : at + batch_size], pad_id, texts) for at in range(0, len(rows), batch_size)]
-        self.contests = [
+        self.groups = [
             collate(rivals[at : at + batch_size], pad_id, order) for at in range(0, len(rivals), batch_size)
         ]
 
@@ -78,13 +78,13 @@ class Probe:
             return {}
         device = next(model.parameters()).device
         values = heldout_measures(model, [batch.to(device) for batch in self.texts], chunk)
-        return values | preference_measures(model, [batch.to(device) for batch in self.contests], chunk)
+        return values | preference_measures(model, [batch.to(device) for batch in self.groups], chunk)
 
 
 def preference_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict[str, float]:
-    """Means over all contests of ``preferences.margins``."""
+    """Means over all groups of ``preferences.margins``."""
     totals: dict[str, float] = {}
-    contests = 0
+    groups = 0
     was_training = model.training
     model.eval()
     with torch.inference_mode():
@@ -92,12 +92,12 @@ def preference_measures(model: Any, batches: list[Batch], chunk: int = 512) -> d
             assert batch.ranked is not None
             states = read(model, batch).states(batch.ranked.positions)
             sums, lengths = answer_logprobs(states, head_of(model), batch.ranked, chunk)
-            count = len(batch.ranked.contests)
-            contests += count
-            for name, value in margins(sums, lengths, batch.ranked.contests).items():
+            count = len(batch.ranked.groups)
+            groups += count
+            for name, value in margins(sums, lengths, batch.ranked.groups).items():
                 totals[name] = totals.get(name, 0.0) + value * count
     model.train(was_training)
-    return {name: value / contests for name, value in totals.items()}
+    return {name: value / groups for name, value in totals.items()}
 
 
 def store_topk(model: Any, rows: list[Row], pad_id: int, batch_size: int, k: int = 20) -> None:
@@ -130,6 +130,6 @@ def reference_logprobs(model: Any, rows: list[Row], pad_id: int, batch_size: int
             assert batch.ranked is not None
             states = read(model, batch).states(batch.ranked.positions)
             sums, _ = answer_logprobs(states, head_of(model), batch.ranked, chunk)
-            found += [sums[c.first : c.first + c.count].tolist() for c in batch.ranked.contests]
+            found += [sums[c.first : c.first + c.count].tolist() for c in batch.ranked.groups]
     model.train(was_training)
     return found

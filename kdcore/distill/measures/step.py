@@ -10,14 +10,14 @@ from typing import Any
 import psutil
 import torch
 
-from kdcore.distill.batches.batch import Batch, Teaching, collate
+from kdcore.distill.batches.batch import Batch, SliceTerms, collate
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.student.forward import head_of, tokens_read
 from kdcore.distill.terms.slices import only
 
 
-def pulls(learner: Any, accelerator: Any, group: list[Row], pad_id: int) -> dict[str, float]:
-    """Each slice's share of the gradient, by its norm when it pulls alone; {} where there is one term only."""
+def gradient_shares(learner: Any, accelerator: Any, group: list[Row], pad_id: int) -> dict[str, float]:
+    """Each slice's share of the gradient, by the norm that it has alone; {} where there is one term only."""
     inner = accelerator.unwrap_model(learner)
     whole, add_on, state = inner.slices, inner.similarity, torch.get_rng_state()
     if len(whole) == 1 and add_on is None:
@@ -42,7 +42,7 @@ def pulls(learner: Any, accelerator: Any, group: list[Row], pad_id: int) -> dict
     return {name: value / sum_of for name, value in norms.items()}
 
 
-def _norm(learner: Any, accelerator: Any, group: list[Row], pad_id: int, teaching: Teaching) -> float:
+def _norm(learner: Any, accelerator: Any, group: list[Row], pad_id: int, teaching: SliceTerms) -> float:
     loss, *_ = learner(collate(group, pad_id, teaching).to(accelerator.device))
     accelerator.backward(loss)
     squares = [float(p.grad.square().sum()) for p in learner.parameters() if p.grad is not None]
@@ -60,8 +60,8 @@ def by_row(batch: Batch, token_losses: torch.Tensor, ranked_losses: torch.Tensor
     for row, part in zip(batch.owner.tolist(), batch.slices.tolist(), strict=True):
         found[row] = (part, means[row])
     if batch.ranked is not None:
-        for contest, loss in zip(batch.ranked.contests, ranked_losses.tolist(), strict=True):
-            found[contest.row] = (contest.slice, loss)
+        for group, loss in zip(batch.ranked.groups, ranked_losses.tolist(), strict=True):
+            found[group.row] = (group.slice, loss)
     return [(batch.sample_ids[row], part, loss) for row, (part, loss) in sorted(found.items())]
 
 
@@ -72,7 +72,7 @@ def by_slice(
     if slices == 1:
         return {}
     values: dict[str, float] = {}
-    ranked = {contest.slice for contest in batch.ranked.contests} if batch.ranked is not None else set[int]()
+    ranked = {group.slice for group in batch.ranked.groups} if batch.ranked is not None else set[int]()
     for number in range(slices):
         here = batch.slices == number
         if bool(here.any()):
@@ -110,7 +110,7 @@ def step_flops(model: Any, batch: Batch) -> float:
     return 6.0 * (weights * tokens_read(model, batch) + head.numel() * learnt)
 
 
-class Pace:
+class Throughput:
     """Supervised tokens a second, without the time spent on measuring and saving."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:

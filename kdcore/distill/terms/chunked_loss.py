@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdcore.distill.batches.targets import TEXT, Targets, Term
+from kdcore.distill.batches.targets import TEXT, LossTerm, Targets
 from kdcore.distill.losses.divergences import Divergence
 from kdcore.distill.losses.sparse import PADDING, student_categories, teacher_categories
 from kdcore.distill.student.output_layer import logits_of
@@ -35,7 +35,7 @@ def head_loss(
     hidden: Tensor,
     weight: Tensor,
     targets: Targets,
-    terms: Sequence[Term] = (),
+    terms: Sequence[LossTerm] = (),
     chunk: int = 512,
     teacher: LiveTeacher | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -54,7 +54,7 @@ class _HeadLoss(torch.autograd.Function):
         hidden: Tensor,
         weight: Tensor,
         targets: Targets,
-        terms: Sequence[Term],
+        terms: Sequence[LossTerm],
         chunk: int,
         teacher: LiveTeacher | None,
     ) -> tuple[Tensor, Tensor]:
@@ -102,7 +102,7 @@ def _add_product(total: Tensor, gradient: Tensor, hidden: Tensor, first: bool) -
 
 
 def _loss_to_gradient(
-    logits: Tensor, targets: Targets, terms: Sequence[Term], part: slice, teacher: LiveTeacher | None
+    logits: Tensor, targets: Targets, terms: Sequence[LossTerm], part: slice, teacher: LiveTeacher | None
 ) -> Tensor:
     """Overwrite (c, V) logits with the gradient of Σ weight · loss; return the (c,) losses without their weights.
 
@@ -152,7 +152,7 @@ def _asked(teacher: LiveTeacher | None, part: slice, rows: Tensor) -> Tensor:
 
 
 def _stored_words(
-    logits: Tensor, targets: Targets, part: slice, rows: Tensor, term: Term
+    logits: Tensor, targets: Targets, part: slice, rows: Tensor, term: LossTerm
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Ids (n, K) of the words that a term compares, the student's logits of them, the teacher's log-probs."""
     assert targets.topk_ids is not None and targets.topk_logprobs is not None
@@ -171,7 +171,7 @@ def _gradient(between: Divergence, log_p: Tensor, log_q: Tensor) -> tuple[Tensor
     return values.detach(), g
 
 
-def _live(logits: Tensor, theirs: Tensor, term: Term) -> tuple[Tensor, Tensor]:
+def _live(logits: Tensor, theirs: Tensor, term: LossTerm) -> tuple[Tensor, Tensor]:
     """Values (n,) and gradient (n, V) against the teacher's logits; T² on the value, 1/T from the softmax.
 
     Models of one family pad their outputs to different widths: what only one of them has is compared with nothing.
@@ -188,7 +188,7 @@ def _live(logits: Tensor, theirs: Tensor, term: Term) -> tuple[Tensor, Tensor]:
     return values * t**2, g.sub_(log_q.exp_().mul_(g.sum(-1, keepdim=True))).mul_(t)
 
 
-def _stored(log_q: Tensor, log_p: Tensor, term: Term) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor], Tensor]:
+def _stored(log_q: Tensor, log_p: Tensor, term: LossTerm) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor], Tensor]:
     """What stored top-k teaches, from the log-probs (n, K) of both sides.
 
     Returns the values (n,); the factor (n,) of the student's probability that is the gradient at every other word;

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kdcore.configs.distillation import SliceConfig
-from kdcore.distill.batches.batch import Contest, Ranked
+from kdcore.distill.batches.batch import PreferenceBatch, PreferenceGroup
 from kdcore.distill.losses.ranking import RANKINGS, Answers
 from kdcore.distill.student.output_layer import logits_of
 
@@ -62,64 +62,64 @@ def token_logprobs(hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int = 
     return _TokenLogprobs.apply(hidden, weight, labels, chunk)  # pyright: ignore[reportReturnType]
 
 
-def answer_logprobs(states: Tensor, weight: Tensor, ranked: Ranked, chunk: int) -> tuple[Tensor, Tensor]:
+def answer_logprobs(states: Tensor, weight: Tensor, ranked: PreferenceBatch, chunk: int) -> tuple[Tensor, Tensor]:
     """The sums (S,) of the S answers' token log-probs, and their lengths (S,), at least 1.
 
     ``states`` (M, H) are those at ``ranked.positions``.
     """
     each = token_logprobs(states, weight, ranked.labels, chunk)
-    answers = sum(contest.count for contest in ranked.contests)
+    answers = sum(group.count for group in ranked.groups)
     sums = torch.zeros(answers, device=each.device).index_add(0, ranked.owner, each)
     lengths = torch.bincount(ranked.owner, minlength=answers).clamp(min=1)
     return sums, lengths
 
 
 def ranking_loss(
-    sums: Tensor, lengths: Tensor, contests: Sequence[Contest], slices: Sequence[SliceConfig], rows: int
+    sums: Tensor, lengths: Tensor, groups: Sequence[PreferenceGroup], slices: Sequence[SliceConfig], rows: int
 ) -> tuple[Tensor, Tensor]:
-    """Σ of weight · loss over the contests, divided by the ``rows`` of the step; and the losses themselves."""
-    losses = [_of_one(sums, lengths, contest, slices[contest.slice]) for contest in contests]
+    """Σ of weight · loss over the groups, divided by the ``rows`` of the step; and the losses themselves."""
+    losses = [_of_one(sums, lengths, group, slices[group.slice]) for group in groups]
     each = torch.stack(losses)
-    weights = torch.tensor([slices[contest.slice].weight for contest in contests], device=each.device)
+    weights = torch.tensor([slices[group.slice].weight for group in groups], device=each.device)
     return (each * weights).sum() / rows, each.detach()
 
 
-def _of_one(sums: Tensor, lengths: Tensor, contest: Contest, part: SliceConfig) -> Tensor:
-    here = slice(contest.first, contest.first + contest.count)
+def _of_one(sums: Tensor, lengths: Tensor, group: PreferenceGroup, part: SliceConfig) -> Tensor:
+    here = slice(group.first, group.first + group.count)
     reference = None
     if part.traits.from_reference:
-        assert contest.reference is not None
-        reference = sums.new_tensor(contest.reference)
-    answers = Answers(sums[here], lengths[here], reference, contest.bad)
+        assert group.reference is not None
+        reference = sums.new_tensor(group.reference)
+    answers = Answers(sums[here], lengths[here], reference, group.undesirable)
     return RANKINGS[part.loss](answers, **part.loss_config)
 
 
-def margins(sums: Tensor, lengths: Tensor, contests: Sequence[Contest]) -> dict[str, float]:
-    """``preferred``: share of contests whose best answer is likelier, token for token, than their worst.
+def margins(sums: Tensor, lengths: Tensor, groups: Sequence[PreferenceGroup]) -> dict[str, float]:
+    """``preferred``: share of groups whose best answer is likelier, token for token, than their worst.
 
     ``margin``: by how many nats more than at the start, where that is known. Single answers tell ``gain/good`` and
-    ``gain/bad``: the nats that they gained since the start. Empty without contests.
+    ``gain/bad``: the nats that they gained since the start. Empty without groups.
     """
-    values = _gains(sums, [contest for contest in contests if contest.count == 1])
-    contests = [contest for contest in contests if contest.count > 1]
-    if not contests:
+    values = _gains(sums, [group for group in groups if group.count == 1])
+    groups = [group for group in groups if group.count > 1]
+    if not groups:
         return values
     means = (sums / lengths).tolist()
-    last = [contest.first + contest.count - 1 for contest in contests]
-    wins = [means[contest.first] > means[end] for contest, end in zip(contests, last, strict=True)]
+    last = [group.first + group.count - 1 for group in groups]
+    wins = [means[group.first] > means[end] for group, end in zip(groups, last, strict=True)]
     values["preferred"] = sum(wins) / len(wins)
     gained = [
-        float(sums[contest.first] - sums[end]) - (contest.reference[0] - contest.reference[-1])
-        for contest, end in zip(contests, last, strict=True)
-        if contest.reference is not None
+        float(sums[group.first] - sums[end]) - (group.reference[0] - group.reference[-1])
+        for group, end in zip(groups, last, strict=True)
+        if group.reference is not None
     ]
     return values | ({"margin": sum(gained) / len(gained)} if gained else {})
 
 
-def _gains(sums: Tensor, contests: Sequence[Contest]) -> dict[str, float]:
+def _gains(sums: Tensor, groups: Sequence[PreferenceGroup]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for contest in contests:
-        if contest.reference is not None:
-            name = "gain/bad" if contest.bad else "gain/good"
-            found.setdefault(name, []).append(float(sums[contest.first]) - contest.reference[0])
+    for group in groups:
+        if group.reference is not None:
+            name = "gain/bad" if group.undesirable else "gain/good"
+            found.setdefault(name, []).append(float(sums[group.first]) - group.reference[0])
     return {name: sum(values) / len(values) for name, values in found.items()}

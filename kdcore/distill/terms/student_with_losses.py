@@ -17,7 +17,7 @@ from kdcore.distill.terms.preferences import answer_logprobs, margins, ranking_l
 from kdcore.distill.terms.slices import teaching_of
 
 
-class Learner(torch.nn.Module):
+class StudentWithLosses(torch.nn.Module):
     """What is trained: the student and, where inner states are compared, the projectors.
 
     A live teacher is held in a tuple: it is no part of what is trained, wrapped or saved.
@@ -57,12 +57,12 @@ class Learner(torch.nn.Module):
         ranked_losses = token_losses.new_zeros(0)
         figures: dict[str, float] = {}
         if batch.ranked is not None:
-            contests = batch.ranked.contests
+            groups = batch.ranked.groups
             answers = mine.states(batch.ranked.positions)
             sums, lengths = answer_logprobs(answers, head, batch.ranked, self.chunk)
-            ranking, ranked_losses = ranking_loss(sums, lengths, contests, self.slices, len(batch.sample_ids))
+            ranking, ranked_losses = ranking_loss(sums, lengths, groups, self.slices, len(batch.sample_ids))
             loss = loss + ranking
-            figures |= margins(sums.detach(), lengths, contests)
+            figures |= margins(sums.detach(), lengths, groups)
         if self.similarity is not None and theirs is not None and len(batch.positions):
             near = self.similarity(mine.outputs, theirs.outputs, batch)
             loss = loss + near

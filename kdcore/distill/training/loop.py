@@ -13,14 +13,22 @@ import torch
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.batch import batches, collate
 from kdcore.distill.batches.rows import Row
-from kdcore.distill.measures.heldout import Probe, reference_logprobs
-from kdcore.distill.measures.step import Pace, by_row, by_slice, memory_gb, peak_flops, pulls, step_flops
+from kdcore.distill.measures.heldout import HeldoutEvaluator, reference_logprobs
+from kdcore.distill.measures.step import (
+    Throughput,
+    by_row,
+    by_slice,
+    gradient_shares,
+    memory_gb,
+    peak_flops,
+    step_flops,
+)
 from kdcore.distill.student.build import kept_layers
 from kdcore.distill.student.rollouts import Replay, is_on_policy, sampled, with_answers
 from kdcore.distill.terms.hidden_states import Similarity
-from kdcore.distill.terms.student_with_losses import Learner
+from kdcore.distill.terms.student_with_losses import StudentWithLosses
 from kdcore.distill.training import checkpoint
-from kdcore.distill.training.loss_guard import Runaway
+from kdcore.distill.training.loss_guard import LossGuard
 from kdcore.errors import JobError
 
 Measures = dict[str, float]
@@ -29,7 +37,7 @@ Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
 PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
-class Pen(Protocol):
+class TrainingReporter(Protocol):
     """The part of a reporter that the loop needs."""
 
     def metric(self, step: int, split: str, values: Measures) -> None:
@@ -85,7 +93,7 @@ def planned_steps(config: DistillConfig, rows: int) -> int:
     return config.max_steps or max(1, round(config.epochs * in_epoch))
 
 
-def make_learner(config: DistillConfig, student: Any, teacher: Any) -> Learner:
+def make_learner(config: DistillConfig, student: Any, teacher: Any) -> StudentWithLosses:
     """The student with the recipe's losses, and with the add-on between inner states where it asks for one."""
     similarity = None
     if config.similarity.loss != "none":
@@ -94,10 +102,10 @@ def make_learner(config: DistillConfig, student: Any, teacher: Any) -> Learner:
             kept = kept_layers(teacher.config.num_hidden_layers, config.student.keep_layers)
         torch.manual_seed(config.seed)
         similarity = Similarity(config.similarity, student, teacher, kept)
-    return Learner(student, config.slices, config.chunk_tokens, teacher, similarity)
+    return StudentWithLosses(student, config.slices, config.chunk_tokens, teacher, similarity)
 
 
-def train(job: Job, pen: Pen) -> None:
+def train(job: Job, pen: TrainingReporter) -> None:
     """Train the student in place; resume from the newest complete checkpoint in the job's folder.
 
     A stop that was asked for leaves a checkpoint behind and is raised on. Raises JobError when the loss
@@ -124,12 +132,12 @@ def train(job: Job, pen: Pen) -> None:
     save_every = config.save_every or max(1, total // 4)
     with accelerator.autocast():  # as it is measured and trained
         remember_reference(job, pen, accelerator.device)
-    probe = Probe(job.heldout, len(config.slices), teaching.ranks, config.batch_size, job.pad_id)
-    general = Probe(job.general, 1, (False,), config.batch_size, job.pad_id)
+    probe = HeldoutEvaluator(job.heldout, len(config.slices), teaching.ranks, config.batch_size, job.pad_id)
+    general = HeldoutEvaluator(job.general, 1, (False,), config.batch_size, job.pad_id)
 
     # ---- where to begin -----------------------------------------------------------------------------
     step = 0
-    guard, replay = Runaway(may_be_zero=any(teaching.ranks)), Replay(config)
+    guard, replay = LossGuard(may_be_zero=any(teaching.ranks)), Replay(config)
     found = checkpoint.load_newest(job.folder)
     if found is not None:
         step, tensors, state = found
@@ -169,7 +177,7 @@ def train(job: Job, pen: Pen) -> None:
     pen.phase("training")
     student.train()
     peak = peak_flops(accelerator.device, getattr(torch, PRECISIONS[job.mixed_precision]))
-    pace = Pace()
+    pace = Throughput()
     saved = step
 
     def stop_here(at: int) -> None:
@@ -199,7 +207,7 @@ def train(job: Job, pen: Pen) -> None:
             group = replay.draw(step, len(group)) or write_anew(group)
         batch = collate(group, job.pad_id, teaching).to(accelerator.device)
         due = (step + 1) % eval_every == 0 or step + 1 == total
-        shares = pulls(learner, accelerator, group, job.pad_id) if due else {}
+        shares = gradient_shares(learner, accelerator, group, job.pad_id) if due else {}
         loss, token_losses, ranked_losses, figures = learner(batch)
         accelerator.backward(loss)
         norm: Any = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
@@ -239,10 +247,10 @@ def train(job: Job, pen: Pen) -> None:
     save(step)
 
 
-def remember_reference(job: Job, pen: Pen, device: Any) -> None:
+def remember_reference(job: Job, pen: TrainingReporter, device: Any) -> None:
     """Put the untrained student's log-probs on the rows that need them: made once, kept beside the checkpoints."""
     needs = [part.traits.from_reference for part in job.config.slices]
-    ranked = [row for row in job.heldout if row.rivals]  # training rows that can't be ranked are left out before
+    ranked = [row for row in job.heldout if row.rejected]  # training rows that can't be ranked are left out before
     rows = [row for row in [*job.rows, *ranked] if needs[row.slice]]
     if not rows:
         return

@@ -7,7 +7,7 @@ import math
 from kdcore.errors import JobError
 
 
-class Runaway:
+class LossGuard:
     """Stops a run whose loss is no number, is nothing, or stays far above where it began.
 
     ``state`` is [steps seen, mean of the first losses, smoothed loss, steps in a row that were too high]; a

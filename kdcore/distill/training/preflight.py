@@ -16,7 +16,7 @@ from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.batch import batches, collate
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.batches.targets import TEXT
-from kdcore.distill.measures.heldout import Probe
+from kdcore.distill.measures.heldout import HeldoutEvaluator
 from kdcore.distill.student.rollouts import MEMORY_SHARE, by_vllm
 from kdcore.distill.terms.slices import teaching_of
 from kdcore.distill.training import checkpoint
@@ -198,7 +198,9 @@ def check_disk(student: Any, folder: Path, report: Report) -> Report:
 
 def headroom(config: DistillConfig, student: Any, heldout: list[Row], pad_id: int, report: Report) -> Report:
     """What there is to learn: the untrained student's distance to the teacher on some held-out rows."""
-    probe = Probe(heldout[:PROBED], len(config.slices), (False,) * len(config.slices), config.batch_size, pad_id)
+    probe = HeldoutEvaluator(
+        heldout[:PROBED], len(config.slices), (False,) * len(config.slices), config.batch_size, pad_id
+    )
     report.baseline = probe.measure(student, config.chunk_tokens)
     if report.baseline.get("forward_kl", 1.0) < NOTHING_TO_LEARN:
         report.warnings.append(
@@ -223,10 +225,10 @@ def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, rep
                 "learns": tokenizer.decode(row.ids[row.prompt_length :]),
                 "supervised": row.supervised,
                 "topk": row.topk_ids is not None,
-                "bad": row.bad,
+                "bad": row.undesirable,
                 "worse": [
                     tokenizer.decode(ids[row.prompt_length :])
-                    for ids in (row.rivals if config.slices[row.slice].traits.ranks else [])
+                    for ids in (row.rejected if config.slices[row.slice].traits.ranks else [])
                 ],
             }
         )

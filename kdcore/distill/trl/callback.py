@@ -1,4 +1,4 @@
-"""Trainers of transformers and TRL behind our pen: their figures become curves, a stop keeps a whole checkpoint.
+"""Trainers of transformers and TRL with our reporter: their figures become curves, a stop keeps a whole checkpoint.
 
 Policy gradients, reward models and classifiers are theirs to train; ``loop`` is for what is distilled token by token.
 Checkpoints keep the names that these trainers look for, and count only with ``COMPLETE.json``.
@@ -15,9 +15,9 @@ import torch
 from transformers import TrainerCallback
 
 from kdcore.configs.distillation import DistillConfig
-from kdcore.distill.measures.step import Pace, memory_gb
+from kdcore.distill.measures.step import Throughput, memory_gb
 from kdcore.distill.training import checkpoint
-from kdcore.distill.training.loop import Pen
+from kdcore.distill.training.loop import TrainingReporter
 from kdcore.errors import JobError
 
 TRAIN_FIGURES = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
@@ -50,7 +50,7 @@ def common_arguments(config: DistillConfig, folder: Path, total: int, mixed_prec
     }
 
 
-class PenCallback(TrainerCallback):
+class ReporterCallback(TrainerCallback):
     """Curves, progress, evaluations and stops of one training.
 
     ``figures`` maps the trainer's names to curves; ``measure(model, step)`` is called before the first step, at each
@@ -59,7 +59,7 @@ class PenCallback(TrainerCallback):
 
     def __init__(
         self,
-        pen: Pen,
+        pen: TrainingReporter,
         config: DistillConfig,
         total: int,
         measure: Callable[[Any, int], None],
@@ -68,7 +68,7 @@ class PenCallback(TrainerCallback):
         self.pen, self.total, self.measure = pen, total, measure
         self.figures = TRAIN_FIGURES | (figures or {})
         self.eval_every = config.eval_every or math.ceil(total / 5)
-        self.pace = Pace()
+        self.pace = Throughput()
         self.stopped: Exception | None = None
         self.broken = ""
 
@@ -109,7 +109,7 @@ class PenCallback(TrainerCallback):
         checkpoint.mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step)
 
 
-def run(trainer: Any, callback: PenCallback, folder: Path) -> None:
+def run(trainer: Any, callback: ReporterCallback, folder: Path) -> None:
     """Train from the newest complete checkpoint on; raises the stop that was asked for, or JobError."""
     found = checkpoint.newest_whole(folder)
     trainer.train(resume_from_checkpoint=str(found) if found is not None else None)

@@ -19,7 +19,7 @@ from torch import Tensor
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.training.loop import planned_steps
 from kdcore.distill.training.preflight import Report, check_memory
-from kdcore.distill.trl.callback import PenCallback, common_arguments, run
+from kdcore.distill.trl.callback import ReporterCallback, common_arguments, run
 from kdcore.distill.trl.measured_step import timed
 from kdcore.errors import DataError
 from kdcore.hardware import torch_device
@@ -29,7 +29,7 @@ LONGEST_LABEL = 80  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Voted:
+class SoftLabelled:
     """One text and the share of the teacher's votes for each label (L,), summing to 1."""
 
     sample_id: str
@@ -37,7 +37,7 @@ class Voted:
     shares: tuple[float, ...]
 
 
-def vote(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> list[Voted]:
+def vote(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> list[SoftLabelled]:
     """One text once, its answers counted; ``rows`` have sample_id, text and answer. Unknown labels are left out."""
     counts: dict[str, Counter[str]] = {}
     first: dict[str, str] = {}
@@ -46,7 +46,7 @@ def vote(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> list[Voted]:
             counts.setdefault(row["text"], Counter())[row["answer"]] += 1
             first.setdefault(row["text"], row["sample_id"])
     return [
-        Voted(first[text], text, tuple(votes[label] / votes.total() for label in labels))
+        SoftLabelled(first[text], text, tuple(votes[label] / votes.total() for label in labels))
         for text, votes in counts.items()
     ]
 
@@ -103,7 +103,7 @@ class Reader:
         read = self.tokenizer(texts, truncation=True, max_length=self.most, padding=True, return_tensors="pt")
         return {**read, "labels": torch.tensor([row["shares"] for row in rows], dtype=torch.float32)}
 
-    def predict(self, model: Any, rows: list[Voted]) -> np.ndarray:
+    def predict(self, model: Any, rows: list[SoftLabelled]) -> np.ndarray:
         """Log-probs (N, L) of each label."""
         was_training = model.training
         model.eval()
@@ -140,8 +140,8 @@ def train_classifier(
     config: DistillConfig,
     path: str,
     labels: list[str],
-    train: list[Voted],
-    heldout: list[Voted],
+    train: list[SoftLabelled],
+    heldout: list[SoftLabelled],
     folder: Path,
     mixed_precision: str,
     pen: Any,
@@ -162,7 +162,7 @@ def train_classifier(
             shares = np.array([row.shares for row in heldout])
             pen.metric(step, "heldout", scores(reader.predict(net, heldout), shares))
 
-    callback = PenCallback(pen, config, total, measure)
+    callback = ReporterCallback(pen, config, total, measure)
     arguments = common_arguments(config, folder, total, mixed_precision)
     arguments |= {"per_device_train_batch_size": config.batch_size, "remove_unused_columns": False}
     trainer = Trainer(

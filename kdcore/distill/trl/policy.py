@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from kdcore.configs.distillation import DistillConfig
-from kdcore.distill.measures.heldout import Probe
+from kdcore.distill.measures.heldout import HeldoutEvaluator
 from kdcore.distill.training.loop import Job, Reward, planned_steps
 from kdcore.distill.training.preflight import BYTES_FROZEN, Report, check_memory
-from kdcore.distill.trl.callback import PenCallback, common_arguments, run
+from kdcore.distill.trl.callback import ReporterCallback, common_arguments, run
 from kdcore.distill.trl.measured_step import now, timed
 from kdcore.errors import MissingDependency
 from kdcore.hardware import torch_device
@@ -50,8 +50,8 @@ def train_policy(job: Job, questions: list[dict[str, Any]], reward: Reward, toke
     total = planned_steps(config, len(questions))
     arguments = _arguments(config, job, total)
     settings = lib.GRPOConfig(**arguments, loss_type="dapo") if loss == "grpo" else lib.RLOOConfig(**arguments)
-    probe = Probe(job.heldout, 1, (False,), config.batch_size, job.pad_id)
-    general = Probe(job.general, 1, (False,), config.batch_size, job.pad_id)
+    probe = HeldoutEvaluator(job.heldout, 1, (False,), config.batch_size, job.pad_id)
+    general = HeldoutEvaluator(job.general, 1, (False,), config.batch_size, job.pad_id)
 
     def measure(model: Any, step: int) -> None:
         for split, each in {"heldout": probe, "general": general}.items():
@@ -59,7 +59,7 @@ def train_policy(job: Job, questions: list[dict[str, Any]], reward: Reward, toke
                 pen.metric(step, split, values)
         job.answers(model, step)
 
-    callback = PenCallback(pen, config, total, measure, FIGURES)
+    callback = ReporterCallback(pen, config, total, measure, FIGURES)
     trainer_class = lib.GRPOTrainer if loss == "grpo" else lib.RLOOTrainer
     trainer = trainer_class(
         model=job.student,

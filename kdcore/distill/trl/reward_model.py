@@ -8,7 +8,7 @@ from typing import Any
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.training.loop import planned_steps
 from kdcore.distill.training.preflight import Report, check_memory
-from kdcore.distill.trl.callback import PenCallback, common_arguments, run
+from kdcore.distill.trl.callback import ReporterCallback, common_arguments, run
 from kdcore.distill.trl.measured_step import timed
 from kdcore.distill.trl.policy import trl
 from kdcore.hardware import torch_device
@@ -55,7 +55,7 @@ def train_reward(
             found = trainer.evaluate()
             pen.metric(step, "heldout", {HELDOUT[name]: float(found[name]) for name in HELDOUT if name in found})
 
-    callback = PenCallback(pen, config, total, measure, FIGURES)
+    callback = ReporterCallback(pen, config, total, measure, FIGURES)
     trainer = lib.RewardTrainer(
         model=path,
         args=settings,

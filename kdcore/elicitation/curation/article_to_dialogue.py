@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
 from kdcore.elicitation.parse import clean
-from kdcore.types import Message, Parsed, Request
+from kdcore.types import Message, MethodRow, Request
 
 
 class ArticleToDialogueConfig(Config):
@@ -40,25 +40,29 @@ def read_turns(text: str, asker: str, expert: str) -> list[Message]:
     return turns[: len(turns) - 1] if turns and turns[-1]["role"] == "user" else turns
 
 
-def row_of(turns: list[Message], min_turns: int, **extra: object) -> Parsed:
+def row_of(turns: list[Message], min_turns: int, **extra: object) -> MethodRow:
     """A row that teaches the last answer with the talk before it; every turn is kept in ``extra``."""
     answers = sum(turn["role"] == "assistant" for turn in turns)
     kept = {"turns": turns, **extra}
     if answers < min_turns:
-        return Parsed("unparsed", reason=f"the talk has {answers} answers, at least {min_turns} expected", extra=kept)
-    return Parsed("parsed", turns[-1]["content"], question=turns[0]["content"], messages=list(turns[:-1]), extra=kept)
+        return MethodRow(
+            "unparsed", reason=f"the talk has {answers} answers, at least {min_turns} expected", extra=kept
+        )
+    return MethodRow(
+        "parsed", turns[-1]["content"], question=turns[0]["content"], messages=list(turns[:-1]), extra=kept
+    )
 
 
 def _program(request: Request, config: ArticleToDialogueConfig, tools: Tools) -> Steps:
     [replies] = yield [Ask(request.messages, n=None)]
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     for reply in replies:
         if not usable(reply):
             rows.append(lost(reply))
             continue
         row = row_of(read_turns(reply.text, config.asker, config.expert), config.min_turns)
         if row.status != "parsed":
-            row = Parsed(row.status, reason=row.reason, extra=row.extra, reply=reply)
+            row = MethodRow(row.status, reason=row.reason, extra=row.extra, reply=reply)
         rows.append(row)
     return rows
 

@@ -9,7 +9,7 @@ from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.parse import sections
 from kdcore.elicitation.pool import words
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 _SMALL = 4  # shorter words carry little of a fact
 
@@ -30,25 +30,25 @@ def support(answer: str, passage: str) -> float:
     return sum(word in known for word in said) / len(said) if said else 0.0
 
 
-def read(text: str, passage: str, config: DocumentGroundedConfig) -> Parsed:
+def read(text: str, passage: str, config: DocumentGroundedConfig) -> MethodRow:
     """``Question:`` and ``Answer:``, the answer supported by the passage."""
     found = sections(text, ("Question", "Answer"))
     question, answer = found.get("Question", ""), found.get("Answer", "")
     if not question or not answer:
         missing = "Question" if not question else "Answer"
-        return Parsed("unparsed", answer, question=question, reason=f'no line begins with "{missing}:"')
+        return MethodRow("unparsed", answer, question=question, reason=f'no line begins with "{missing}:"')
     share = support(answer, passage)
     extra = {"support": round(share, 3)}
     if share < config.min_support:
         reason = f"the passage has {share:.0%} of the answer's words, {config.min_support:.0%} needed"
-        return Parsed("unparsed", answer, question=question, reason=reason, extra=extra)
-    return Parsed("parsed", answer, question=question, extra=extra)
+        return MethodRow("unparsed", answer, question=question, reason=reason, extra=extra)
+    return MethodRow("parsed", answer, question=question, extra=extra)
 
 
 def _program(request: Request, config: DocumentGroundedConfig, tools: Tools) -> Steps:
     passage = request.variables.get("source", "")
     [replies] = yield [Ask(request.messages, n=None)]
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     for reply in replies:
         if not usable(reply):
             rows.append(lost(reply))
@@ -56,7 +56,7 @@ def _program(request: Request, config: DocumentGroundedConfig, tools: Tools) -> 
         row = read(reply.text, passage, config)
         asked = f"{passage}\n\n{row.question}" if config.show_passage else row.question
         rows.append(
-            Parsed(
+            MethodRow(
                 row.status,
                 row.answer,
                 reason=row.reason,

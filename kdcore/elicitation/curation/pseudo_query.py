@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user
 from kdcore.elicitation.parse import listed
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class PseudoQueryConfig(Config):
@@ -25,15 +25,15 @@ def _program(request: Request, config: PseudoQueryConfig, tools: Tools) -> Steps
     if not usable(reply):
         return [lost(reply)]
     passage = request.variables.get("source", "")
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     for query in listed(reply.text, config.queries):
         size = len(query.split())
         if size > config.max_words:
             reason = f"the query has {size} words, at most {config.max_words} expected"
-            rows.append(Parsed("unparsed", question=query, reason=reason))
+            rows.append(MethodRow("unparsed", question=query, reason=reason))
         else:
-            rows.append(Parsed("parsed", passage, question=query, messages=user(query)))
-    return rows or [Parsed("unparsed", reason="the reply lists no query", reply=reply)]
+            rows.append(MethodRow("parsed", passage, question=query, messages=user(query)))
+    return rows or [MethodRow("unparsed", reason="the reply lists no query", reply=reply)]
 
 
 PSEUDO_QUERY = Method(

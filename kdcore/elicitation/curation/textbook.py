@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, user
 from kdcore.elicitation.parse import clean, listed
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class TextbookConfig(Config):
@@ -22,7 +22,7 @@ def _program(request: Request, config: TextbookConfig, tools: Tools) -> Steps:
     if not usable(lesson):
         return [lost(lesson)]
     text = clean(lesson.text)
-    rows = [keep(lesson, Parsed("parsed", text, extra={"part": "lesson"}))]
+    rows = [keep(lesson, MethodRow("parsed", text, extra={"part": "lesson"}))]
     if not config.exercises:
         return rows
     wanted = f"{text}\n\nWrite {config.exercises} exercises about this lesson, as a numbered list, without solutions."
@@ -37,7 +37,7 @@ def _program(request: Request, config: TextbookConfig, tools: Tools) -> Steps:
         extra = {"part": "exercise"}
         if usable(solution):
             rows.append(
-                Parsed("parsed", clean(solution.text), question=task, messages=user(task), extra=extra, parent=0)
+                MethodRow("parsed", clean(solution.text), question=task, messages=user(task), extra=extra, parent=0)
             )
         else:
             rows.append(lost(solution, question=task, extra=extra, parent=0))

@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import listed
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class TopicTreeConfig(Config):
@@ -42,7 +42,7 @@ def _program(request: Request, config: TopicTreeConfig, tools: Tools) -> Steps:
         return [lost(reply)]
     subtopics = listed(reply.text, config.subtopics)
     if not subtopics:
-        return [Parsed("unparsed", reason="the reply lists no subtopic", reply=reply)]
+        return [MethodRow("unparsed", reason="the reply lists no subtopic", reply=reply)]
     plan = leaves(subtopics, config)
     asks = [
         Ask(
@@ -54,7 +54,7 @@ def _program(request: Request, config: TopicTreeConfig, tools: Tools) -> Steps:
         for subtopic, reader, difficulty, form in plan
     ]
     lists = yield asks
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     fresh: list[tuple[str, dict[str, str]]] = []
     for (subtopic, reader, difficulty, form), [said] in zip(plan, lists, strict=True):
         labels = {"topic": topic, "reader": reader, "difficulty": difficulty}
@@ -66,12 +66,12 @@ def _program(request: Request, config: TopicTreeConfig, tools: Tools) -> Steps:
             alike, nearest = tools.pool.nearest(question)
             if alike > config.max_similarity:
                 reason = f'not new: ROUGE-L {alike:.2f} to "{nearest[:80]}"'
-                rows.append(Parsed("unparsed", question=question, reason=reason, labels=labels, extra=leaf))
+                rows.append(MethodRow("unparsed", question=question, reason=reason, labels=labels, extra=leaf))
             else:
                 tools.pool.add(question)
                 fresh.append((question, {**labels, **leaf}))
     if not fresh:
-        return rows or [Parsed("unparsed", reason="no leaf gave a question", reply=reply)]
+        return rows or [MethodRow("unparsed", reason="no leaf gave a question", reply=reply)]
     answers = yield [Ask(user(question, system)) for question, _ in fresh]
     for (question, leaf), [answer] in zip(fresh, answers, strict=True):
         labels = {key: leaf[key] for key in ("topic", "reader", "difficulty")}

@@ -12,7 +12,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, system_of, user, written
 from kdcore.elicitation.parse import clean, loss_reason
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Reply, Request
+from kdcore.types import MethodRow, Reply, Request
 
 # operator → what the teacher is told to do with a question (WizardLM, §3.2; in our own words)
 OPERATORS: dict[str, str] = {
@@ -60,7 +60,7 @@ def failed(question: str, before: str, reply: Reply, config: EvolInstructConfig)
 def _program(request: Request, config: EvolInstructConfig, tools: Tools) -> Steps:
     system = system_of(request.messages)
     before = request.variables.get("question", "")
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     parent: int | None = None
     for number in range(1, config.rounds + 1):
         operator = tools.chance.choice(config.operators)
@@ -69,7 +69,7 @@ def _program(request: Request, config: EvolInstructConfig, tools: Tools) -> Step
         extra = {"round": number, "operator": operator, "before": before}
         if reason := failed(question, before, grown, config):
             status = "failed" if grown.error else "unparsed"
-            rows.append(Parsed(status, question=question, reason=reason, parent=parent, extra=extra, reply=grown))
+            rows.append(MethodRow(status, question=question, reason=reason, parent=parent, extra=extra, reply=grown))
             if grown.error:
                 return rows
             continue  # the next round grows from the last question that did

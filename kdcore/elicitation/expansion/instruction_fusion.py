@@ -9,7 +9,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, joined, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class FusionConfig(Config):
@@ -22,7 +22,7 @@ def _program(request: Request, config: FusionConfig, tools: Tools) -> Steps:
     first = request.variables.get("question", "")
     partners = tools.pool.partners(first)
     if not partners:
-        return [Parsed("unparsed", reason="its group has no second question to fuse with; import more than one")]
+        return [MethodRow("unparsed", reason="its group has no second question to fuse with; import more than one")]
     second = tools.chance.choice(partners)
     labels = {"group": joined(request, tools, [second])}
     wanted = (
@@ -37,7 +37,7 @@ def _program(request: Request, config: FusionConfig, tools: Tools) -> Steps:
     extra = {"from": [first, second], "similarity": round(alike, 3)}
     if alike > config.max_similarity or len(question.split()) < 4:
         reason = f'not a fusion: ROUGE-L {alike:.2f} to "{nearest[:80]}"'
-        return [Parsed("unparsed", question=question, reason=reason, labels=labels, extra=extra, reply=reply)]
+        return [MethodRow("unparsed", question=question, reason=reason, labels=labels, extra=extra, reply=reply)]
     system = system_of(request.messages)
     [[answer]] = yield [Ask(user(question, system))]
     return [written(answer, question=question, messages=user(question, system), labels=labels, extra=extra)]

@@ -9,7 +9,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.parse import clean, listed
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class ParaphraseConfig(Config):
@@ -31,19 +31,19 @@ def _program(request: Request, config: ParaphraseConfig, tools: Tools) -> Steps:
         if not usable(said):
             return [lost(said)]
         answer = clean(said.text)
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     known = Pool([own])
     for text in listed(reply.text, config.paraphrases):
         alike, _ = known.nearest(text)
         extra = {"of": own, "similarity": round(alike, 3)}
         if alike > config.max_similarity:
             rows.append(
-                Parsed("unparsed", question=text, reason=f"not another wording: ROUGE-L {alike:.2f}", extra=extra)
+                MethodRow("unparsed", question=text, reason=f"not another wording: ROUGE-L {alike:.2f}", extra=extra)
             )
             continue
         known.add(text)
-        rows.append(Parsed("parsed", answer, question=text, messages=user(text), extra=extra))
-    return rows or [Parsed("unparsed", reason="the reply lists no other wording", reply=reply)]
+        rows.append(MethodRow("parsed", answer, question=text, messages=user(text), extra=extra))
+    return rows or [MethodRow("unparsed", reason="the reply lists no other wording", reply=reply)]
 
 
 PARAPHRASE = Method(

@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import clean, listed
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 _CLASSIFY = "Can the following task be answered with one of a few fixed labels? Answer yes or no.\n\nTask: {task}"
 _LABEL_FIRST = "{task}\n\nFirst name the possible labels, then give one example input with its label."
@@ -46,17 +46,19 @@ def _program(request: Request, config: SelfInstructConfig, tools: Tools) -> Step
     [[reply]] = yield [Ask(user(wanted, system))]
     if not usable(reply):
         return [lost(reply)]
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     fresh: list[tuple[str, float]] = []
     for question in listed(reply.text, config.per_request):
         reason, alike = refuse(question, config, tools)
         if reason:
-            rows.append(Parsed("unparsed", question=question, reason=reason, extra={"similarity": round(alike, 3)}))
+            rows.append(
+                MethodRow("unparsed", question=question, reason=reason, extra={"similarity": round(alike, 3)})
+            )
         else:
             tools.pool.add(question)
             fresh.append((question, alike))
     if not fresh:
-        return rows or [Parsed("unparsed", reason="the reply lists no question", reply=reply)]
+        return rows or [MethodRow("unparsed", reason="the reply lists no question", reply=reply)]
     labelled = [False] * len(fresh)
     if config.classification:
         said = yield [Ask(user(_CLASSIFY.format(task=q)), temperature=0.0, max_tokens=8) for q, _ in fresh]

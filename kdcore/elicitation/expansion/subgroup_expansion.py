@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import listed
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class SubgroupConfig(Config):
@@ -27,19 +27,19 @@ def _program(request: Request, config: SubgroupConfig, tools: Tools) -> Steps:
     [[reply]] = yield [Ask(user(wanted))]
     if not usable(reply):
         return [lost(reply)]
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     fresh: list[str] = []
     for question in listed(reply.text, config.more):
         alike, nearest = tools.pool.nearest(question)
         if alike > config.max_similarity:
             rows.append(
-                Parsed("unparsed", question=question, reason=f'not new: ROUGE-L {alike:.2f} to "{nearest[:80]}"')
+                MethodRow("unparsed", question=question, reason=f'not new: ROUGE-L {alike:.2f} to "{nearest[:80]}"')
             )
         else:
             tools.pool.add(question)
             fresh.append(question)
     if not fresh:
-        return rows or [Parsed("unparsed", reason="the reply lists no question", reply=reply)]
+        return rows or [MethodRow("unparsed", reason="the reply lists no question", reply=reply)]
     system = system_of(request.messages)
     answers = yield [Ask(user(question, system)) for question in fresh]
     for question, [answer] in zip(fresh, answers, strict=True):

@@ -9,7 +9,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, answered, lost, usable, user
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class CritiqueRepairConfig(Config):
@@ -35,8 +35,8 @@ def _program(request: Request, config: CritiqueRepairConfig, tools: Tools) -> St
     extra = {"first": first, "critique": said, "about": request.variables.get("sample_id", "")}
     if alike > config.max_similarity:
         reason = f"the repair changed nothing: ROUGE-L {alike:.2f} to the first answer"
-        return [Parsed("unparsed", answer, question=question, reason=reason, extra=extra, reply=mended)]
-    return [Parsed("parsed", answer, question=question, messages=user(question), extra=extra)]
+        return [MethodRow("unparsed", answer, question=question, reason=reason, extra=extra, reply=mended)]
+    return [MethodRow("parsed", answer, question=question, messages=user(question), extra=extra)]
 
 
 CRITIQUE_REPAIR = Method(

@@ -9,7 +9,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class HarderPromptConfig(Config):
@@ -32,7 +32,7 @@ def _program(request: Request, config: HarderPromptConfig, tools: Tools) -> Step
     extra = {"before": before, "about": request.variables.get("sample_id", ""), "similarity": round(alike, 3)}
     if alike > config.max_similarity or len(question.split()) < 3:
         reason = f"not a new question: ROUGE-L {alike:.2f} to the given one"
-        return [Parsed("unparsed", question=question, reason=reason, extra=extra, reply=reply)]
+        return [MethodRow("unparsed", question=question, reason=reason, extra=extra, reply=reply)]
     system = system_of(request.messages)
     [[answer]] = yield [Ask(user(question, system))]
     return [written(answer, question=question, messages=user(question, system), extra=extra)]

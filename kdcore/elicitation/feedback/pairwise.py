@@ -11,7 +11,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user
 from kdcore.elicitation.parse import clean
-from kdcore.types import Message, Parsed, Request
+from kdcore.types import Message, MethodRow, Request
 
 _CHOICE = {
     "type": "object",
@@ -51,17 +51,17 @@ def compare(system: str, question: str, first: str, second: str, aspect: str) ->
     return user(body, system)
 
 
-def preference(question: str, chosen: str, rejected: str, **more: object) -> Parsed:
+def preference(question: str, chosen: str, rejected: str, **more: object) -> MethodRow:
     """A row that carries a pair; the chosen answer is the one to learn."""
     extra = {"chosen": chosen, "rejected": rejected, **more}
-    return Parsed("parsed", chosen, question=question, messages=user(question), extra=extra)
+    return MethodRow("parsed", chosen, question=question, messages=user(question), extra=extra)
 
 
 def _program(request: Request, config: PairwiseConfig, tools: Tools) -> Steps:
     answers = list(dict.fromkeys(others(request)))
     question = request.variables.get("question", "")
     if len(answers) < 2:
-        return [Parsed("unparsed", question=question, reason="the question has fewer than two different answers")]
+        return [MethodRow("unparsed", question=question, reason="the question has fewer than two different answers")]
     a, b = answers[0], answers[1]
     system = system_of(request.messages)
     orders = [compare(system, question, a, b, config.aspect), compare(system, question, b, a, config.aspect)]
@@ -71,10 +71,12 @@ def _program(request: Request, config: PairwiseConfig, tools: Tools) -> Steps:
             return [lost(reply, question=question)]
     first, second = verdict(there.text), verdict(back.text)
     if not first or not second:
-        return [Parsed("unparsed", question=question, reason="the judge names no one answer", reply=there)]
+        return [MethodRow("unparsed", question=question, reason="the judge names no one answer", reply=there)]
     if first == second:
         reason = f"the judge says {first} in both orders: it follows the place, not the answer"
-        return [Parsed("unparsed", question=question, reason=reason, extra={"chosen": "", "tie": True}, reply=there)]
+        return [
+            MethodRow("unparsed", question=question, reason=reason, extra={"chosen": "", "tie": True}, reply=there)
+        ]
     chosen, rejected = (a, b) if first == "A" else (b, a)
     return [preference(question, chosen, rejected, sample_ids=request.variables.get("sample_ids", ""))]
 

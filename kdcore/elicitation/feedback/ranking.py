@@ -11,7 +11,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user
 from kdcore.elicitation.feedback.pairwise import others
 from kdcore.elicitation.parse import clean
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class RankingConfig(Config):
@@ -32,7 +32,7 @@ def _program(request: Request, config: RankingConfig, tools: Tools) -> Steps:
     answers = list(dict.fromkeys(others(request)))[: config.most]
     question = request.variables.get("question", "")
     if len(answers) < 2:
-        return [Parsed("unparsed", question=question, reason="the question has fewer than two different answers")]
+        return [MethodRow("unparsed", question=question, reason="the question has fewer than two different answers")]
     shuffled = answers[:]
     tools.chance.shuffle(shuffled)
     listing = "\n".join(f"[{i}] <<<{text}>>>" for i, text in enumerate(shuffled, 1))
@@ -45,10 +45,10 @@ def _program(request: Request, config: RankingConfig, tools: Tools) -> Steps:
     order = permutation(reply.text, len(shuffled))
     if order is None:
         reason = f"the reply is no order of all {len(shuffled)} answers"
-        return [Parsed("unparsed", question=question, reason=reason, reply=reply)]
+        return [MethodRow("unparsed", question=question, reason=reason, reply=reply)]
     ranked = [shuffled[place - 1] for place in order]
     extra = {"ranked": ranked, "chosen": ranked[0], "rejected": ranked[-1]}
-    return [Parsed("parsed", ranked[0], question=question, messages=user(question), extra=extra)]
+    return [MethodRow("parsed", ranked[0], question=question, messages=user(question), extra=extra)]
 
 
 RANKING = Method(

@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable
 from kdcore.elicitation.parse import clean, json_of, number_of, sections
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class RubricConfig(Config):
@@ -34,7 +34,7 @@ def schema_of(config: RubricConfig) -> dict[str, Any]:
     }
 
 
-def read(text: str, config: RubricConfig) -> Parsed:
+def read(text: str, config: RubricConfig) -> MethodRow:
     """Scores from a JSON object or from lines ``aspect: n``; every aspect must have one."""
     found = json_of(text)
     said: dict[str, Any] = found if isinstance(found, dict) else dict(sections(text, config.aspects))
@@ -42,10 +42,10 @@ def read(text: str, config: RubricConfig) -> Parsed:
     for aspect in config.aspects:
         value = number_of(str(said.get(aspect, "")), 1, config.top)
         if value is None:
-            return Parsed("unparsed", reason=f'no score from 1 to {config.top} for "{aspect}"')
+            return MethodRow("unparsed", reason=f'no score from 1 to {config.top} for "{aspect}"')
         scores[aspect] = round(value)
     reason = str(said.get("reason", "")) if isinstance(found, dict) else ""
-    return Parsed("parsed", clean(text), rationale=reason, extra={"scores": scores})
+    return MethodRow("parsed", clean(text), rationale=reason, extra={"scores": scores})
 
 
 def _program(request: Request, config: RubricConfig, tools: Tools) -> Steps:

@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, user
 from kdcore.elicitation.parse import clean
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class StepLabelsConfig(Config):
@@ -29,7 +29,7 @@ def _program(request: Request, config: StepLabelsConfig, tools: Tools) -> Steps:
     question = request.variables.get("question", "")
     steps = steps_of(request.variables.get("rationale") or request.variables.get("answer", ""), config.most)
     if not steps:
-        return [Parsed("unparsed", question=question, reason="the answer has no step to judge")]
+        return [MethodRow("unparsed", question=question, reason="the answer has no step to judge")]
     system = system_of(request.messages)
     asks = []
     for number, step in enumerate(steps):
@@ -45,7 +45,7 @@ def _program(request: Request, config: StepLabelsConfig, tools: Tools) -> Steps:
         word = clean(reply.text).lower()
         if not re.match(r"\W*(yes|no)\b", word):
             reason = f'step {len(labels) + 1} got neither yes nor no: "{word[:40]}"'
-            return [Parsed("unparsed", question=question, reason=reason, reply=reply)]
+            return [MethodRow("unparsed", question=question, reason=reason, reply=reply)]
         labels.append(bool(re.match(r"\W*yes\b", word)))
     wrong = next((i + 1 for i, good in enumerate(labels) if not good), 0)
     extra = {
@@ -63,7 +63,7 @@ def _program(request: Request, config: StepLabelsConfig, tools: Tools) -> Steps:
     ]
     listing = "\n".join(f"{'right' if good else 'wrong'}: {step}" for step, good in zip(steps, labels, strict=True))
     asked = f"Judge each step.\nQuestion: {question}\n" + "\n".join(steps)
-    return [Parsed("parsed", listing, question=question, messages=user(asked, system), extra=extra)]
+    return [MethodRow("parsed", listing, question=question, messages=user(asked, system), extra=extra)]
 
 
 STEP_LABELS = Method(

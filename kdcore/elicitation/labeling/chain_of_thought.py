@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Method, single
 from kdcore.elicitation.parse import clean
-from kdcore.types import Parsed
+from kdcore.types import MethodRow
 
 _LABEL = r"(?im)^[\s>*_#-]*(?:final\s+|the\s+)?{word}\b[\s*_]*(?::|is:?|[-–—])[\s*_]*"
 
@@ -26,22 +26,22 @@ class ChainOfThoughtConfig(Config):
     )
 
 
-def read(text: str, config: ChainOfThoughtConfig) -> Parsed:
+def read(text: str, config: ChainOfThoughtConfig) -> MethodRow:
     """Split at the last line that opens with the answer word; no such line is a loss with a reason."""
     body = clean(text)
     marks = list(re.finditer(_LABEL.format(word=re.escape(config.answer_word)), body))
     if not marks:
-        return Parsed("unparsed", rationale=body, reason=f'no line begins with "{config.answer_word.title()}:"')
+        return MethodRow("unparsed", rationale=body, reason=f'no line begins with "{config.answer_word.title()}:"')
     last = marks[-1]
     rationale = re.sub(
         _LABEL.format(word=re.escape(config.reasoning_word)), "", body[: last.start()], count=1
     ).strip()
     answer = body[last.end() :].strip()
     if not answer:
-        return Parsed("unparsed", rationale=rationale, reason="the answer after the reasoning is empty")
+        return MethodRow("unparsed", rationale=rationale, reason="the answer after the reasoning is empty")
     if not rationale:
-        return Parsed("unparsed", answer=answer, reason="the reply has an answer but no reasoning before it")
-    return Parsed("parsed", answer, rationale)
+        return MethodRow("unparsed", answer=answer, reason="the reply has an answer but no reasoning before it")
+    return MethodRow("parsed", answer, rationale)
 
 
 CHAIN_OF_THOUGHT = Method(

@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, answered, keep, lost, usable
 from kdcore.elicitation.parse import code_of
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class CodeWithTestsConfig(Config):
@@ -41,7 +41,7 @@ def _program(request: Request, config: CodeWithTestsConfig, tools: Tools) -> Ste
         [[written]] = yield [Ask(answered(request.messages, reply.text, _WRITE_TESTS))]
         tests = code_of(written.text) if usable(written) else ""
         if "assert" not in tests:
-            return [Parsed("unparsed", reason="there is no test to run", reply=reply)]
+            return [MethodRow("unparsed", reason="there is no test to run", reply=reply)]
     problem = ""
     for attempt in range(config.repairs + 1):
         code = code_of(reply.text)
@@ -51,13 +51,13 @@ def _program(request: Request, config: CodeWithTestsConfig, tools: Tools) -> Ste
             problem = "the program ended before its tests"
         elif result is not None and not result.error:
             extra = {"tests": tests, "repairs": attempt}
-            return [keep(reply, Parsed("parsed", reply.text.strip(), extra=extra))]
+            return [keep(reply, MethodRow("parsed", reply.text.strip(), extra=extra))]
         if attempt < config.repairs:
             wanted = f"It fails: {problem}\nReply with the corrected function in one ```python code block."
             [[reply]] = yield [Ask(answered(request.messages, reply.text, wanted))]
             if not usable(reply):
                 return [lost(reply)]
-    return [Parsed("unparsed", reason=f"the tests fail: {problem}", extra={"tests": tests}, reply=reply)]
+    return [MethodRow("unparsed", reason=f"the tests fail: {problem}", extra={"tests": tests}, reply=reply)]
 
 
 CODE_WITH_TESTS = Method(

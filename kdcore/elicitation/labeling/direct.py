@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Method, single
 from kdcore.elicitation.parse import clean
-from kdcore.types import Parsed
+from kdcore.types import MethodRow
 
 
 class DirectConfig(Config):
@@ -17,13 +17,13 @@ class DirectConfig(Config):
     min_words: int = Field(default=3, ge=0, le=1000, description="Shorter answers are set aside")
 
 
-def read(text: str, config: DirectConfig) -> Parsed:
+def read(text: str, config: DirectConfig) -> MethodRow:
     """The reply is the answer."""
     answer = clean(text)
     words = len(answer.split())
     if words < config.min_words:
-        return Parsed("unparsed", answer, reason=f"{words} words, at least {config.min_words} expected")
-    return Parsed("parsed", answer)
+        return MethodRow("unparsed", answer, reason=f"{words} words, at least {config.min_words} expected")
+    return MethodRow("parsed", answer)
 
 
 DIRECT = Method(

@@ -11,7 +11,7 @@ from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable
 from kdcore.elicitation.curation.document_grounded import support
 from kdcore.elicitation.parse import clean
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 _FACT = re.compile(r"\d+(?:[.,]\d+)*|(?<![.!?]\s)(?<!^)\b[A-Z][a-z]{2,}\b")
 
@@ -30,19 +30,19 @@ def invented(summary: str, text: str) -> list[str]:
     return [fact for fact in dict.fromkeys(_FACT.findall(summary)) if fact.lower() not in text.lower()]
 
 
-def read(summary: str, text: str, config: FaithfulSummaryConfig) -> Parsed:
+def read(summary: str, text: str, config: FaithfulSummaryConfig) -> MethodRow:
     """Check length, support and invented facts, in this order."""
     size, full = len(summary.split()), max(1, len(text.split()))
     if size > config.max_share * full:
-        return Parsed("unparsed", summary, reason=f"{size} words of {full} is no summary")
+        return MethodRow("unparsed", summary, reason=f"{size} words of {full} is no summary")
     share = support(summary, text)
     extra = {"support": round(share, 3)}
     if share < config.min_support:
         reason = f"the text has {share:.0%} of the summary's words, {config.min_support:.0%} needed"
-        return Parsed("unparsed", summary, reason=reason, extra=extra)
+        return MethodRow("unparsed", summary, reason=reason, extra=extra)
     if new := invented(summary, text):
-        return Parsed("unparsed", summary, reason=f"not in the text: {', '.join(new[:5])}", extra=extra)
-    return Parsed("parsed", summary, extra=extra)
+        return MethodRow("unparsed", summary, reason=f"not in the text: {', '.join(new[:5])}", extra=extra)
+    return MethodRow("parsed", summary, extra=extra)
 
 
 def _program(request: Request, config: FaithfulSummaryConfig, tools: Tools) -> Steps:

@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, with_question
 from kdcore.elicitation.parse import sections
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class LabelConfig(Config):
@@ -19,28 +19,28 @@ class LabelConfig(Config):
     labels: tuple[str, ...] = Field(default=("yes", "no"), min_length=2, description="Labels to choose from")
 
 
-def read(text: str, config: LabelConfig) -> Parsed:
+def read(text: str, config: LabelConfig) -> MethodRow:
     """``Label:`` must be one of the labels; ``Why:`` is the explanation."""
     found = sections(text, ("Label", "Why"))
     if "Label" not in found:
-        return Parsed("unparsed", reason='no line begins with "Label:"')
+        return MethodRow("unparsed", reason='no line begins with "Label:"')
     said = found["Label"].splitlines()[0].strip(" .*\"'`") if found["Label"] else ""
     label = next((known for known in config.labels if known.lower() == said.lower()), None)
     if label is None:
         known = ", ".join(config.labels)
-        return Parsed(
+        return MethodRow(
             "unparsed", rationale=found.get("Why", ""), reason=f'the label "{said[:60]}" is none of: {known}'
         )
     if not found.get("Why"):
-        return Parsed("unparsed", label, reason="the label has no explanation")
-    return Parsed("parsed", label, found["Why"], extra={"label": label})
+        return MethodRow("unparsed", label, reason="the label has no explanation")
+    return MethodRow("parsed", label, found["Why"], extra={"label": label})
 
 
 def _program(request: Request, config: LabelConfig, tools: Tools) -> Steps:
     known = "\nLabels: " + ", ".join(config.labels)
     messages = with_question(request.messages, request.messages[-1]["content"] + known)
     [replies] = yield [Ask(messages, n=None)]
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     for reply in replies:
         row = keep(reply, read(reply.text, config)) if usable(reply) else lost(reply)
         row = replace(row, messages=messages)

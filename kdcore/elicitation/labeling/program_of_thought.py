@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
 from kdcore.elicitation.parse import code_of, final_of
-from kdcore.types import Parsed, Reply, Request
+from kdcore.types import MethodRow, Reply, Request
 
 
 class ProgramOfThoughtConfig(Config):
@@ -19,19 +19,19 @@ class ProgramOfThoughtConfig(Config):
     )
 
 
-def _run(reply: Reply, request: Request, config: ProgramOfThoughtConfig, tools: Tools) -> Parsed:
+def _run(reply: Reply, request: Request, config: ProgramOfThoughtConfig, tools: Tools) -> MethodRow:
     code = code_of(reply.text)
     if not code:
-        return Parsed("unparsed", reason="the reply has no code block", reply=reply)
+        return MethodRow("unparsed", reason="the reply has no code block", reply=reply)
     result = tools.run_code(code)
     if result.error:
-        return Parsed("unparsed", rationale=code, reason=f"the program failed: {result.error}", reply=reply)
+        return MethodRow("unparsed", rationale=code, reason=f"the program failed: {result.error}", reply=reply)
     if not result.output:
-        return Parsed("unparsed", rationale=code, reason="the program printed nothing", reply=reply)
+        return MethodRow("unparsed", rationale=code, reason="the program printed nothing", reply=reply)
     extra: dict[str, object] = {"output": result.output[:2000]}
     if gold := request.variables.get("gold"):
         extra["agrees_with_gold"] = final_of(result.output) == final_of(gold)
-    return Parsed("parsed", config.sentence.replace("{output}", result.output), rationale=code, extra=extra)
+    return MethodRow("parsed", config.sentence.replace("{output}", result.output), rationale=code, extra=extra)
 
 
 def _program(request: Request, config: ProgramOfThoughtConfig, tools: Tools) -> Steps:

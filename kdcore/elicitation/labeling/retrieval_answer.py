@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, joined, keep, lost, usable, with_question
 from kdcore.elicitation.parse import clean
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class RetrievalAnswerConfig(Config):
@@ -36,7 +36,7 @@ def _program(request: Request, config: RetrievalAnswerConfig, tools: Tools) -> S
     context = "\n".join(f"[{number}] {text}" for number, text in enumerate(shown, 1))
     chat = with_question(request.messages, f"{context}\n\n{request.messages[-1]['content']}")
     [replies] = yield [Ask(chat, n=None)]
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     for reply in replies:
         extra = {"passages": shown, "right": right}
         if not usable(reply):
@@ -47,16 +47,16 @@ def _program(request: Request, config: RetrievalAnswerConfig, tools: Tools) -> S
         extra["cited"] = numbers
         if config.need_citation and not numbers:
             reason = "the answer names no passage"
-            rows.append(Parsed("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
+            rows.append(MethodRow("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
         elif any(number > len(shown) for number in numbers):
             bad = next(n for n in numbers if n > len(shown))
             reason = f"the answer names passage [{bad}], but {len(shown)} were shown"
-            rows.append(Parsed("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
+            rows.append(MethodRow("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
         elif numbers and right not in numbers:
             reason = f"the answer leans on {numbers}, the right passage is [{right}]"
-            rows.append(Parsed("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
+            rows.append(MethodRow("unparsed", answer, reason=reason, labels=labels, extra=extra, reply=reply))
         else:
-            rows.append(keep(reply, Parsed("parsed", answer, messages=chat, labels=labels, extra=extra)))
+            rows.append(keep(reply, MethodRow("parsed", answer, messages=chat, labels=labels, extra=extra)))
     return rows
 
 

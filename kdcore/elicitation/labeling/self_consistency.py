@@ -9,7 +9,7 @@ from pydantic import Field
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
 from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, ChainOfThoughtConfig, read
 from kdcore.elicitation.parse import final_of
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class VoteConfig(ChainOfThoughtConfig):
@@ -20,7 +20,7 @@ class VoteConfig(ChainOfThoughtConfig):
     temperature: float = Field(default=0.7, gt=0, le=2, description="Temperature of the votes")
 
 
-def count(rows: list[Parsed]) -> tuple[str, int]:
+def count(rows: list[MethodRow]) -> tuple[str, int]:
     """The commonest comparable answer and its votes; the first of equals."""
     return Counter(final_of(row.answer) for row in rows).most_common(1)[0]
 
@@ -32,17 +32,17 @@ def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
     if not voters:
         first = next((r for r in replies if not usable(r)), None)
         reason = "no vote could be read"
-        return [lost(first)] if first else [Parsed("unparsed", reason=reason, reply=replies[0])]
+        return [lost(first)] if first else [MethodRow("unparsed", reason=reason, reply=replies[0])]
     final, most = count([row for _, row in voters])
     share = most / config.votes
     extra = {"share": round(share, 3), "votes": [row.answer[:200] for _, row in voters]}
     reply, row = next((r, p) for r, p in voters if final_of(p.answer) == final)
     if share < config.min_share:
         reason = f"the vote is not clear: {most} of {config.votes} agree, {config.min_share:.0%} needed"
-        return [Parsed("unparsed", row.answer, row.rationale, reason, extra=extra, reply=reply)]
+        return [MethodRow("unparsed", row.answer, row.rationale, reason, extra=extra, reply=reply)]
     if gold := request.variables.get("gold"):
         extra["agrees_with_gold"] = final == final_of(gold)
-    return [Parsed("parsed", row.answer, row.rationale, extra=extra, reply=reply)]
+    return [MethodRow("parsed", row.answer, row.rationale, extra=extra, reply=reply)]
 
 
 SELF_CONSISTENCY = Method(

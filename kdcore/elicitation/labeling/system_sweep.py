@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, system_of, usable
 from kdcore.elicitation.parse import clean
-from kdcore.types import Message, Parsed, Request
+from kdcore.types import Message, MethodRow, Request
 
 VOICES = (
     "Explain so that a child of ten years understands.",
@@ -32,14 +32,14 @@ def _program(request: Request, config: SystemSweepConfig, tools: Tools) -> Steps
         [{"role": "system", "content": f"{shared}\n{voice}".strip()}, *rest] for voice in config.systems
     ]
     answers = yield [Ask(chat) for chat in chats]
-    rows: list[Parsed] = []
+    rows: list[MethodRow] = []
     for voice, chat, [reply] in zip(config.systems, chats, answers, strict=True):
         extra = {"system": voice}
         if not usable(reply):
             rows.append(lost(reply, extra=extra))
             continue
         learnt = rest if config.erase else chat
-        rows.append(keep(reply, Parsed("parsed", clean(reply.text), messages=learnt, extra=extra)))
+        rows.append(keep(reply, MethodRow("parsed", clean(reply.text), messages=learnt, extra=extra)))
     return rows
 
 

@@ -11,7 +11,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, answered, lost, system_of, usable, user
 from kdcore.elicitation.parse import clean, json_of
-from kdcore.types import Message, Parsed, Request
+from kdcore.types import Message, MethodRow, Request
 
 SEARCH = {
     "name": "search_reference",
@@ -89,7 +89,7 @@ def _program(request: Request, config: ToolUseConfig, tools: Tools) -> Steps:
             break  # it answers in words now
         if reason := check_call(call, config):
             extra = {"trajectory": trajectory, "call": clean(said.text)[:500]}
-            return [Parsed("unparsed", reason=reason, extra=extra, reply=said)]
+            return [MethodRow("unparsed", reason=reason, extra=extra, reply=said)]
         described = (
             f"You are the tool {call['name']}. Reply with a short, plausible result of this call, in one sentence."
         )
@@ -102,7 +102,7 @@ def _program(request: Request, config: ToolUseConfig, tools: Tools) -> Steps:
     [[final]] = yield [Ask(chat)]
     if not usable(final):
         return [lost(final, extra={"trajectory": trajectory})]
-    return [Parsed("parsed", clean(final.text), messages=chat, extra={"trajectory": trajectory}, reply=final)]
+    return [MethodRow("parsed", clean(final.text), messages=chat, extra={"trajectory": trajectory}, reply=final)]
 
 
 TOOL_USE = Method(

@@ -10,7 +10,7 @@ from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, 
 from kdcore.elicitation.feedback.pairwise import preference
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class ContrastivePairConfig(Config):
@@ -34,12 +34,14 @@ def _program(request: Request, config: ContrastivePairConfig, tools: Tools) -> S
         return [lost(good)]
     chosen = clean(good.text)
     if bad.error or not clean(bad.text):
-        return [Parsed("failed" if bad.error else "unparsed", chosen, reason=bad.error or "the bad answer is empty")]
+        return [
+            MethodRow("failed" if bad.error else "unparsed", chosen, reason=bad.error or "the bad answer is empty")
+        ]
     rejected = clean(bad.text)
     alike, _ = Pool([chosen]).nearest(rejected)
     if alike > config.max_similarity:
         reason = f"the two answers are the same: ROUGE-L {alike:.2f}"
-        return [Parsed("unparsed", chosen, reason=reason, reply=good)]
+        return [MethodRow("unparsed", chosen, reason=reason, reply=good)]
     own = request.variables.get("question") or question
     return [preference(own, chosen, rejected, similarity=round(alike, 3))]
 

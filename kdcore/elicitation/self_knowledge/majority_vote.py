@@ -6,7 +6,7 @@ from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usabl
 from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, read
 from kdcore.elicitation.labeling.self_consistency import VoteConfig, count
 from kdcore.elicitation.parse import final_of
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
@@ -17,19 +17,19 @@ def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
         return rows
     final, most = count(voters)
     share = most / config.votes
-    result: list[Parsed] = []
+    result: list[MethodRow] = []
     for row in rows:
         extra = {"share": round(share, 3), "majority": final}
         if row.status != "parsed":
             result.append(row)
         elif share < config.min_share:
             reason = f"the vote is not clear: {most} of {config.votes} agree, {config.min_share:.0%} needed"
-            result.append(Parsed("unparsed", row.answer, row.rationale, reason, extra=extra, reply=row.reply))
+            result.append(MethodRow("unparsed", row.answer, row.rationale, reason, extra=extra, reply=row.reply))
         elif final_of(row.answer) != final:
             reason = f'its answer is not the majority\'s "{final[:60]}"'
-            result.append(Parsed("unparsed", row.answer, row.rationale, reason, extra=extra, reply=row.reply))
+            result.append(MethodRow("unparsed", row.answer, row.rationale, reason, extra=extra, reply=row.reply))
         else:
-            result.append(Parsed("parsed", row.answer, row.rationale, extra=extra, reply=row.reply))
+            result.append(MethodRow("parsed", row.answer, row.rationale, extra=extra, reply=row.reply))
     return result
 
 

@@ -8,7 +8,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, answered, keep, lost, system_of, usable, user
 from kdcore.elicitation.parse import clean
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 CONSTITUTION = (
     "Say what is known and what is not.",
@@ -44,7 +44,7 @@ def _program(request: Request, config: PrinciplesConfig, tools: Tools) -> Steps:
         extra["first"] = clean(reply.text)
     own = request.variables.get("question") or question
     learnt = user(own) if config.erase else chat
-    return [keep(final, Parsed("parsed", clean(final.text), messages=learnt, extra=extra))]
+    return [keep(final, MethodRow("parsed", clean(final.text), messages=learnt, extra=extra))]
 
 
 PRINCIPLES = Method(

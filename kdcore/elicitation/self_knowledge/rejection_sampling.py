@@ -7,7 +7,7 @@ from pydantic import Field
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, user, with_question
 from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, ChainOfThoughtConfig, read
 from kdcore.elicitation.parse import final_of, number_of
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class RejectionSamplingConfig(ChainOfThoughtConfig):
@@ -47,9 +47,9 @@ def _program(request: Request, config: RejectionSamplingConfig, tools: Tools) ->
     result = [row for row in rows if row.status != "parsed"]
     for row, ok, note, reason in zip(tried, good, notes, reasons, strict=True):
         if ok:
-            result.append(Parsed("parsed", row.answer, row.rationale, extra=note, reply=row.reply))
+            result.append(MethodRow("parsed", row.answer, row.rationale, extra=note, reply=row.reply))
         else:
-            result.append(Parsed("unparsed", row.answer, row.rationale, reason, extra=note, reply=row.reply))
+            result.append(MethodRow("unparsed", row.answer, row.rationale, reason, extra=note, reply=row.reply))
     if gold and config.rationalise and not any(good):
         hinted = with_question(request.messages, f"{request.messages[-1]['content']}\n(The answer is {gold}.)")
         [[reply]] = yield [Ask(hinted)]
@@ -57,7 +57,7 @@ def _program(request: Request, config: RejectionSamplingConfig, tools: Tools) ->
         if row is not None and row.status == "parsed" and final_of(row.answer) == final_of(gold):
             extra = {"rationalised": True, "agrees_with_gold": True}
             result.append(
-                keep(reply, Parsed("parsed", row.answer, row.rationale, messages=request.messages, extra=extra))
+                keep(reply, MethodRow("parsed", row.answer, row.rationale, messages=request.messages, extra=extra))
             )
     return result
 

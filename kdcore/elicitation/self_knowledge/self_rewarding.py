@@ -9,7 +9,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.feedback.pairwise import preference
 from kdcore.elicitation.parse import clean, number_of
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class SelfRewardingConfig(Config):
@@ -32,19 +32,23 @@ def _program(request: Request, config: SelfRewardingConfig, tools: Tools) -> Ste
     question = request.variables.get("question") or request.messages[-1]["content"]
     if len(texts) < 2:
         first = next((r for r in replies if not usable(r)), None)
-        return [lost(first)] if first else [Parsed("unparsed", reason="all answers are the same", reply=replies[0])]
+        return (
+            [lost(first)] if first else [MethodRow("unparsed", reason="all answers are the same", reply=replies[0])]
+        )
     chats = [user(f"Question: {question}\nAnswer: <<<{text}>>>\n{_SCORE}") for text in texts]
     said = yield [Ask(chat, temperature=0.0, max_tokens=8) for chat in chats]
     scored = [(number_of(r.text, 0, 5), text) for [r], text in zip(said, texts, strict=True) if not r.error]
     known = [(score, text) for score, text in scored if score is not None]
     if len(known) < 2:
-        return [Parsed("unparsed", question=question, reason="fewer than two answers got a score", reply=said[0][0])]
+        return [
+            MethodRow("unparsed", question=question, reason="fewer than two answers got a score", reply=said[0][0])
+        ]
     best, worst = max(known, key=lambda item: item[0]), min(known, key=lambda item: item[0])
     margin = best[0] - worst[0]
     extra = {"scores": [{"score": score, "answer": text[:200]} for score, text in known], "margin": margin}
     if margin < config.min_margin:
         reason = f"best and worst lie {margin:g} points apart, {config.min_margin:g} needed"
-        return [Parsed("unparsed", best[1], question=question, reason=reason, extra=extra)]
+        return [MethodRow("unparsed", best[1], question=question, reason=reason, extra=extra)]
     return [preference(question, best[1], worst[1], **extra)]
 
 

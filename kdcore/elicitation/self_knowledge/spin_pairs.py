@@ -10,7 +10,7 @@ from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
 from kdcore.elicitation.feedback.pairwise import preference
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 class SpinPairsConfig(Config):
@@ -22,7 +22,7 @@ class SpinPairsConfig(Config):
 def _program(request: Request, config: SpinPairsConfig, tools: Tools) -> Steps:
     question, chosen = request.variables.get("question", ""), request.variables.get("answer", "")
     if not chosen:
-        return [Parsed("unparsed", question=question, reason="the seed has no answer to learn from")]
+        return [MethodRow("unparsed", question=question, reason="the seed has no answer to learn from")]
     [[reply]] = yield [Ask(request.messages)]
     if not usable(reply):
         return [lost(reply, question=question)]
@@ -30,7 +30,7 @@ def _program(request: Request, config: SpinPairsConfig, tools: Tools) -> Steps:
     alike, _ = Pool([chosen]).nearest(own)
     if alike > config.max_similarity:
         reason = f"the model says the same already: ROUGE-L {alike:.2f}"
-        return [Parsed("unparsed", own, question=question, reason=reason, reply=reply)]
+        return [MethodRow("unparsed", own, question=question, reason=reason, reply=reply)]
     about = request.variables.get("sample_id", "")
     return [preference(question, chosen, own, similarity=round(alike, 3), about=about)]
 

@@ -161,10 +161,10 @@ def _freeze_and_train(app: App, loop: Loop, current: Round) -> None:
     chosen = _passed(config, current.generate)
     current.figures = run_views.monitor(app, current.generate)
     current.figures["usable"] = explore_samples.candidates_count(app, config.project_id, chosen)
-    if current.figures["usable"] < config.least_rows:
+    if current.figures["usable"] < config.min_rows:
         loop.state = "done"
         loop.message = (
-            f"round {current.number} made {current.figures['usable']} usable rows, {config.least_rows} are needed"
+            f"round {current.number} made {current.figures['usable']} usable rows, {config.min_rows} are needed"
         )
         return
     if current.number > 1:
@@ -210,17 +210,17 @@ def _look_at(app: App, loop: Loop, ended: Round) -> None:
     ended.figures |= {"kl_to_start": apart[-1]} if apart else {}
     ended.figures["heldout"] = training_runs.last_heldout(app, ended.train)
     first = loop.rounds[0].figures.get("general_before")
-    if first is not None and general and general[-1] - first > config.most_forgetting:
+    if first is not None and general and general[-1] - first > config.max_forgetting:
         loop.state = "done"
         loop.message = (
             f"ended in round {ended.number}: general questions cost {general[-1] - first:.2f} nats a token more "
-            f"than before round 1, {config.most_forgetting:g} are allowed"
+            f"than before round 1, {config.max_forgetting:g} are allowed"
         )
-    elif apart and 0 < config.most_kl_to_start < apart[-1]:
+    elif apart and 0 < config.max_kl_to_start < apart[-1]:
         loop.state = "done"
         loop.message = (
             f"ended in round {ended.number}: the student is {apart[-1]:.2f} nats a token from where round 1 began, "
-            f"{config.most_kl_to_start:g} are allowed"
+            f"{config.max_kl_to_start:g} are allowed"
         )
     elif ended.number == config.rounds:
         loop.state, loop.message = "done", f"all {config.rounds} rounds"

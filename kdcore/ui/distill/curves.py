@@ -169,7 +169,7 @@ def _terms(app: App, points: list[dict[str, Any]], run_id: str, weight: float) -
     terms = {f"pull/slice{number}": f"{number + 1}: {name}" for number, name in enumerate(names)}
     terms |= {"pull/similarity": inner.replace("_", " ")} if inner != "none" else {}
     if any(p["name"] in terms for p in points):  # told at evaluations only
-        right.plotly_chart(charts.pulls(points, run_id, terms), key="curve-pulls", config=NO_BAR)
+        right.plotly_chart(charts.gradient_shares(points, run_id, terms), key="curve-gradient_shares", config=NO_BAR)
 
 
 def _gauges(points: list[dict[str, Any]], run_ids: list[str]) -> None:

@@ -64,7 +64,7 @@ def _new(app: App, project_id: str) -> None:
     known = {**students, DEFAULT_TEACHER: "the built-in model"}
     begin = st.selectbox("Student of round 1", list(known), format_func=known.__getitem__, key="rounds.start")
     values = forms.draw(
-        RoundsConfig, "rounds", ["name", "rounds", "rows", "epochs", "learning_rate", "begin", "most_kl_to_start"]
+        RoundsConfig, "rounds", ["name", "rounds", "rows", "epochs", "learning_rate", "begin", "max_kl_to_start"]
     )
     checks = st.multiselect("Checks that an answer must pass", list(USUAL), default=list(USUAL), key="rounds.checks")
     loss = rounds.usual_loss(method)

@@ -111,7 +111,7 @@ def data_class(app: App, project_id: str) -> None:
             options,
             index=options.index(held["data_class"]),
             format_func=governance.WORDS.__getitem__,
-            help="Health data and privileged text only meet a teacher on this machine.",
+            help="Health data and privileged text are read by a teacher on this machine only.",
         )
         contract = st.text_input(
             "Agreement with the endpoint", value=held["contract"], help="Such as the number of a BAA or DPA"

@@ -70,12 +70,12 @@ def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list
 
     A loss that learns from single answers keeps them all where some of them are bad.
     """
-    with_bad = {row.slice for row in rows if row.bad}
+    with_bad = {row.slice for row in rows if row.undesirable}
     alone = [
         not part.traits.ranks or (part.traits.unary and number in with_bad)
         for number, part in enumerate(config.slices)
     ]
-    kept = [row for row in rows if row.rivals or alone[row.slice]]
+    kept = [row for row in rows if row.rejected or alone[row.slice]]
     for number, part in enumerate(config.slices):
         before, after = (sum(row.slice == number for row in found) for found in (rows, kept))
         if before and not after:

@@ -16,13 +16,13 @@ from kdcore.elicitation.base import Method, find_method
 from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.schedule import Outcome, Scheduler, Unit
 from kdcore.jobs import topk_files
-from kdcore.jobs.reply_cache import ReplyMemory
+from kdcore.jobs.reply_cache import ReplyCache
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.journal import PaidRecord, SampleRecord, SignalSummary, Usage, VerdictRecord
 from kdcore.records.rows import VerdictKey
 from kdcore.teacher import open_teacher
-from kdcore.types import Parsed, Reply, Request
+from kdcore.types import MethodRow, Reply, Request
 from kdcore.workers.base import on_accelerator
 from kdcore.workers.generate.budget import Budget
 from kdcore.workers.generate.journal import JournalProgress
@@ -33,7 +33,12 @@ ACTIVE = 256  # programs under way at once: enough for any engine, flat in memor
 
 
 def sample_record(
-    outcome: Outcome, place: int, row: Parsed, config: GenerateConfig, copy_start: int = 0, usage: Usage | None = None
+    outcome: Outcome,
+    place: int,
+    row: MethodRow,
+    config: GenerateConfig,
+    copy_start: int = 0,
+    usage: Usage | None = None,
 ) -> SampleRecord:
     """What the journal keeps of one row: enough to rebuild the store's row."""
     request, reply = outcome.unit.request, row.reply
@@ -82,7 +87,7 @@ def sample_record(
     )
 
 
-def question_of(row: Parsed, request: Request) -> str:
+def question_of(row: MethodRow, request: Request) -> str:
     """The question that a row answers."""
     return row.question or request.variables.get("question") or request.messages[-1]["content"]
 
@@ -149,7 +154,7 @@ class Job:
     def ask(self) -> None:
         """Run the programs of what is missing; the teacher is opened only when a call has no kept reply."""
         config = self._config
-        memory = ReplyMemory(Path(config.replies)) if config.replies else None
+        memory = ReplyCache(Path(config.replies)) if config.replies else None
         scheduler = Scheduler(
             self._units(),
             self._method,

@@ -14,7 +14,7 @@ from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.schedule import Unit
 from kdcore.errors import ConfigError
 from kdcore.filters import FILTERS, ONE_BY_ONE
-from kdcore.types import Parsed, Request
+from kdcore.types import MethodRow, Request
 
 
 def each_once(requests: list[Request], copies: int) -> Iterator[Unit]:
@@ -36,7 +36,8 @@ class Target:
     def __init__(self, config: TargetConfig, requests: list[Request]) -> None:
         unknown = [name for name in config.checks if name not in ONE_BY_ONE]
         if unknown:
-            raise ConfigError(f'no check of one row by itself "{unknown[0]}"; known: {", ".join(ONE_BY_ONE)}.')
+            known = ", ".join(ONE_BY_ONE)
+            raise ConfigError(f'"{unknown[0]}" is no check that reads one row by itself; these are: {known}.')
         self._config = config
         self._requests = requests
         topics = {request.variables.get("topic", "") for request in requests} or {""}
@@ -52,7 +53,7 @@ class Target:
         """Whether a number of rows is asked for at all."""
         return self._config.rows > 0
 
-    def judge(self, row: Parsed, question: str, topic: str) -> Parsed:
+    def judge(self, row: MethodRow, question: str, topic: str) -> MethodRow:
         """The row as it is stored: unchanged where it counts."""
         if row.status != "parsed":
             return row
@@ -70,7 +71,7 @@ class Target:
         if self._config.max_similarity < 1:
             self._kept.add(f"{question}\n{answer}")
 
-    def _refuse(self, row: Parsed, question: str, topic: str) -> str:
+    def _refuse(self, row: MethodRow, question: str, topic: str) -> str:
         one = [{"sample_id": "", "question": question, "answer": row.answer}]
         for name in self._config.checks:
             check = FILTERS[name]
