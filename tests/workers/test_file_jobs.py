@@ -135,5 +135,5 @@ def test_a_file_brings_its_gold_and_its_siblings_and_the_rest_is_asked_for_elsew
     out = tmp_path / "o.jsonl"
     found = file_jobs.screen_file(source, ["gold", "self_consistency"], None, out, lambda status: None)
     assert found["failed"] == {"gold": 1, "self_consistency": 2}
-    with pytest.raises(ConfigError, match="needs vector, which a file has not"):
+    with pytest.raises(ConfigError, match="needs a map, which a file has not"):
         file_jobs.screen_file(source, ["outliers"], None, out, lambda status: None)

@@ -100,7 +100,7 @@ def test_two_rounds_of_spin_go_on_after_a_restart(real_app: App, tmp_path: Path)
         assert each.figures["heldout"]["preferred"] >= 0
         assert each.figures["general_after"] > 0
     assert 0 < first.figures["kl_to_start"] < 1 and second.figures["kl_to_start"] > 0
-    with pytest.raises(ConfigError, match="only stopped or failed ones can go on"):
+    with pytest.raises(ConfigError, match="only a stopped or failed one can go on"):
         rounds.go_on(app, loop.loop_id)
     app.close()
 
