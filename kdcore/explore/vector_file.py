@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,8 +14,9 @@ class VectorFile:
 
     def __init__(self, folder: Path) -> None:
         table = pq.read_table(folder / "vectors.parquet", memory_map=True)
-        self.ids: list[str] = table["sample_id"].to_pylist()
-        flat = table["vector"].combine_chunks().flatten().to_numpy()
+        self.ids = cast("list[str]", table["sample_id"].to_pylist())
+        vectors: Any = table["vector"].combine_chunks()
+        flat = vectors.flatten().to_numpy()
         self.matrix: np.ndarray = flat.reshape(len(self.ids), -1)
         self._place = {key: i for i, key in enumerate(self.ids)}
 

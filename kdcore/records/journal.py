@@ -7,7 +7,7 @@ names on disk stay: ``kind: sample``, ``sample_id`` and so on are read by script
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -128,10 +128,11 @@ class VerdictRecord(JournalRecord):
     @classmethod
     def _kind_was_a_prefix(cls, body: Any) -> Any:
         """Journals of 0.1.0 told the kind by the beginning of the name."""
-        if isinstance(body, dict) and "verdict_kind" not in body and isinstance(body.get("filter"), str):
-            key = VerdictKey.parse(body["filter"])
-            return {**body, "verdict_kind": key.kind, "filter": key.filter}
-        return body
+        fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+        if "verdict_kind" not in fields and isinstance(fields.get("filter"), str):
+            key = VerdictKey.parse(fields["filter"])
+            return {**fields, "verdict_kind": key.kind, "filter": key.filter}
+        return cast(Any, body)
 
     @classmethod
     def of(
@@ -218,9 +219,10 @@ def read_record(body: Any) -> JournalRecord:
     """The record of a journal line's body; raises DataError that says what does not fit."""
     if not isinstance(body, dict):
         raise DataError("the record is no object")
-    kind = RECORDS.get(str(body.get("kind")))
+    told = str(cast("dict[str, Any]", body).get("kind"))
+    kind = RECORDS.get(told)
     if kind is None:
-        raise DataError(f'"{str(body.get("kind"))[:40]}" is no kind of record that this version knows')
+        raise DataError(f'"{told[:40]}" is no kind of record that this version knows')
     try:
         return kind.model_validate(body)
     except ValidationError as exc:

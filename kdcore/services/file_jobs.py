@@ -7,19 +7,19 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kdcore.configs.base import Config
 from kdcore.configs.exploration import EmbedConfig, ScreenConfig
 from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
 from kdcore.filters.needs import IN_A_FILE
+from kdcore.jobs import parquet
 from kdcore.jobs.backends.local import LocalBackend
 from kdcore.jobs.observer import Observer
 from kdcore.jobs.run_dir import RunDir
@@ -62,23 +62,14 @@ def embed_file(
     table = pa.table({"sample_id": [str(i) for i in range(len(rows))], "text": texts})
     with _throwaway("embed", config, table) as run:
         progress = _finish(run, watch).progress
-        vectors = pq.read_table(run.path / "vectors.parquet")
-        places = pq.read_table(run.path / "placements.parquet")
+        vectors = parquet.read(run.path / "vectors.parquet")
+        places = parquet.read(run.path / "placements.parquet")
         groups = json.loads((run.path / "clusters.json").read_bytes())
     names = {group["cluster"]: group["title"] for group in groups}
-    _replace(
-        out,
-        pa.table(
-            {
-                "id": _ids(rows),
-                "vector": vectors["vector"],
-                "x": places["x"],
-                "y": places["y"],
-                "cluster": places["cluster"],
-                "title": [names[key] for key in places["cluster"].to_pylist()],
-            }
-        ),
-    )
+    columns: dict[str, Any] = {"id": _ids(rows), "vector": vectors["vector"]}
+    columns |= {name: places[name] for name in ("x", "y", "cluster")}
+    columns["title"] = [names[key] for key in places["cluster"].to_pylist()]
+    _replace(out, pa.table(columns))
     return {"rows": len(rows), "dim": progress.get("dim"), "clusters": groups, "out": str(out)}
 
 
@@ -157,7 +148,8 @@ def _pair(row: dict[str, Any], text_field: str | None, number: int) -> tuple[str
     """Question and answer of a row: a chat's last turns, or fields of the usual names."""
     chat = row.get("messages")
     if text_field is None and isinstance(chat, list) and chat:
-        last = {str(m.get("role")): m.get("content") or "" for m in chat if isinstance(m, dict)}
+        turns = [cast("dict[str, Any]", turn) for turn in cast("list[Any]", chat) if isinstance(turn, dict)]
+        last = {str(turn.get("role")): turn.get("content") or "" for turn in turns}
         return _text({"user": "", **last}, "user", number), _text({"assistant": "", **last}, "assistant", number)
     answer_field = text_field or next((name for name in ANSWER_FIELDS if name in row), None)
     if answer_field is None:
@@ -173,11 +165,11 @@ BACKEND = LocalBackend()
 
 
 @contextmanager
-def _throwaway(kind: str, config: Config, table: pa.Table) -> Iterator[RunDir]:
+def _throwaway(kind: str, config: Config, table: pa.Table) -> Generator[RunDir]:
     folder = Path(tempfile.mkdtemp(prefix="kd-"))
     run = RunDir.create(folder / "runs", f"{kind}-file", config.model_dump(mode="json"))
     try:
-        pq.write_table(table, run.path / "input.parquet")
+        parquet.write(table, run.path / "input.parquet")
         BACKEND.start(run)
         yield run
     finally:
@@ -199,6 +191,4 @@ def _replace(out: Path, table: pa.Table) -> None:
     """Write a Parquet file that has its name only once it is whole."""
     if not out.parent.is_dir():
         raise ConfigError(f"there is no folder {out.parent}; make it first.")
-    scratch = out.with_name(f".{out.name}.tmp")
-    pq.write_table(table, scratch, compression="zstd")
-    scratch.replace(out)
+    parquet.write(table, out)

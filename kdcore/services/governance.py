@@ -6,12 +6,12 @@ import time
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
-import pyarrow.parquet as pq
-
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import ALLOWED
 from kdcore.governance.teacher_terms import Terms, entry_of, is_local, needs_decision, strictest, terms_of
+from kdcore.jobs import parquet
+from kdcore.jobs.parquet import strings
 from kdcore.records.decisions import DataClassSet, TermsDecided
 from kdcore.services.models import is_student
 from kdcore.services.workspace import App
@@ -57,7 +57,7 @@ def _inherited(app: App, student: TeacherConfig) -> Terms:
     """A student is bound by the strictest terms of what it learnt from, and of the model that it was before."""
     own = terms_of(student)
     path = app.run_dir(student.model).path / "input.parquet"
-    learnt = pq.read_table(path, columns=["sample_id"])["sample_id"].to_pylist() if path.exists() else []
+    learnt = strings(parquet.read(path, ["sample_id"])["sample_id"]) if path.exists() else []
     entries = [entry_of(str(row["terms"] or "")) for row in datasets.provenance(app.store, sorted(set(learnt)))]
     begun = app.run_dir(student.model).config().get("student", {})
     if begun.get("init") == "model":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from kdcore.errors import DataError
 
@@ -21,7 +21,7 @@ def parse(lines: Iterable[str], name: str) -> list[dict[str, Any]]:
             raise DataError(f"line {number} of {name} is no JSON: {exc}.") from exc
         if not isinstance(row, dict):
             raise DataError(f"line {number} of {name} is no JSON object; each line must be one.")
-        rows.append(row)
+        rows.append(cast("dict[str, Any]", row))
     if not rows:
         raise DataError(f"{name} has no row; at least one is needed.")
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection, mentions
+from kdcore.jobs.parquet import strings
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.records.rows import FROZEN
 from kdcore.store.engine.db import Store
@@ -249,7 +250,7 @@ def selected_ids(store: Store, dataset_id: str, selection: Selection) -> set[str
         """,
         [dataset_id, *values],
     )
-    return set(found["sample_id"].to_pylist())
+    return set(strings(found["sample_id"]))
 
 
 def diff(store: Store, old: str, new: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kdcore.configs.selection import Selection
+from kdcore.jobs.parquet import strings
 from kdcore.records.decisions import Reviewed, ReviewedMany
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
@@ -50,7 +51,7 @@ def add_many(tx: Cursor, batch: ReviewedMany, number: int) -> None:
 def in_batch(store: Store, batch_id: str) -> list[str]:
     """Samples of a batch's events."""
     found = store.table("SELECT sample_id FROM reviews WHERE starts_with(event_id, ? || ':')", [batch_id])
-    return found["sample_id"].to_pylist()
+    return strings(found["sample_id"])
 
 
 def last_event(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ def add(store: Store, run: dict[str, Any]) -> None:
 
 def list_runs(store: Store, project_id: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
     """Runs, newest first, with their config parsed."""
-    sql, values = "SELECT * FROM runs WHERE TRUE", []
+    sql, values = "SELECT * FROM runs WHERE TRUE", list[str]()
     if project_id is not None:
         sql, values = sql + " AND project_id = ?", [*values, project_id]
     if kind is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection
+from kdcore.jobs.parquet import strings
 from kdcore.records.rows import FACETS, NUMBERS, SAMPLE, SORTS, schema
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
@@ -71,7 +72,7 @@ def keys(
     if limit is not None:
         sql += " LIMIT ? OFFSET ?"
         values += [limit, offset]
-    return store.table(sql, values)["sample_id"].to_pylist()
+    return strings(store.table(sql, values)["sample_id"])
 
 
 _WIDE = """
@@ -142,7 +143,7 @@ def count_requests(store: Store, run_id: str) -> int:
 def failed_requests(store: Store, run_id: str) -> list[str]:
     """Requests of a run that ended as failed."""
     found = store.table("SELECT DISTINCT request_id FROM samples WHERE run_id = ? AND status = 'failed'", [run_id])
-    return found["request_id"].to_pylist()
+    return strings(found["request_id"])
 
 
 def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:

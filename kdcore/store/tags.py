@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcore.configs.selection import Selection
+from kdcore.jobs.parquet import strings
 from kdcore.records.decisions import Tagged
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
@@ -48,7 +49,7 @@ def untagged(store: Store, project_id: str, selection: Selection, tag: str, *, p
         """,
         [project_id, *values, tag, present],
     )
-    return found["sample_id"].to_pylist()
+    return strings(found["sample_id"])
 
 
 def last_batch(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from kdcore.explore.embedders import Embedder
 from kdcore.explore.projection import project
 from kdcore.explore.titles import titles
 from kdcore.explore.vector_cache import VectorCache
+from kdcore.jobs.parquet import strings
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.workers.base import mounts_of, on_accelerator, run_worker
@@ -24,7 +25,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     """Embed what the cache lacks, then project, cluster and title."""
     config = run.load(EmbedConfig)
     table = pq.read_table(run.path / "input.parquet")
-    texts: list[str] = table["text"].to_pylist()
+    texts = strings(table["text"])
     with on_accelerator(run, reporter):
         vectors = embed(texts, config, mounts_of(run).cache, reporter)
         reporter.phase("placing the samples on the map")

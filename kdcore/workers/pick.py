@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from kdcore.configs.exploration import PickConfig
 from kdcore.explore.selectors import SELECTORS, Pool
 from kdcore.explore.vector_file import VectorFile
+from kdcore.jobs.parquet import strings
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.journal import VerdictRecord
@@ -22,9 +23,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     config = run.load(PickConfig)
     table = pq.read_table(run.path / "input.parquet")
     file = VectorFile(Path(config.vectors))
-    found = [
-        (i, vector) for i, key in enumerate(table["sample_id"].to_pylist()) if (vector := file.of(key)) is not None
-    ]
+    found = [(i, vector) for i, key in enumerate(strings(table["sample_id"])) if (vector := file.of(key)) is not None]
     rows = [i for i, _ in found]
     part = table.take(pa.array(rows, pa.int64()))
     scores = np.asarray(part["score"].to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -35,7 +34,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     )
     reporter.phase(f"choosing {config.count} of {len(rows)} samples")
     chosen = SELECTORS[config.selector](pool, config.count, config.seed)
-    ids = part["sample_id"].to_pylist()
+    ids = strings(part["sample_id"])
     for place, row in enumerate(chosen):
         sample_id = ids[int(row)]
         reporter.append(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from kdcore.distill.losses.sparse import PADDING
+from kdcore.jobs import parquet
 
 PROBE = "Dose: 5 mg/kg, §12(3) — naïve ✓\n  two spaces"  # what tells tokenizers of like vocabularies apart
 
@@ -51,7 +51,7 @@ class Row:
 
 def read_rows(path: Path, split: str) -> list[dict[str, Any]]:
     """Rows of ``input.parquet`` in one split."""
-    return pq.read_table(path, filters=[("split", "=", split)]).to_pylist()
+    return parquet.read(path, filters=[("split", "=", split)]).to_pylist()
 
 
 AS_TEXT = dict.fromkeys(("token_ids", "k", "topk_ids", "topk_logprobs", "tail_ids", "tail_logprobs"))

@@ -36,8 +36,9 @@ def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def rejected_answers(row: dict[str, Any]) -> list[str]:
     """The worse answers of one row, best first, each once."""
-    extra = json.loads(row["extra"]) if row["extra"] else {}
-    ranked = [str(text) for text in extra.get("ranked") or []]
+    extra: dict[str, Any] = json.loads(row["extra"]) if row["extra"] else {}
+    places: list[Any] = extra.get("ranked") or []
+    ranked = [str(text) for text in places]
     known = ranked[1:] or ([str(extra["rejected"])] if extra.get("rejected") else [])
     if row["answer"] != row["given"]:
         known = [row["completion"].strip() or row["given"], *known]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kdcore.configs.base import load_config
 from kdcore.configs.scoring import ScoreConfig
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
+from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import governance, models
@@ -115,5 +115,5 @@ def start(
             "text_key": [stored_topk.text_key(row["messages"], row["completion"]) for row in rows],
         }
     )
-    pq.write_table(table, run.path / "input.parquet", compression="zstd")
+    parquet.write(table, run.path / "input.parquet")
     return app.launch(run)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from kdcore import ids
-from kdcore.jobs import topk_files
+from kdcore.jobs import parquet, topk_files
+from kdcore.jobs.parquet import strings
 from kdcore.jobs.run_dir import RunDir
 from kdcore.services.datasets.topk_fusion import Fusing, fuse
 from kdcore.services.workspace import App
@@ -68,8 +68,8 @@ def _scores(
     for run in scored:
         if wanted and run["config"]["teacher"]["model"] in alike:
             folder = app.folders.runs / run["run_id"]
-            texts = pq.read_table(folder / "input.parquet", columns=["sample_id", "text_key"])
-            pairs = zip(texts["sample_id"].to_pylist(), texts["text_key"].to_pylist(), strict=True)
+            texts = parquet.read(folder / "input.parquet", ["sample_id", "text_key"])
+            pairs = zip(strings(texts["sample_id"]), texts["text_key"].to_pylist(), strict=True)
             new = _read(folder, [sample for sample, key in pairs if wanted.get(sample) == key])
             found |= new
             wanted = {sample: key for sample, key in wanted.items() if sample not in new}
@@ -81,17 +81,17 @@ def of_sample(app: App, sample: dict[str, Any]) -> tuple[dict[str, Any] | None, 
 
     What the own teacher said comes first, unless people mended the answer; a score counts for the text it was of.
     """
-    wanted, here = pc.field("sample_id") == sample["sample_id"], app.run_dir(sample["run_id"])
+    wanted, here = [("sample_id", "=", sample["sample_id"])], app.run_dir(sample["run_id"])
     answer = sample.get("edited_answer") or sample["answer"]
     runs = [] if answer != sample["answer"] else [here]
     for scored in _scored(app, sample["project_id"]):
         run = app.run_dir(scored["run_id"])
-        texts = pq.read_table(run.path / "input.parquet", columns=["sample_id", "completion"], filters=wanted)
-        if any(answer in text for text in texts["completion"].to_pylist()):
+        texts = parquet.read(run.path / "input.parquet", ["sample_id", "completion"], wanted)
+        if any(answer in text for text in strings(texts["completion"])):
             runs.append(run)
     for run in runs:
         for part in topk_files.parts(run.path):
-            table = pq.read_table(part, filters=wanted)
+            table = parquet.read(part, filters=wanted)
             if table.num_rows:
                 return table.slice(0, 1).to_pylist()[0], run
     return None, here
@@ -124,8 +124,8 @@ def _read(run: Path, samples: list[str]) -> dict[str, dict[str, Any]]:
     wanted = pa.array(samples, type=pa.string())
     found: dict[str, dict[str, Any]] = {}
     for part in topk_files.parts(run):
-        table = pq.read_table(part, columns=[name for name in COLUMNS if name in pq.read_schema(part).names])
-        keep = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportAttributeAccessIssue]
+        table = parquet.read(part, [name for name in COLUMNS if name in parquet.columns_of(part)])
+        keep: Any = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportUnknownMemberType]
         for row in table.filter(keep).to_pylist():
             found.setdefault(row["sample_id"], row | {SAID_BY: model})
     return found

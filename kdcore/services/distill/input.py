@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kdcore import ids
 from kdcore.configs.distillation import Tail
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.errors import ConfigError
+from kdcore.jobs import parquet
 from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.datasets.chat_text import texts
 from kdcore.services.datasets.tokenizers import same_tokens
@@ -97,7 +97,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                 }
             )
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    pq.write_table(table, path, compression="zstd")
+    parquet.write(table, path)
     return table
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 from kdcore import ids
 from kdcore.configs.base import load_config
@@ -51,7 +51,7 @@ def plan(
     for seed, loss, limit, drawn in product(seeds, losses, rows, draws):
         if drawn and not limit and "" in draws:
             continue  # chance takes all of them already
-        own = first["loss_config"] if loss == first["loss"] else {}  # another loss has other settings
+        own: dict[str, Any] = first["loss_config"] if loss == first["loss"] else {}  # another loss has other settings
         part = first | {"loss": loss, "loss_config": own, "rows": limit, "drawn": drawn}
         changed = {"seed": seed, "sweep": sweep, "slices": [part, *others]}
         configs.append(load_config(DistillConfig, base.model_dump() | changed))
@@ -129,9 +129,10 @@ def advance(app: App) -> None:
 
 
 def _decode(data: Any) -> Queue:
-    if not isinstance(data, list) or not all(isinstance(run_id, str) for run_id in data):
+    waiting = cast("list[Any]", data) if isinstance(data, list) else [None]
+    if not all(isinstance(run_id, str) for run_id in waiting):
         raise ValueError("it is no list of runs")
-    return Queue(data)
+    return Queue([str(run_id) for run_id in waiting])
 
 
 def _step(app: App, queue: Queue) -> None:
@@ -191,7 +192,7 @@ def end_of(app: App, run: RunDir) -> dict[str, float]:
     if known is None:
         found = training_runs.last_heldout(app, run.run_id)
         said = training_runs.answers(app, run.run_id, last=True)
-        names = said[0]["measures"] if said else {}
+        names: list[str] = list(said[0]["measures"]) if said else []
         known = found | {name: fmean(row["measures"][name] for row in said) for name in names}
         _ends[str(run.path)] = known  # what is done does not change
     return known
@@ -213,7 +214,7 @@ def results(app: App, run_ids: Sequence[str]) -> list[dict[str, Any]]:
             groups.setdefault((config.sweep, config.arm, config.slices[0].rows), []).append(ends)
     table: list[dict[str, Any]] = []
     for (sweep, arm, rows), ends in sorted(groups.items()):
-        names = sorted(set().union(*ends))
+        names = sorted({name for end in ends for name in end})
         measures = {name: t_interval([e[name] for e in ends if name in e]) for name in names}
         table.append({"sweep": sweep, "arm": arm, "rows": rows, "measures": measures})
     return table

@@ -162,7 +162,7 @@ def worst_first(app: App, run_id: str) -> list[dict[str, Any]]:
         row["measures"][item["candidate"]] = item["measures"]
 
     def distance(row: dict[str, Any]) -> float:
-        measured = row["measures"].get(students[0], {}) if students else {}
+        measured: dict[str, float] = row["measures"].get(students[0], {}) if students else {}
         return -measured.get("forward_kl", measured.get("nll", 0.0))
 
     return sorted(grouped.values(), key=distance)

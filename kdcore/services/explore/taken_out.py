@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kdcore.configs.selection import Selection
 from kdcore.errors import ConfigError
+from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import write_atomic
 from kdcore.services.workspace import App
 from kdcore.store import samples
@@ -44,6 +44,4 @@ def write(path: Path, found: list[dict[str, Any]]) -> None:
         return
     nested = ("messages", "extra")
     flat = [row | {name: json.dumps(row[name], ensure_ascii=False) for name in nested} for row in found]
-    scratch = path.with_name(f".{path.name}.tmp")
-    pq.write_table(pa.Table.from_pylist(flat), scratch, compression="zstd")
-    scratch.replace(path)
+    parquet.write(pa.Table.from_pylist(flat), path)

@@ -9,11 +9,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from kdcore.configs.distillation import DistillConfig, ExportStudentConfig, SliceConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import CardFacts, entries_of, lawful_name, model_card
+from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir, write_atomic
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.evaluate import comparison
@@ -57,8 +56,8 @@ def facts(app: App, run_id: str) -> CardFacts:
 def _learnt(run: RunDir) -> list[dict[str, Any]]:
     """The rows as they were written for the worker; runs from before there were rivals or bad rows have none."""
     path = run.path / "input.parquet"
-    there = [name for name in ("sample_id", "slice", "split", "rivals", "bad") if name in pq.read_schema(path).names]
-    return [{"rivals": None, "bad": False, **row} for row in pq.read_table(path, columns=there).to_pylist()]
+    there = [name for name in ("sample_id", "slice", "split", "rivals", "bad") if name in parquet.columns_of(path)]
+    return [{"rivals": None, "bad": False, **row} for row in parquet.read(path, there).to_pylist()]
 
 
 def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def side_by_side(app: App, run_ids: list[str]) -> dict[str, Any]:
     Agreement is the mean ROUGE-L F of first usable answers to a common seed, over at most 200 seeds.
     """
     answers = {run_id: samples.first_answers(app.store, run_id) for run_id in run_ids}
-    common = sorted(set.intersection(*(set(found) for found in answers.values())))[:COMPARED_SEEDS] if answers else []
+    first, *others = answers.values() if answers else [{}]
+    common = sorted(seed for seed in first if all(seed in other for other in others))[:COMPARED_SEEDS]
     scores: dict[str, list[float]] = {seed: [] for seed in common}
     pairs: list[dict[str, Any]] = []
     for a, b in combinations(run_ids, 2):
@@ -124,7 +125,7 @@ def _versions(app: App, project_id: str) -> list[dict[str, Any]]:
 def monitor(app: App, run_id: str) -> dict[str, Any]:
     """What tells a collapse of one run's answers; see ``rounds``."""
     texts = samples.usable_texts(app.store, run_id, MONITORED_ANSWERS)
-    pool, nearest = Pool(), []
+    pool, nearest = Pool(), list[float]()
     for text in texts[:100]:
         nearest.append(pool.nearest(text)[0])
         pool.add(text)

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Store:
         return self._version
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(self) -> Generator[duckdb.DuckDBPyConnection]:
         """All or nothing. One writer at a time; any error rolls back and is raised.
 
         DuckDB answers OK to a COMMIT after a failed statement and discards everything, so an error must
@@ -105,7 +105,7 @@ class Store:
                     file.write_batch(batch)
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(self) -> Generator[duckdb.DuckDBPyConnection]:
         cursor = self._connection.cursor()
         try:
             yield cursor

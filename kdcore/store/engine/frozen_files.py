@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kdcore import ids
 from kdcore.errors import DataError
+from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import fsync_dir
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.records.rows import FROZEN
@@ -33,7 +33,7 @@ def write_frozen(folders: Workspace, dataset_id: str, rows: list[dict[str, Any]]
     path = frozen_path(folders, dataset_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    pq.write_table(pa.Table.from_pylist([{c: row[c] for c in FROZEN} for row in rows]), temporary)
+    parquet.write(pa.Table.from_pylist([{c: row[c] for c in FROZEN} for row in rows]), temporary)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -56,7 +56,7 @@ def read_frozen(folders: Workspace, version: DatasetFrozen) -> list[dict[str, An
             if hashlib.file_digest(file, "sha256").hexdigest() != version.file_sha256:
                 raise changed
     try:
-        rows = pq.read_table(path).to_pylist()
+        rows = parquet.read(path).to_pylist()
         found = digest_of(rows)
     except (pa.ArrowException, OSError, ValueError, KeyError) as exc:
         raise changed from exc

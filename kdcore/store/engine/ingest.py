@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow.parquet as pq
 
 from kdcore import ids
 from kdcore.errors import DataError
+from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
 from kdcore.records.journal import (
@@ -304,7 +304,7 @@ def _ingest_map(store: Store, run: RunDir) -> int:
     path = run.path / MAP_FILE
     if not path.exists() or offset_of(store, run.run_id, MAP_FILE):
         return 0
-    table = pq.read_table(path)
+    table = parquet.read(path)
     titles = json.loads((run.path / "clusters.json").read_bytes())
     with store.transaction() as tx:
         maps.insert(tx, run.run_id, table, titles)

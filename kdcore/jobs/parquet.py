@@ -1,0 +1,35 @@
+"""Parquet files as typed calls: read, written as a whole, asked for their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Filters = list[tuple[str, str, Any]]
+
+
+def read(path: Path, columns: Sequence[str] | None = None, filters: Filters | None = None) -> pa.Table:
+    """A table, or some of its columns; ``filters`` are (column, operator, value), all of which hold."""
+    wanted: Any = list(columns) if columns is not None else None
+    return pq.read_table(path, columns=wanted, filters=cast(Any, filters))  # pyright: ignore[reportUnknownMemberType]
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write a file that has its name only once it is whole."""
+    scratch = path.with_name(f".{path.name}.tmp")
+    pq.write_table(table, scratch, compression="zstd")  # pyright: ignore[reportUnknownMemberType]
+    scratch.replace(path)
+
+
+def columns_of(path: Path) -> list[str]:
+    """Names of a file's columns."""
+    return pq.read_schema(path).names  # pyright: ignore[reportUnknownMemberType]
+
+
+def strings(column: pa.ChunkedArray[Any]) -> list[str]:
+    """A column of texts that has no null."""
+    return cast("list[str]", column.to_pylist())
