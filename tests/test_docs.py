@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kdcore.cli.main import build_parser
+from kdcore.cli.program import build_parser
 from kdcore.elicitation import METHODS
 from kdcore.exporters import EXPORTERS
 from kdcore.filters import FILTERS

@@ -1,5 +1,5 @@
 """``python -m kdcore.cli``: the same as ``kd``."""
 
-from kdcore.cli.main import main
+from kdcore.cli.program import main
 
 main()

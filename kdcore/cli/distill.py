@@ -16,9 +16,11 @@ from kdcore.cli.shared import (
     names,
     open_workspace,
     project_id,
+    refuse_config,
 )
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
+from kdcore.configs.losses import LOSSES, refuse_foreign
 from kdcore.configs.rounds import RoundsConfig
 from kdcore.errors import ConfigError, JobError
 from kdcore.models import DEFAULT_TEACHER
@@ -43,6 +45,7 @@ def distill(arguments: Arguments) -> dict[str, Any]:
     """``kd distill``."""
     with open_workspace(arguments) as app:
         if arguments.resume:
+            refuse_config(arguments, "--resume")
             run = app.launch(app.run_dir(arguments.resume))
         else:
             given = config_of(arguments)
@@ -85,10 +88,18 @@ def _part(given: dict[str, Any], name: str) -> dict[str, Any]:
 def _slice(part: dict[str, Any], arguments: Arguments) -> dict[str, Any]:
     """One slice; an option holds for each of them, and another loss has other settings."""
     part = part | chosen(arguments, SLICE)
-    if arguments.loss is not None and arguments.loss != part.get("loss"):
-        part = {name: value for name, value in part.items() if name != "loss_config"} | {"loss": arguments.loss}
-    if arguments.beta is not None:
-        part = part | {"loss_config": part.get("loss_config", {}) | {"beta": arguments.beta}}
+    if arguments.loss is not None:
+        if part.get("loss", arguments.loss) != arguments.loss:
+            part = {name: value for name, value in part.items() if name != "loss_config"}
+        part = part | {"loss": arguments.loss}
+    refuse_foreign(part)
+    loss = LOSSES.get(part.get("loss", "forward_kl"))
+    if arguments.beta is not None and loss is not None:
+        if "beta" in loss.config.model_fields:
+            part = part | {"loss_config": part.get("loss_config", {}) | {"beta": arguments.beta}}
+        elif not arguments.losses:
+            able = ", ".join(name for name, each in LOSSES.items() if "beta" in each.config.model_fields)
+            raise ConfigError(f"--beta is {arguments.beta:g}, but {loss.name} has no beta; these have: {able}.")
     return part
 
 
@@ -133,7 +144,8 @@ def _sweep(app: App, project: str, config: DistillConfig, arguments: Arguments) 
     losses = names(arguments.losses)
     rows, seeds = (sweeps.whole_numbers(f"--{name}", getattr(arguments, name)) for name in ("rows", "seeds"))
     draws = ["" if name == "chance" else name for name in names(arguments.draws)]
-    made = sweeps.start(app, project, config, losses, rows, seeds, draws)
+    own = {} if arguments.beta is None else {"beta": arguments.beta}
+    made = sweeps.start(app, project, config, losses, rows, seeds, draws, own=own)
     sweeps.wait(app, made)
     states = {run_id: app.status(run_id).state for run_id in made}
     if failed := [run_id for run_id, state in states.items() if state != "done"]:
@@ -145,6 +157,7 @@ def rounds_command(arguments: Arguments) -> dict[str, Any]:
     """``kd rounds``."""
     with open_workspace(arguments) as app:
         if arguments.resume:
+            refuse_config(arguments, "--resume")
             rounds.go_on(app, arguments.resume)
             loop = rounds.load(app, arguments.resume)
         else:

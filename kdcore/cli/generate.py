@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from kdcore.cli.shared import (
@@ -15,6 +16,7 @@ from kdcore.cli.shared import (
     names,
     open_workspace,
     project_id,
+    refuse_config,
 )
 from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import BudgetConfig, GenerateConfig, PromptTemplate, TargetConfig
@@ -28,12 +30,15 @@ from kdcore.services.workspace import App
 TEACHER = {"engine": "engine", "model": "model", "base_url": "base_url", "api_key_env": "api_key_env"}
 SAMPLING = {"max_tokens": "max_tokens", "temperature": "temperature", "n": "n"}
 TARGET = {"exactly": "rows", "checks": "checks", "per_topic": "per_topic", "max_similarity": "max_similarity"}
+WORKED_OUT = ("teacher_path", "teacher_fingerprint", "replies", "terms_id", "terms_version")
 BUDGET = {"budget_tokens": "tokens", "budget_seconds": "seconds", "budget_money": "money"}
 
 
 def generate(arguments: Arguments) -> dict[str, Any]:
     """``kd generate``."""
     with open_workspace(arguments) as app:
+        if arguments.resume or arguments.route:
+            refuse_config(arguments, "--resume" if arguments.resume else "--route")
         if arguments.resume:
             run = generation_runs.resume(app, arguments.resume, _raised(arguments))
         elif arguments.route:
@@ -90,6 +95,8 @@ def _known(given: dict[str, Any]) -> dict[str, Any]:
     if strange := [name for name in given if name not in GenerateConfig.model_fields]:
         known = ", ".join(GenerateConfig.model_fields)
         raise ConfigError(f'--config has the field "{strange[0]}", which a generation has not; known: {known}.')
+    if anew := [name for name in WORKED_OUT if name in given]:
+        print(f"worked out anew, not taken from --config: {', '.join(anew)}", file=sys.stderr)
     for name in ("teacher", "sampling", "target", "budget", "template"):
         if not isinstance(given.get(name, {}), dict):
             raise ConfigError(f"--config: {name} is {given[name]!r}; expected an object.")

@@ -52,6 +52,12 @@ def config_of(arguments: Arguments) -> dict[str, Any]:
         raise ConfigError(f"--config {text} can't be read ({exc}); give a JSON file or an object.") from exc
 
 
+def refuse_config(arguments: Arguments, option: str) -> None:
+    """Raise ConfigError where ``--config`` comes with an option beside which it says nothing."""
+    if arguments.config:
+        raise ConfigError(f"--config says nothing beside {option}: the run has its own; leave one of the two out.")
+
+
 def json_object(text: str, option: str) -> dict[str, Any]:
     """A JSON object; raises ConfigError that names the option."""
     try:
@@ -64,9 +70,9 @@ def json_object(text: str, option: str) -> dict[str, Any]:
 
 
 def chosen(arguments: Arguments, fields: Mapping[str, str]) -> dict[str, Any]:
-    """The options that were given, under the names of the config's fields (option → field)."""
+    """The options that were given, under the names of the config's fields (option → field); an empty one is none."""
     values = {field: getattr(arguments, option) for option, field in fields.items()}
-    return {field: value for field, value in values.items() if value is not None}
+    return {field: value for field, value in values.items() if value not in (None, "")}
 
 
 def names(text: str | None) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from kdcore.configs.base import Config
+from kdcore.errors import ConfigError
 
 LossKind = Literal["text", "divergence", "ranking", "reward", "policy", "label"]
 
@@ -182,28 +183,37 @@ _ALL = (
 )
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in _ALL}
 
-# settings that stood on every slice in 0.1.0: name → (its value where nobody chose one, the losses that read it)
-_EARLIER: dict[str, tuple[float, tuple[str, ...], str]] = {
-    "beta": (0.5, ("generalized_jsd",), "beta"),
-    "alpha": (0.1, ("skew_kl", "skew_reverse_kl"), "alpha"),
-    "preference_beta": (0.1, ("dpo", "kto"), "beta"),
+# settings that stood on every slice in 0.1.0: name → (the losses that read it, its name now)
+_EARLIER: dict[str, tuple[tuple[str, ...], str]] = {
+    "beta": (("generalized_jsd",), "beta"),
+    "alpha": (("skew_kl", "skew_reverse_kl"), "alpha"),
+    "preference_beta": (("dpo", "kto"), "beta"),
 }
+
+
+def refuse_foreign(slice_data: dict[str, Any]) -> None:
+    """Raise ConfigError for a flat setting of 0.1.0 that is given for a loss without it: it would change nothing."""
+    loss = str(slice_data.get("loss", "forward_kl"))
+    for name, (losses, _) in _EARLIER.items():
+        if name in slice_data and loss not in losses:
+            raise ConfigError(
+                f"{name} is {slice_data[name]}, but {loss} has no such setting; it is one of {', '.join(losses)}."
+            )
 
 
 def with_own_settings(slice_data: dict[str, Any]) -> dict[str, Any]:
     """A slice as 0.1.0 wrote it, with its flat settings under ``loss_config``.
 
-    Raises ValueError for a setting that was chosen and that the slice's loss does not have: it would change nothing.
+    One that the slice's loss does not have changed nothing then, and is left out: a run that was made must load.
+    What is new is asked by ``refuse_foreign`` first.
     """
     data = dict(slice_data)
     loss = str(data.get("loss", "forward_kl"))
     own = dict(data.get("loss_config") or {})
-    for name, (usual, losses, now) in _EARLIER.items():
+    for name, (losses, now) in _EARLIER.items():
         if name not in data:
             continue
         value = data.pop(name)
         if loss in losses:
             own.setdefault(now, value)
-        elif value != usual:
-            raise ValueError(f"{name} is {value}, but {loss} has no such setting; it is one of {', '.join(losses)}")
     return data | ({"loss_config": own} if own else {})

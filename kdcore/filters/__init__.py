@@ -35,8 +35,13 @@ FILTERS: dict[str, Filter[Any]] = {
 }
 # what runs where nobody chose
 USUAL = (
-    *("length", "refusal", "repetition", "placeholder", "truncation"),
-    *("exact_duplicates", "near_duplicates"),
+    "length",
+    "refusal",
+    "repetition",
+    "placeholder",
+    "truncation",
+    "exact_duplicates",
+    "near_duplicates",
 )
 # what looks at one row's text and nothing else
 ONE_BY_ONE = [name for name, check in FILTERS.items() if check.by_row and not check.needs]

@@ -75,7 +75,10 @@ MOST_SIBLINGS = 32
 
 GOLD = Filter("gold", "The answer differs from the gold answer", GoldConfig, _gold, needs=(GOLD_ANSWER,))
 CONSISTENCY = Filter(
-    *("self_consistency", "The teacher answers the same question differently", ConsistencyConfig, _consistency),
+    "self_consistency",
+    "The teacher answers the same question differently",
+    ConsistencyConfig,
+    _consistency,
     needs=(SEED_ID,),
     by_row=False,
 )

@@ -77,6 +77,9 @@ def _citations(rows: Rows, config: CitationsConfig) -> list[Verdict]:
 
 
 CITATIONS = Filter(
-    *("citations", "Cites a provision that neither question nor passage names", CitationsConfig, _citations),
+    "citations",
+    "Cites a provision that neither question nor passage names",
+    CitationsConfig,
+    _citations,
     needs=(SOURCE,),
 )

@@ -91,10 +91,16 @@ def _by_meaning(rows: Rows, config: MeaningConfig) -> list[Verdict]:
 
 
 CONTAMINATION_BY_MEANING = Filter(
-    *("contamination_by_meaning", "An item of an evaluation set is asked in other words", MeaningConfig, _by_meaning),
+    "contamination_by_meaning",
+    "An item of an evaluation set is asked in other words",
+    MeaningConfig,
+    _by_meaning,
     needs=(AGAINST, NEAREST_ITEM),
 )
 CONTAMINATION = Filter(
-    *("contamination", "An item of an evaluation set is in it", ContaminationConfig, _contamination),
+    "contamination",
+    "An item of an evaluation set is in it",
+    ContaminationConfig,
+    _contamination,
     needs=(AGAINST,),
 )

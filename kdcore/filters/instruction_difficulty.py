@@ -68,6 +68,9 @@ def _difficulty(rows: Rows, config: DifficultyConfig) -> list[Verdict]:
 
 
 DIFFICULTY = Filter(
-    *("instruction_difficulty", "The question is of no help to the answer", DifficultyConfig, _difficulty),
+    "instruction_difficulty",
+    "The question is of no help to the answer",
+    DifficultyConfig,
+    _difficulty,
     needs=(READER,),
 )

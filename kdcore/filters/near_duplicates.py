@@ -86,8 +86,10 @@ def _judge(rows: Rows, config: NearDuplicatesConfig, tick: Callable[[int], None]
             best[later] = (earlier, alike)
     return [
         Verdict(
-            *(False, f"{best[i][1]:.0%} the same as sample {rows[best[i][0]]['sample_id']}"),
-            *(best[i][1], rows[best[i][0]]["sample_id"]),
+            False,
+            f"{best[i][1]:.0%} the same as sample {rows[best[i][0]]['sample_id']}",
+            best[i][1],
+            rows[best[i][0]]["sample_id"],
         )
         if i in best
         else Verdict(True, "", 0.0)
@@ -96,7 +98,10 @@ def _judge(rows: Rows, config: NearDuplicatesConfig, tick: Callable[[int], None]
 
 
 NEAR_DUPLICATES = Filter(
-    *("near_duplicates", "Nearly the same as an earlier sample", NearDuplicatesConfig, _judge),
+    "near_duplicates",
+    "Nearly the same as an earlier sample",
+    NearDuplicatesConfig,
+    _judge,
     by_row=False,
     ticks=True,
 )

@@ -124,7 +124,9 @@ REPETITION = Filter("repetition", "The answer repeats itself", RepetitionConfig,
 PLACEHOLDER = Filter("placeholder", "A blank was left in, such as Article X", PlaceholderConfig, _placeholder)
 TRUNCATION = Filter("truncation", "The answer stops in the middle of a sentence", TruncationConfig, _truncation)
 EXACT_DUPLICATES = Filter(
-    *("exact_duplicates", "Question and answer are those of an earlier sample"),
-    *(ExactDuplicatesConfig, _exact_duplicates),
+    "exact_duplicates",
+    "Question and answer are those of an earlier sample",
+    ExactDuplicatesConfig,
+    _exact_duplicates,
     by_row=False,
 )

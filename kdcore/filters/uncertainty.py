@@ -34,5 +34,5 @@ def _uncertainty(rows: Rows, config: UncertaintyConfig) -> list[Verdict]:
 
 
 UNCERTAINTY = Filter(
-    *("uncertainty", "The teacher was unsure", UncertaintyConfig, _uncertainty), needs=(ENTROPY,), by_row=False
+    "uncertainty", "The teacher was unsure", UncertaintyConfig, _uncertainty, needs=(ENTROPY,), by_row=False
 )

@@ -91,8 +91,10 @@ def _same_meaning(rows: Rows, config: SameMeaningConfig, tick: Callable[[int], N
                 best[int(part[place])] = (float(alike[place, nearest]), int(members[nearest]))
     return [
         Verdict(
-            *(False, f"says the same as sample {rows[best[i][1]]['sample_id']} (cosine {best[i][0]:.2f})"),
-            *(best[i][0], rows[best[i][1]]["sample_id"]),
+            False,
+            f"says the same as sample {rows[best[i][1]]['sample_id']} (cosine {best[i][0]:.2f})",
+            best[i][0],
+            rows[best[i][1]]["sample_id"],
         )
         if i in best
         else Verdict(True)
@@ -101,13 +103,19 @@ def _same_meaning(rows: Rows, config: SameMeaningConfig, tick: Callable[[int], N
 
 
 OUTLIERS = Filter(
-    *("outliers", "Far from all other samples", OutliersConfig, _outliers),
+    "outliers",
+    "Far from all other samples",
+    OutliersConfig,
+    _outliers,
     needs=(VECTOR,),
     by_row=False,
     ticks=True,
 )
 SAME_MEANING = Filter(
-    *("same_meaning", "Says the same as an earlier sample", SameMeaningConfig, _same_meaning),
+    "same_meaning",
+    "Says the same as an earlier sample",
+    SameMeaningConfig,
+    _same_meaning,
     needs=(VECTOR,),
     by_row=False,
     ticks=True,

@@ -29,6 +29,7 @@ from kdcore.records.journal import VerdictRecord
 from kdcore.records.status import Status
 from kdcore.services import jsonl
 from kdcore.services.explore import samples as explore_samples
+from kdcore.settings import Workspace
 from kdcore.types import TERMINAL_STATES
 
 ID_FIELDS = ("id", "sample_id")
@@ -167,7 +168,8 @@ BACKEND = LocalBackend()
 @contextmanager
 def _throwaway(kind: str, config: Config, table: pa.Table) -> Generator[RunDir]:
     folder = Path(tempfile.mkdtemp(prefix="kd-"))
-    run = RunDir.create(folder / "runs", f"{kind}-file", config.model_dump(mode="json"))
+    mounts = Workspace(root=folder).mounts  # nothing of it stays, and no workspace's accelerator is taken
+    run = RunDir.create(folder / "runs", f"{kind}-file", config.model_dump(mode="json"), mounts)
     try:
         parquet.write(table, run.path / "input.parquet")
         BACKEND.start(run)

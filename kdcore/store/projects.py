@@ -38,8 +38,13 @@ def add_data_class(tx: Cursor, record: DataClassSet, number: int) -> None:
         WHERE NOT EXISTS (SELECT 1 FROM data_classes WHERE project_id = ? AND created = ?)
         """,
         [
-            *(record.project_id, record.data_class, record.contract, record.created, number),
-            *(record.project_id, record.created),
+            record.project_id,
+            record.data_class,
+            record.contract,
+            record.created,
+            number,
+            record.project_id,
+            record.created,
         ],
     )
 
@@ -62,8 +67,15 @@ def add_terms_override(tx: Cursor, record: TermsDecided, number: int) -> None:
         WHERE NOT EXISTS (SELECT 1 FROM terms_overrides WHERE project_id = ? AND created = ?)
         """,
         [
-            *(record.project_id, record.teacher, record.terms, record.who, record.why, record.created, number),
-            *(record.project_id, record.created),
+            record.project_id,
+            record.teacher,
+            record.terms,
+            record.who,
+            record.why,
+            record.created,
+            number,
+            record.project_id,
+            record.created,
         ],
     )
 
@@ -82,8 +94,15 @@ def add_prompt_version(tx: Cursor, version: PromptVersionSaved, number: int) -> 
         WHERE NOT EXISTS (SELECT 1 FROM prompt_versions WHERE prompt_version_id = ?)
         """,
         [
-            *(version.prompt_version_id, version.project_id, version.name, version.version, version.method),
-            *(version.content, version.note, version.created, version.prompt_version_id),
+            version.prompt_version_id,
+            version.project_id,
+            version.name,
+            version.version,
+            version.method,
+            version.content,
+            version.note,
+            version.created,
+            version.prompt_version_id,
         ],
     )
 

@@ -22,8 +22,18 @@ def add(tx: Cursor, event: Reviewed, number: int) -> None:
         WHERE NOT EXISTS (SELECT 1 FROM reviews WHERE event_id = ?)
         """,
         [
-            *(event.event_id, event.sample_id, event.project_id, event.reviewer, event.action),
-            *(event.question, event.answer, event.note, event.undoes, event.created, number, event.event_id),
+            event.event_id,
+            event.sample_id,
+            event.project_id,
+            event.reviewer,
+            event.action,
+            event.question,
+            event.answer,
+            event.note,
+            event.undoes,
+            event.created,
+            number,
+            event.event_id,
         ],
     )
 
@@ -42,8 +52,17 @@ def add_many(tx: Cursor, batch: ReviewedMany, number: int) -> None:
         WHERE NOT EXISTS (SELECT 1 FROM reviews r WHERE r.event_id = ? || ':' || i)
         """,
         [
-            *(batch.batch_id, batch.project_id, batch.reviewer, batch.action, batch.note),
-            *(batch.undoes, batch.undoes, batch.created, number, list(batch.sample_ids), batch.batch_id),
+            batch.batch_id,
+            batch.project_id,
+            batch.reviewer,
+            batch.action,
+            batch.note,
+            batch.undoes,
+            batch.undoes,
+            batch.created,
+            number,
+            list(batch.sample_ids),
+            batch.batch_id,
         ],
     )
 

@@ -18,8 +18,16 @@ def add(tx: Cursor, view: ViewSaved, number: int) -> None:
         WHERE NOT EXISTS (SELECT 1 FROM views WHERE project_id = ? AND name = ? AND created = ?)
         """,
         [
-            *(view.project_id, view.name, view.query, view.reviewer, view.present, view.created, number),
-            *(view.project_id, view.name, view.created),
+            view.project_id,
+            view.name,
+            view.query,
+            view.reviewer,
+            view.present,
+            view.created,
+            number,
+            view.project_id,
+            view.name,
+            view.created,
         ],
     )
 

@@ -43,8 +43,18 @@ HOME: list[Any] = []  # the home page, once app.py has run in this server
 
 # what in the address bar speaks of one project only
 OF_A_PROJECT = (
-    *("run", "sample", "filter", "dataset", "train", "prompt", "page", "map", "topics"),
-    *("see", "step", "overlay"),
+    "run",
+    "sample",
+    "filter",
+    "dataset",
+    "train",
+    "prompt",
+    "page",
+    "map",
+    "topics",
+    "see",
+    "step",
+    "overlay",
 )
 
 

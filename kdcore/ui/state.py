@@ -87,7 +87,8 @@ def tab(names: dict[str, str], name: str) -> str:
         set_params(**{name: None if chosen == first else chosen})
 
     st.segmented_control(
-        *("View", list(names)),
+        "View",
+        list(names),
         format_func=names.__getitem__,
         key=key,
         on_change=changed,

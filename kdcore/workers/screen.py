@@ -39,6 +39,8 @@ def work(run: RunDir, reporter: Reporter) -> None:
     unknown = [name for name in config.filters if name not in FILTERS]
     if unknown:
         raise ConfigError(f'unknown filter "{unknown[0]}"; known: {", ".join(FILTERS)}.')
+    if not rows:
+        reporter.conclude("no row to check: only parsed rows that nobody rejected are, unless others are chosen")
     bench = Bench(mounts_of(run).cache, reporter)
     total = len(config.filters) * len(rows)
     heavy = any(need.accelerator for name in config.filters for need in FILTERS[name].needs)

@@ -6,12 +6,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from kdcore.cli.main import main
+from kdcore.cli.program import main
+from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.configs.selection import ColumnIs, to_json, to_url
 from kdcore.elicitation import METHODS
 from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import runs as training_runs
+from kdcore.services.distill import sweeps
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import open_app
@@ -102,6 +104,8 @@ def test_samples_written_to_a_file(kd, tmp_path: Path, ending):
         (("generate", "--project", "Hearts", "--config", '{"techer": {}}'), 'field "techer"'),
         (("generate", "--project", "Hearts", "--config", '{"sampling": 3}'), "sampling is 3"),
         (("rounds", "--project", "Hearts", "--config", '{"rounds": 99}'), "rounds"),
+        (("distill", "--project", "Hearts", "--beta", "0.5"), "forward_kl has no beta"),
+        (("distill", "--project", "Hearts", "--config", '{"slices": [{"beta": 0.5}]}'), "has no such setting"),
         (("evaluate", "--config", '{"max_items": 3}'), "needs a training run"),
         (("evaluate", "x", "--config", '{"items": 3}'), 'field "items"'),
         (("export", "--config", '{"out": "x"}'), "one of the two"),
@@ -160,6 +164,35 @@ def test_a_config_has_several_slices_and_an_option_wins_over_it(kd, monkeypatch,
     assert [part["loss_config"] for part in softer["slices"]] == [{**first["loss_config"], "beta": 0.7}] * 2
     other = recipe_of(kd, monkeypatch, "--config", file, "--loss", "reverse_kl")
     assert {part["loss"] for part in other["slices"]} == {"reverse_kl"}
+
+
+@pytest.mark.parametrize(("option", "value"), [("--dataset", ""), ("--name", ""), ("--reward-run", "")])
+def test_an_empty_option_is_none(kd, monkeypatch, made, option, value):
+    assert recipe_of(kd, monkeypatch, option, value)["slices"][0]["dataset_id"] == made["version"]
+
+
+def test_a_setting_of_the_loss_is_kept_where_the_loss_is_named_beside_it(kd, monkeypatch):
+    wanted = '{"slices": [{"loss_config": {"beta": 0.9}}]}'
+    [part] = recipe_of(kd, monkeypatch, "--loss", "generalized_jsd", "--config", wanted)["slices"]
+    assert part["loss_config"] == {"beta": 0.9}
+
+
+def test_beta_reaches_the_losses_of_a_sweep_that_have_it_and_no_other(made):
+    base = DistillConfig(slices=(SliceConfig(dataset_id="d"),))
+    runs = sweeps.plan(base, ["forward_kl", "generalized_jsd"], [], [], "s", own={"beta": 0.9})
+    assert [run.slices[0].loss_config for run in runs] == [{}, {"beta": 0.9}]
+
+
+@pytest.mark.parametrize("command", ["generate", "distill", "rounds"])
+def test_a_config_beside_resume_is_refused(kd, command):
+    code, _, error = kd(command, "--resume", "x", "--config", "{}")
+    assert code == 2 and "--config says nothing beside --resume" in error
+
+
+def test_the_entry_of_0_1_0_still_starts():
+    from kdcore.cli import main as entry
+
+    assert callable(entry)
 
 
 def test_generate_by_the_config_of_a_run_and_an_option_on_top(kd, made):

@@ -9,6 +9,7 @@ import torch
 
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import SliceConfig
+from kdcore.configs.losses import refuse_foreign
 from kdcore.distill.batches.targets import TEXT, LossTerm, Targets
 from kdcore.distill.losses import LOSSES, sparse
 from kdcore.distill.losses import divergences as dense
@@ -333,10 +334,12 @@ def test_a_row_with_fewer_stored_tokens_is_not_changed_by_its_neighbours():
 
 def settings_of(field) -> list[float]:
     """Two values that a numeric setting allows, not its bounds."""
-    low, high = 0.0, 1.0
+    low: float = 0.0
+    high: float | None = None
     for item in field.metadata:
         low = getattr(item, "ge", getattr(item, "gt", low))
         high = getattr(item, "le", getattr(item, "lt", high))
+    high = low + 1.0 if high is None else high
     return [low + 0.2 * (high - low), low + 0.7 * (high - low)]
 
 
@@ -392,5 +395,7 @@ def test_slices_of_0_1_0_keep_what_their_loss_read():
         )
     ]
     assert read == [{}, {"beta": 0.3}, {"alpha": 0.4}, {"beta": 0.7}]
+    foreign = flat | {"beta": 0.3}  # as sweeps of 0.1.0 wrote it into every arm
+    assert load_config(SliceConfig, foreign).loss_config == {}
     with pytest.raises(ConfigError, match="forward_kl has no such setting"):
-        load_config(SliceConfig, flat | {"beta": 0.3})
+        refuse_foreign(foreign)

@@ -11,7 +11,7 @@ from kdcore.evaluate.measures import MEASURES, Answered, in_order, of_answer, of
 def test_likeness_of_two_texts():
     assert rouge_l("the cat sat", "the cat sat") == 1.0
     assert rouge_l("", "the cat") == 0.0
-    assert of_text("a b", "a b") == {"rouge_l": 1.0}
+    assert of_text("a b", "a b")["rouge_l"] == 1.0
 
 
 def answered(teacher: bool = True) -> Answered:
@@ -35,7 +35,8 @@ def test_measures_of_probabilities_against_plain_sums():
 
 
 def test_what_can_not_be_asked_is_left_out():
-    assert set(of_answer(answered(teacher=False))) == {"nll", "rouge_l"}
+    found = set(of_answer(answered(teacher=False)))
+    assert {"nll", "rouge_l"} <= found and "forward_kl" not in found
     assert set(of_answer(answered())) == {name for name, m in MEASURES.items() if m.compute is not None}
 
 

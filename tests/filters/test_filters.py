@@ -10,11 +10,12 @@ from kdcore.filters.agreement import word_f1
 from kdcore.filters.citations import citations
 from kdcore.filters.language import reading_grade
 from kdcore.filters.near_duplicates import NearDuplicatesConfig, jaccard, pairs, shingles
+from kdcore.filters.needs import READER
 
 GOOD = "Aspirin thins the blood, so it can stop a clot from growing while help is on its way."
 
 
-WITHOUT_A_MODEL = sorted(set(FILTERS) - {"instruction_difficulty"})
+WITHOUT_A_MODEL = sorted(name for name, check in FILTERS.items() if READER not in check.needs)
 
 
 def judge(name, *answers, **options):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdcore.errors import ConfigError, KdError
+from kdcore.jobs.run_dir import RunDir
 from kdcore.services import main_job
 from kdcore.services.background import Background
 from kdcore.services.distill import rounds, sweeps
@@ -120,3 +121,15 @@ def test_a_task_that_fails_is_said_and_tried_again(app):
     assert ran == [1, 2] and "the disk is full" in app.problems[0]
     background.once()
     assert ran == [1, 2, 1, 2] and app.problems == []
+
+
+def test_a_queued_training_that_cant_be_read_is_said_and_the_next_has_its_turn(app, monkeypatch):
+    started: list[str] = []
+    monkeypatch.setattr(app, "launch", lambda run: started.append(run.run_id))
+    for name in ("distill-a", "distill-b"):
+        RunDir.create(app.folders.runs, name, {"project_id": ""})
+    (app.folders.runs / "distill-a" / "status.json").write_text("{")
+    sweeps.WORKFLOW.save(app.folders.root / sweeps.QUEUE, sweeps.Queue(["distill-a", "distill-b"]))
+    sweeps.advance(app)
+    assert started == ["distill-b"] or sweeps.queued(app) == []
+    assert any("distill-a can't be read" in said for said in app.problems)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from kdcore.cli.main import main
+from kdcore.cli.program import main
 from kdcore.errors import ConfigError
 from kdcore.models import DEFAULT_EMBEDDER
 from kdcore.services import file_jobs
@@ -51,6 +51,14 @@ def test_checks_keep_every_row_and_name_the_files_own_ids(tmp_path: Path, capsys
     assert found[1]["verdicts"]["near_duplicates"]["reason"].endswith("the same as sample a")
     assert [row["passed"] for row in found] == [True, False, False, False]
     assert not list(tmp_path.glob("*.duckdb"))
+
+
+def test_nothing_is_left_beside_the_file_that_was_asked_for(tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KD_WORKSPACE", raising=False)
+    file = write(tmp_path / "f.jsonl", [{"text": text} for text in TEXTS])
+    run(capsys, "screen", "--file", file, "--filters", "length", "--out", tmp_path / "o.jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.jsonl", "o.jsonl"]
 
 
 def test_an_id_that_stands_twice_is_told_apart_by_its_row(tmp_path: Path, capsys):

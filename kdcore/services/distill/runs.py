@@ -92,7 +92,11 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     run = app.create_run(kind, config)
     parts = [
         Part(
-            *(part.dataset_id, part.selection, part.rows, config.seed, part.drawn),
+            part.dataset_id,
+            part.selection,
+            part.rows,
+            config.seed,
+            part.drawn,
             bad_too=part.traits.unary,
             teachers=part.teachers,
             tail=part.tail,

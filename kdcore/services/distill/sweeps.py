@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, cast
 from kdcore import ids
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
+from kdcore.configs.losses import LOSSES
 from kdcore.errors import ConfigError, KdError
 from kdcore.evaluate.statistics import t_interval
 from kdcore.jobs.run_dir import RunDir
@@ -33,10 +34,12 @@ def plan(
     seeds: Sequence[int],
     sweep: str,
     draws: Sequence[str] = (),
+    own: Mapping[str, Any] | None = None,
 ) -> list[DistillConfig]:
     """The runs of a sweep, seeds first; an empty list keeps what the recipe says.
 
-    Losses, rows and ``draws`` (picks, "" for chance) are those of the first slice; the others stay as they are.
+    ``own`` are settings for each loss that has them. Losses, rows and ``draws`` (picks, "" for chance) are those of
+    the first slice; the others stay as they are.
     Raises ConfigError for a combination that can't be, or for more than MOST_RUNS runs.
     """
     first, *others = base.model_dump()["slices"]
@@ -51,8 +54,10 @@ def plan(
     for seed, loss, limit, drawn in product(seeds, losses, rows, draws):
         if drawn and not limit and "" in draws:
             continue  # chance takes all of them already
-        own: dict[str, Any] = first["loss_config"] if loss == first["loss"] else {}  # another loss has other settings
-        part = first | {"loss": loss, "loss_config": own, "rows": limit, "drawn": drawn}
+        settings: dict[str, Any] = first["loss_config"] if loss == first["loss"] else {}  # another has other settings
+        has = LOSSES[loss].config.model_fields if loss in LOSSES else {}
+        settings = settings | {name: value for name, value in (own or {}).items() if name in has}
+        part = first | {"loss": loss, "loss_config": settings, "rows": limit, "drawn": drawn}
         changed = {"seed": seed, "sweep": sweep, "slices": [part, *others]}
         configs.append(load_config(DistillConfig, base.model_dump() | changed))
     return configs
@@ -74,11 +79,12 @@ def start(
     rows: Sequence[int] = (),
     seeds: Sequence[int] = (),
     draws: Sequence[str] = (),
+    own: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Make the runs of a sweep and queue them; returns their ids. Each starts when the one before has ended."""
     sweep = ids.new_run_id("sweep")
     made: list[str] = []
-    for config in plan(base, losses, rows, seeds, sweep, draws):
+    for config in plan(base, losses, rows, seeds, sweep, draws, own):
         run = training_runs.make_run(app, "distill", project_id, config)
         made.append(run.run_id)
         with WORKFLOW.lock:
@@ -155,7 +161,11 @@ def _start_first(app: App, run_id: str) -> None:
         run = app.run_dir(run_id)
     except KdError:
         return  # its folder was removed
-    if not _waits(run):
+    try:
+        if not _waits(run):
+            return
+    except (OSError, ValueError, TypeError):
+        app.report(f"the queued run {run_id} can't be read and lost its turn; resume it once it is mended")
         return
     try:
         app.launch(run)

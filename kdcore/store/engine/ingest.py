@@ -211,8 +211,24 @@ def _samples(tx: Cursor, run_id: str, config: dict[str, Any], records: list[Samp
 
 
 _AS_WRITTEN = (
-    *("sample_id", "request_id", "seed_id", "n", "status", "reason", "question", "source", "topic", "difficulty"),
-    *("reader", "answer", "rationale", "completion", "finish_reason", "prompt_tokens", "completion_tokens", "parent"),
+    "sample_id",
+    "request_id",
+    "seed_id",
+    "n",
+    "status",
+    "reason",
+    "question",
+    "source",
+    "topic",
+    "difficulty",
+    "reader",
+    "answer",
+    "rationale",
+    "completion",
+    "finish_reason",
+    "prompt_tokens",
+    "completion_tokens",
+    "parent",
     "role",
 )
 

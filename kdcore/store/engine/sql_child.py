@@ -35,9 +35,13 @@ def answer(folder: Path, sql: str) -> dict[str, Any]:
     connection.execute("SET allowed_directories = [?]", [str(folder)])
     for setting in (
         "enable_progress_bar = false",  # DuckDB takes a program given by -c for a person, and prints one
-        *("autoinstall_known_extensions = false", "autoload_known_extensions = false", "threads = 2"),
-        *(f"memory_limit = '{MEMORY // 1_000_000}MB'", "temp_directory = ''"),
-        *("enable_external_access = false", "lock_configuration = true"),
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "threads = 2",
+        f"memory_limit = '{MEMORY // 1_000_000}MB'",
+        "temp_directory = ''",
+        "enable_external_access = false",
+        "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
     try:

@@ -28,7 +28,8 @@ def show(app: App, version: dict[str, Any]) -> None:
     )
     tail = st.number_input(
         "Words drawn from the tail",
-        *(0, 64),
+        0,
+        64,
         key=f"score-tail-{dataset_id}",
         help="At each position this many of the less likely words are kept too, drawn by their probability, so that "
         'forward_kl with tail "drawn" leaves none out on average. Read by transformers, which is slower than vLLM.',

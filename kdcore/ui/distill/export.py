@@ -39,7 +39,9 @@ def _copies(app: App, run_id: str) -> None:
                 name = newest["run_id"]
                 file = f"{run_id}-{form}.zip"
                 st.download_button(
-                    *("Download", lambda name=name: students.archive(app, name).read_bytes(), file),
+                    "Download",
+                    lambda name=name: students.archive(app, name).read_bytes(),
+                    file,
                     key=f"get-{form}",
                     icon=":material/download:",
                 )

@@ -31,7 +31,8 @@ def show(app: App, project_id: str, selection: Selection) -> None:
         )
         return
     rule = st.segmented_control(
-        *("Keep", list(duplicates.RULES)),
+        "Keep",
+        list(duplicates.RULES),
         format_func=lambda name: duplicates.RULES[name][0],
         default="longest",
         key="duplicates.rule",

@@ -65,10 +65,11 @@ def _controls(app: App, project_id: str, map_run: str, selection: Selection, che
     others.pop(map_run, None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         colour: str = st.selectbox(
-            *("Colour", list(names)), format_func=names.__getitem__, key="explore.colour", width=210
+            "Colour", list(names), format_func=names.__getitem__, key="explore.colour", width=210
         )
         drag: str = st.segmented_control(
-            *("Dragging", list(DRAGS)),
+            "Dragging",
+            list(DRAGS),
             format_func=DRAGS.__getitem__,
             default="pan",
             key="explore.drag",
@@ -78,7 +79,8 @@ def _controls(app: App, project_id: str, map_run: str, selection: Selection, che
         beside: str | None = None
         if others:
             beside = st.selectbox(
-                *("Beside it", list(others)),
+                "Beside it",
+                list(others),
                 index=None,
                 format_func=others.__getitem__,
                 key="explore.beside",

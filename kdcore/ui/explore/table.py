@@ -115,11 +115,11 @@ def _tags(app: App, sample: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for name in tags.tags_of(app, sample["sample_id"]):
             if st.button(escape(name), key=f"tagged-{name}", icon=":material/close:", help="Take this tag off"):
-                tags.tag_one(*(app, sample["project_id"], sample["sample_id"], name, frame.reviewer()), present=False)
+                tags.tag_one(app, sample["project_id"], sample["sample_id"], name, frame.reviewer(), present=False)
                 st.rerun()
         key = f"new-tag-{sample['sample_id']}"
         st.text_input(
-            *("New tag",),
+            "New tag",
             key=key,
             placeholder="add a tag",
             label_visibility="collapsed",
