@@ -9,7 +9,7 @@ from typing import Any
 def line(
     bench: str, ours: float, peer: float | None, unit: str, bar: float, *, lower_is_better: bool = False
 ) -> dict[str, Any]:
-    """One figure; with a peer the bar is on the ratio (ours against the peer's), else on our figure."""
+    """One figure; with a peer the bar is on the ratio (1 is as good as the peer), else on ours."""
     if peer is None:
         ratio, measured = None, ours
     else:
