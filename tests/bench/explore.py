@@ -125,8 +125,8 @@ def build(app: App) -> float:
             f"SELECT '{MAP}', cluster, 'group ' || cluster, count(*) FROM placements GROUP BY 2"
         )
         tx.execute(
-            "INSERT INTO verdicts (run_id, sample_id, filter, passed, reason, score, created) "
-            "SELECT 'screen', sample_id, 'length', hash(sample_id) % 9 > 0, '', 1.0, 1.0 "
+            "INSERT INTO verdicts (run_id, sample_id, kind, filter, passed, reason, score, created) "
+            "SELECT 'screen', sample_id, 'check', 'length', hash(sample_id) % 9 > 0, '', 1.0, 1.0 "
             "FROM samples"
         )
         tx.execute(
