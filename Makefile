@@ -7,7 +7,8 @@ WORKSPACE ?= workspace
 export KD_WORKSPACE := $(abspath $(WORKSPACE))
 
 # `make check` is what to run before a commit: a minute or two; `make test` has all but the long ones.
-.PHONY: run setup test test-long test-kills lint check fmt demo shots types clean-venv
+# `make coverage` counts what the tests reach.
+.PHONY: run setup test test-long test-kills coverage lint check fmt demo shots types clean-venv
 
 run: setup
 	@$(BIN)/kd ui --sample
@@ -30,6 +31,11 @@ test-long: setup
 # Training killed 25 times, between steps and while saving; a few minutes.
 test-kills: setup
 	@KD_KILLS=25 $(BIN)/python -m pytest tests/workers/test_distill_kills.py -s -k killed_and_paused
+
+# Lines of kdcore that the tests reach, workers included; with the models it takes twice as long as `make test`.
+coverage: setup
+	@rm -f .coverage*; OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest tests --ignore=tests/e2e -m "not long" ; \
+	$(BIN)/python -m coverage combine -q; $(BIN)/python -m coverage report --skip-covered --fail-under=85
 
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, finish, open_workspace, project_id
 from kdcore.configs.selection import EVERYTHING
 from kdcore.errors import ConfigError
@@ -12,7 +10,7 @@ from kdcore.services.datasets import scoring
 from kdcore.services.datasets import versions as dataset_versions
 
 
-def score(arguments: Arguments) -> dict[str, Any]:
+def score(arguments: Arguments) -> object:
     """``kd score``."""
     with open_workspace(arguments) as app:
         engine = arguments.engine or ("transformers" if arguments.tail else models.default_engine()[0])
@@ -32,7 +30,7 @@ def _score_options(parser: Parser) -> None:
     parser.add_argument("--second", action="store_true", help="read what another teacher has read already, too")
 
 
-def dataset(arguments: Arguments) -> dict[str, Any]:
+def dataset(arguments: Arguments) -> object:
     """``kd dataset``."""
     with open_workspace(arguments) as app:
         project = project_id(app, arguments.project)
@@ -51,7 +49,7 @@ def _dataset_options(parser: Parser) -> None:
     parser.add_argument("--with-rejected", action="store_true", help="take rejected answers along, for kto")
 
 
-def terms(arguments: Arguments) -> dict[str, Any]:
+def terms(arguments: Arguments) -> object:
     """``kd terms``."""
     with open_workspace(arguments) as app:
         project = project_id(app, arguments.project)

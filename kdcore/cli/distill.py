@@ -41,7 +41,7 @@ ROUNDS = {name: name for name in ("rounds", "rows", "loss", "begin", "epochs", "
 }
 
 
-def distill(arguments: Arguments) -> dict[str, Any]:
+def distill(arguments: Arguments) -> object:
     """``kd distill``."""
     with open_workspace(arguments) as app:
         if arguments.resume:
@@ -153,7 +153,7 @@ def _sweep(app: App, project: str, config: DistillConfig, arguments: Arguments) 
     return {"runs": states, "results": sweeps.results(app, made)}
 
 
-def rounds_command(arguments: Arguments) -> dict[str, Any]:
+def rounds_command(arguments: Arguments) -> object:
     """``kd rounds``."""
     with open_workspace(arguments) as app:
         if arguments.resume:

@@ -19,7 +19,7 @@ from kdcore.services.elicit import trial
 from kdcore.services.workspace import App
 
 
-def import_seeds(arguments: Arguments) -> dict[str, Any]:
+def import_seeds(arguments: Arguments) -> object:
     """``kd import``: look at the file, map its columns, import."""
     mapping = {}
     for pair in arguments.map:
@@ -63,7 +63,7 @@ def _preview(app: App, run_id: str) -> dict[str, Any]:
     return json.loads((app.run_dir(run_id).path / "preview.json").read_bytes())
 
 
-def elicit(arguments: Arguments) -> dict[str, Any]:
+def elicit(arguments: Arguments) -> object:
     """``kd elicit``: render, try or save a method's or a recipe's template."""
     start = RECIPES[arguments.method].template if arguments.method in RECIPES else None
     template = start or find_method(METHODS, arguments.method).template

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kdcore.cli.shared import Arguments, Command, Parser, chosen, config_of, config_option, finish, open_workspace
 from kdcore.configs.evaluation import EvaluateConfig
 from kdcore.errors import ConfigError
 from kdcore.services.evaluate import comparison
 
 
-def evaluate(arguments: Arguments) -> dict[str, Any]:
+def evaluate(arguments: Arguments) -> object:
     """``kd evaluate``."""
     given = config_of(arguments)
     if strange := [name for name in given if name not in EvaluateConfig.model_fields]:

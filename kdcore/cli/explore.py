@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from kdcore.cli.shared import Arguments, Command, Parser, finish, names, open_workspace, progress_line, project_id
 from kdcore.configs.exploration import EmbedConfig
@@ -16,7 +15,7 @@ from kdcore.services.explore import samples as explore_samples
 from kdcore.settings import workspace
 
 
-def embed(arguments: Arguments) -> dict[str, Any]:
+def embed(arguments: Arguments) -> object:
     """``kd embed``."""
     config = EmbedConfig(clusters=arguments.clusters)
     if arguments.file:
@@ -29,7 +28,7 @@ def embed(arguments: Arguments) -> dict[str, Any]:
         return finish(app, run.run_id) | {"clusters": maps.groups(app, run.run_id)}
 
 
-def screen(arguments: Arguments) -> dict[str, Any]:
+def screen(arguments: Arguments) -> object:
     """``kd screen``."""
     filters = names(arguments.filters) or list(USUAL)
     if arguments.file:
@@ -40,7 +39,7 @@ def screen(arguments: Arguments) -> dict[str, Any]:
         return finish(app, run.run_id) | {"checks": explore_samples.checks(app, project)}
 
 
-def samples(arguments: Arguments) -> dict[str, Any]:
+def samples(arguments: Arguments) -> object:
     """``kd samples``: ``{samples, total}``, every status and role unless filtered."""
     selection = from_text(arguments.filter) if arguments.filter else EVERYTHING
     if arguments.limit is not None and arguments.limit < 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from kdcore.cli.shared import Arguments, Command, Parser, chosen, config_of, config_option, finish, open_workspace
 from kdcore.configs.base import load_config
@@ -15,7 +14,7 @@ from kdcore.services.export import students
 FIELDS = {"dataset": "dataset_id", "run": "train_run_id", "format": "format", "out": "out"}
 
 
-def export(arguments: Arguments) -> dict[str, Any]:
+def export(arguments: Arguments) -> object:
     """``kd export``: a dataset version, or with --run the student of a training."""
     config = load_config(ExportConfig, config_of(arguments) | chosen(arguments, FIELDS))
     if bool(config.train_run_id) == bool(config.dataset_id):

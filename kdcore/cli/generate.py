@@ -34,7 +34,7 @@ WORKED_OUT = ("teacher_path", "teacher_fingerprint", "replies", "terms_id", "ter
 BUDGET = {"budget_tokens": "tokens", "budget_seconds": "seconds", "budget_money": "money"}
 
 
-def generate(arguments: Arguments) -> dict[str, Any]:
+def generate(arguments: Arguments) -> object:
     """``kd generate``."""
     with open_workspace(arguments) as app:
         if arguments.resume or arguments.route:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kdcore.cli.shared import Arguments, Command, Parser, open_workspace
 from kdcore.records.decisions import GIVEN
 from kdcore.services.review import decisions as review_service
 
 
-def review(arguments: Arguments) -> dict[str, Any]:
+def review(arguments: Arguments) -> object:
     """``kd review``."""
     with open_workspace(arguments) as app:
         event = review_service.decide(

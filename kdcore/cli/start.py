@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from typing import Any
 
 from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, open_workspace
 from kdcore.errors import ConfigError, JobError
@@ -16,7 +15,7 @@ from kdcore.settings import workspace
 MOST_DEMO_ROWS = 120
 
 
-def doctor(arguments: Arguments) -> dict[str, Any]:
+def doctor(arguments: Arguments) -> object:
     """``kd doctor``."""
     return models.doctor(workspace(arguments.workspace))
 
@@ -32,7 +31,7 @@ def setup(arguments: Arguments) -> None:
         sys.exit(code)
 
 
-def demo(arguments: Arguments) -> dict[str, Any]:
+def demo(arguments: Arguments) -> object:
     """``kd demo``: the main job to its end."""
     if not 4 <= arguments.rows <= MOST_DEMO_ROWS:
         raise ConfigError(
@@ -75,7 +74,7 @@ def _ui_options(parser: Parser) -> None:
     parser.add_argument("--sample", action="store_true", help="create the sample project and run its main job once")
 
 
-def rebuild(arguments: Arguments) -> dict[str, Any]:
+def rebuild(arguments: Arguments) -> object:
     """``kd rebuild``."""
     return app_service.rebuild(arguments.workspace)
 
