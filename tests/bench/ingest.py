@@ -122,9 +122,9 @@ def main() -> None:
         counted = sum(samples.status_counts(app.store, PROJECT).values())
         assert counted == ROWS, f"{counted} of {ROWS} rows came in"
         app.close()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # before the peer takes some
         alone = bare(run.path / "journal-00001.jsonl", Path(folder) / "bare.duckdb")
         stored = app.folders.database.stat().st_size
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"a journal of {size / 1e9:.2f} GB, {ROWS / seconds:,.0f} rows/s", file=sys.stderr)
     figures = (("file", stored / 1e9, "GB", 1), ("memory of the app", memory, "GB", 2))
     against = line("ingest/against bare DuckDB and json", seconds, alone, "s", 0.333, lower_is_better=True)
