@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 HEAVY = ("torch", "transformers", "vllm", "sentence_transformers", "umap", "sklearn", "numba")
 
@@ -32,3 +35,8 @@ def test_a_training_starts_without_scikit_learn_and_nobody_else_is_told():
     as_worker = [sys.executable, "-v", "-m", "kdcore.workers.distill", "no such folder"]
     seen = subprocess.run(as_worker, capture_output=True, text=True, check=False).stderr
     assert "import 'transformers'" in seen and "import 'sklearn'" not in seen
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "tests/bench").glob("*.py") if p.stem != "__init__"))
+def test_every_benchmark_still_finds_what_it_measures(name):
+    subprocess.run([sys.executable, "-c", f"import tests.bench.{name}"], cwd=ROOT, check=True)
