@@ -97,6 +97,7 @@ class Workflow(Generic[P]):
             plan.state, plan.message = "failed", str(exc)
         except Exception as exc:
             log.exception("%s: a step of %s failed", self.name, path.name)
+            app.tell(f"{self.name} {path.name}", f"a step of {self.name} failed ({type(exc).__name__}: {exc})")
             plan.state = "failed"
             plan.message = f"the app itself failed ({type(exc).__name__}); its log has the cause"
         if plan != before:  # a queue that waits is looked at once a second, and not written

@@ -85,20 +85,24 @@ def there(tmp_path_factory) -> dict:
     return found
 
 
+NOTHING = ""  # a panel with nothing to say here: no reward model was trained, no terms wait
 Panel = Callable[[App, dict], object]
 # module.function → how it is called, and words that it shows
 PANELS: dict[str, tuple[Panel, str]] = {
     "datasets.versions.rows": (lambda app, t: versions.rows(app, t["version"]), "heldout"),
     "datasets.versions.freeze": (lambda app, t: versions.freeze(app, t["project_id"], t["selection"]), "Freeze"),
     "datasets.probabilities": (lambda app, t: probabilities.show(app, t["version"]), "probabilit"),
-    "distill.curves": (lambda app, t: curves.curves_panel(app, TRAINED, []), ""),
-    "distill.export": (lambda app, t: export.take_panel(app, TRAINED), ""),
+    "distill.curves": (
+        lambda app, t: curves.curves_panel(app, TRAINED, []),
+        "The first point comes with the first step",
+    ),
+    "distill.export": (lambda app, t: export.take_panel(app, TRAINED), "once the training has ended"),
     "distill.recipe": (lambda app, t: recipe.recipe(app, t["project_id"], [t["version"]]), "Loss"),
-    "distill.reward_model": (lambda app, t: reward_model.show(app, TRAINED), ""),
+    "distill.reward_model": (lambda app, t: reward_model.show(app, TRAINED), NOTHING),
     "distill.rounds": (lambda app, t: rounds.rounds_panel(app, t["project_id"]), "self-knowledge"),
-    "distill.rows": (lambda app, t: rows.rows_panel(app, TRAINED), ""),
-    "distill.sweep": (lambda app, t: sweep.compare_panel(app, []), ""),
-    "distill.terms": (lambda app, t: terms.undecided(app, t["project_id"], [t["version"]["dataset_id"]]), ""),
+    "distill.rows": (lambda app, t: rows.rows_panel(app, TRAINED), "No rows are known of this step"),
+    "distill.sweep": (lambda app, t: sweep.compare_panel(app, []), "No sweep yet"),
+    "distill.terms": (lambda app, t: terms.undecided(app, t["project_id"], [t["version"]["dataset_id"]]), NOTHING),
     "elicit.gallery": (lambda app, t: gallery.gallery(app, t["project_id"]), "ecipe"),
     "elicit.prompt": (lambda app, t: prompt.editor(app, t["project_id"]), "System"),
     "elicit.seeds": (lambda app, t: seeds.data_class(app, t["project_id"]), "data"),
@@ -117,9 +121,12 @@ PANELS: dict[str, tuple[Panel, str]] = {
     ),
     "filter_bar": (lambda app, t: filter_bar.bar(t["view"]["facets"], [], []), "Find text"),
     "generate.coverage": (lambda app, t: coverage.show(app, t["project_id"]), "Usable rows"),
-    "generate.routing": (lambda app, t: routing.show(app, t["project_id"], {t["run_id"]: "A run"}), ""),
+    "generate.routing": (
+        lambda app, t: routing.show(app, t["project_id"], {t["run_id"]: "A run"}),
+        "Send each part to its best",
+    ),
     "generate.run": (lambda app, t: run.run_panel(app, t["project_id"], t["run_id"]), f"{ROWS}"),
-    "generate.views": (lambda app, t: views.show(app, t["project_id"], t["run_id"]), ""),
+    "generate.views": (lambda app, t: views.show(app, t["project_id"], t["run_id"]), "stand alone"),
     "new_project": (lambda app, t: new_project.form(app), "Create"),
     "review.reviewer": (lambda app, t: reviewer.reviewer(app, t["project_id"], t["selection"]), "Accept"),
     "sample_card": (lambda app, t: sample_card.body(t["sample"]), "Answer 0 to"),
@@ -153,6 +160,8 @@ def test_a_panel_draws_what_it_is_for(there, monkeypatch, name):
     shown = str(at.main) + "".join(str(each.value.to_dict()) for each in at.dataframe)
     said = [*at.markdown, *at.caption, *at.info, *at.warning, *at.subheader]
     shown += "".join(str(each.value) for each in said) + "".join(str(each.proto) for each in at.get("html"))
+    if words == NOTHING:
+        assert not said and len(at.main.children) == 0, shown[:2000]
     assert words in shown, shown[:2000]
 
 
