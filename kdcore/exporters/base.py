@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Rows = list[dict[str, Any]]
+from kdcore.records.datasets import ChatRow, Version
+from kdcore.types import Message
+
+Rows = Sequence[ChatRow]
 PROVENANCE = ("sample_id", "prompt_version_id", "run_id", "teacher", "topic", "source")
 
 
@@ -18,15 +21,15 @@ class Exporter:
 
     name: str
     summary: str
-    write: Callable[[Path, dict[str, Any], Rows], list[Path]]
+    write: Callable[[Path, Version, Rows], list[Path]]
 
 
-def messages(row: dict[str, Any]) -> list[dict[str, str]]:
+def messages(row: ChatRow) -> list[Message]:
     """The chat as the student learns it: system message, worked examples, question, and the completion."""
     return [*json.loads(row["messages"]), {"role": "assistant", "content": row["completion"]}]
 
 
-def provenance(row: dict[str, Any]) -> dict[str, Any]:
+def provenance(row: ChatRow) -> dict[str, Any]:
     """Where a row came from; every export carries it."""
     return {name: row.get(name) or "" for name in PROVENANCE} | {
         "ai_generated": True,
@@ -34,7 +37,7 @@ def provenance(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     """One JSON object a line."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:

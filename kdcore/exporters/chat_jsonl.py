@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from kdcore.exporters.base import Exporter, Rows, messages, provenance, write_jsonl
+from kdcore.records.datasets import Version
 
 
-def write(folder: Path, dataset: dict[str, Any], rows: Rows) -> list[Path]:
+def write(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
     """``train.jsonl`` and ``heldout.jsonl``."""
     return [
         write_jsonl(

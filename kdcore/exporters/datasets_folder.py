@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from kdcore.exporters.base import Exporter, Rows
 from kdcore.exporters.parquet import table
+from kdcore.records.datasets import Version
 
 _SPLIT_FILES = {"train": "train", "heldout": "test"}
 
 
-def write(folder: Path, dataset: dict[str, Any], rows: Rows) -> list[Path]:
+def write(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
     """``data/train.parquet``, ``data/test.parquet`` and ``README.md``."""
     (folder / "data").mkdir()
     files: list[Path] = []
@@ -29,7 +29,7 @@ def write(folder: Path, dataset: dict[str, Any], rows: Rows) -> list[Path]:
     return [*files, card]
 
 
-def card_text(dataset: dict[str, Any], rows: Rows) -> str:
+def card_text(dataset: Version, rows: Rows) -> str:
     """The card: machine-readable head, then what a reader has to know."""
     teachers = sorted({row.get("teacher") or "unknown" for row in rows})
     topics = Counter(row.get("topic") or "none" for row in rows).most_common(20)

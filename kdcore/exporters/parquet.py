@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdcore.exporters.base import Exporter, Rows, provenance
+from kdcore.records.datasets import Version
 
 
 def table(rows: Rows) -> pa.Table:
@@ -27,7 +27,7 @@ def table(rows: Rows) -> pa.Table:
     )
 
 
-def write(folder: Path, dataset: dict[str, Any], rows: Rows) -> list[Path]:
+def write(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
     """``dataset.parquet``."""
     path = folder / "dataset.parquet"
     pq.write_table(table(rows), path, compression="zstd")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore.governance.teacher_terms import Entry, registry
+from kdcore.records.datasets import Provenance, Source
 
 ALLOWED = {
     "allow": "allowed",
@@ -15,6 +16,18 @@ ALLOWED = {
     "deny": "not allowed",
     "unknown": "not settled",
 }
+
+
+class Taught(TypedDict):
+    """What one slice of a recipe really taught."""
+
+    name: str
+    version: str
+    sha256: str
+    train: int
+    heldout: int
+    loss: str
+    weight: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +45,15 @@ class CardFacts:
     layers: str
     created: str
     task: str = "text-generation"  # as model hubs name it
-    data: Sequence[dict[str, Any]] = ()
-    sources: Sequence[dict[str, Any]] = ()
+    data: Sequence[Taught] = ()
+    sources: Sequence[Provenance] = ()
     decisions: dict[str, int] = field(default_factory=dict[str, int])
     training: dict[str, Any] = field(default_factory=dict[str, Any])
     heldout: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     compared: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict[str, dict[str, dict[str, float]]])
 
 
-def entries_of(sources: Sequence[dict[str, Any]]) -> list[Entry]:
+def entries_of(sources: Sequence[Source]) -> list[Entry]:
     """The registry's entries that rows were made under, each once."""
     known = {entry.id: entry for entry in registry()[2]}
     named = dict.fromkeys(str(source["terms"] or "").split("@")[0] for source in sources)

@@ -13,12 +13,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from kdcore.jobs.run_dir import write_json
 
 
-def holder(workspace: Path) -> dict[str, Any] | None:
+class Holder(TypedDict, total=False):
+    """Who holds the accelerator, since when, and until when where that is known (seconds of the clock)."""
+
+    run_id: str
+    pid: int
+    since: float
+    until: float
+
+
+def holder(workspace: Path) -> Holder | None:
     """Who holds the accelerator: ``{run_id, pid, since, until}``, or None when it is free."""
     lock = workspace / "accelerator.lock"
     if not lock.exists():
@@ -41,7 +50,7 @@ def waiting(workspace: Path) -> bool:
 
 
 @contextmanager
-def hold(workspace: Path, run_id: str, on_wait: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+def hold(workspace: Path, run_id: str, on_wait: Callable[[Holder], None]) -> Iterator[None]:
     """Hold the accelerator; while another holds it, call ``on_wait(holder)`` twice a second.
 
     ``on_wait`` may raise to give up (a cancelled run does).

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,7 +101,7 @@ class RunDir:
         """Replace ``status.json``."""
         write_json(self.path / "status.json", asdict(status), durable=durable)
 
-    def write_lines(self, name: str, rows: Iterable[dict[str, Any]]) -> int:
+    def write_lines(self, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write an input file of JSON lines as a whole; return the number of rows."""
         lines = [json.dumps(row, ensure_ascii=False) for row in rows]
         write_atomic(self.path / name, "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass"))

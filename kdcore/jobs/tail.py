@@ -12,9 +12,10 @@ from typing import Any, TypeVar, cast
 from kdcore.errors import DataError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.journal import JournalRecord, read_record
+from kdcore.records.runs import NewPoint
 
 READ_LIMIT = 16 * 1024 * 1024
-POINT = frozenset({"attempt", "step", "split", "name", "value", "time"})
+POINT = frozenset(NewPoint.__annotations__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +119,19 @@ def shown(line: bytes) -> str:
     return line[:2000].decode("utf-8", "replace")
 
 
-def read_metrics(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+def read_metrics(path: Path, offset: int = 0) -> tuple[list[NewPoint], int]:
     """Read whole lines of ``metrics.jsonl`` from ``offset``; a line that is no point of a curve is passed over."""
     if not path.exists():
         return [], offset
     data, new_offset = _whole_lines(path, offset, None)
-    rows: list[dict[str, Any]] = []
+    rows: list[NewPoint] = []
     for line in data.splitlines():
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue  # torn by a crash in the middle of a line: that one value is lost, the curve is not
         if isinstance(row, dict) and row.keys() >= POINT:
-            rows.append({name: row[name] for name in POINT})
+            rows.append(cast("NewPoint", {name: row[name] for name in POINT}))
     return rows, new_offset
 
 

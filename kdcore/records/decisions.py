@@ -142,6 +142,9 @@ class ViewSaved(Logged):
     created: float
 
 
+DataClass = Literal["public", "internal", "phi", "privileged"]
+
+
 class DataClassSet(Logged):
     """What kind of text a project holds, and the agreement with an outside teacher."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import get_args
 
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
@@ -12,12 +12,12 @@ from kdcore.governance.cards import ALLOWED
 from kdcore.governance.teacher_terms import Terms, entry_of, is_local, needs_decision, strictest, terms_of
 from kdcore.jobs import parquet
 from kdcore.jobs.parquet import strings
-from kdcore.records.decisions import DataClassSet, TermsDecided
+from kdcore.records.decisions import DataClass, DataClassSet, TermsDecided
+from kdcore.records.projects import DataPolicy, UndecidedTerms
 from kdcore.services.models import is_student
 from kdcore.services.workspace import App
 from kdcore.store import datasets, projects
 
-DataClass = Literal["public", "internal", "phi", "privileged"]
 DATA_CLASSES: tuple[DataClass, ...] = get_args(DataClass)
 WORDS: dict[DataClass, str] = {
     "public": "public text",
@@ -37,7 +37,7 @@ def set_data_class(app: App, project_id: str, data_class: DataClass, contract: s
     )
 
 
-def policy(app: App, project_id: str) -> dict[str, Any]:
+def policy(app: App, project_id: str) -> DataPolicy:
     """``{data_class, contract}`` that holds for a project now."""
     return projects.data_class(app.store, project_id)
 
@@ -66,21 +66,28 @@ def _inherited(app: App, student: TeacherConfig) -> Terms:
     return replace(own, entry=strictest(entries))
 
 
-def undecided_terms(app: App, project_id: str, dataset_ids: list[str]) -> list[dict[str, Any]]:
+def undecided_terms(app: App, project_id: str, dataset_ids: list[str]) -> list[UndecidedTerms]:
     """Teachers of some versions whose terms need a written decision that nobody has made yet.
 
     ``[{teacher, terms (the entry's id), title, says, conditions, rows}]``, most rows first.
     """
     decided = {(row["teacher"], row["terms"]) for row in projects.terms_overrides(app.store, project_id)}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], UndecidedTerms] = {}
     for source in datasets.sources(app.store, dataset_ids):
         entry = entry_of(str(source["terms"] or ""))
         key = (source["teacher"] or "", entry.id)
         if not needs_decision(entry) or key in decided:
             continue
         says = f"training on its answers is {ALLOWED[entry.train]}"
-        new = {"teacher": key[0], "terms": entry.id, "title": entry.terms, "says": says, "rows": 0}
-        found.setdefault(key, new | {"conditions": list(entry.conditions)})["rows"] += source["rows"]
+        new: UndecidedTerms = {
+            "teacher": key[0],
+            "terms": entry.id,
+            "title": entry.terms,
+            "says": says,
+            "conditions": list(entry.conditions),
+            "rows": 0,
+        }
+        found.setdefault(key, new)["rows"] += source["rows"]
     return sorted(found.values(), key=lambda row: -row["rows"])
 
 

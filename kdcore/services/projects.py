@@ -6,7 +6,7 @@ import difflib
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore import ids
 from kdcore.configs.elicitation import PromptTemplate
@@ -17,6 +17,8 @@ from kdcore.elicitation.base import find_method
 from kdcore.errors import ConfigError, DataError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.decisions import Decision, ProjectMade, PromptVersionSaved
+from kdcore.records.projects import Project, PromptVersion
+from kdcore.records.samples import SeedCount
 from kdcore.services.workspace import App
 from kdcore.store import datasets, projects, reviews, runs, samples
 
@@ -35,7 +37,7 @@ def create_project(app: App, name: str, domain: str = "") -> str:
     return project_id
 
 
-def list_projects(app: App) -> list[dict[str, Any]]:
+def list_projects(app: App) -> list[Project]:
     """All projects, oldest first."""
     return projects.list_projects(app.store)
 
@@ -63,7 +65,7 @@ def save_prompt_version(app: App, project_id: str, name: str, template: PromptTe
     return version_id
 
 
-def prompt_versions(app: App, project_id: str) -> list[dict[str, Any]]:
+def prompt_versions(app: App, project_id: str) -> list[PromptVersion]:
     """Versions, newest first, with the rows each has made."""
     return projects.list_prompt_versions(app.store, project_id)
 
@@ -76,10 +78,10 @@ def template_of(app: App, project_id: str, version_id: str) -> PromptTemplate:
     raise ConfigError(f'there is no prompt version "{version_id}" in this project.')
 
 
-def diff_versions(old: dict[str, Any], new: dict[str, Any]) -> str:
+def diff_versions(old: PromptVersion, new: PromptVersion) -> str:
     """A unified diff of two versions as a person would write them down."""
 
-    def lines(version: dict[str, Any]) -> list[str]:
+    def lines(version: PromptVersion) -> list[str]:
         content = version["content"]
         text = f"method: {content['method']}\n\n[system]\n{content['system']}\n\n[user]\n{content['user']}\n"
         for example in content["examples"]:
@@ -144,21 +146,29 @@ def guess_mapping(columns: list[str], seed_kind: SeedKind = "question") -> dict[
     return chosen
 
 
-def seeds(app: App, project_id: str, **how: Any) -> list[dict[str, Any]]:
+def seeds(app: App, project_id: str, **how: Any) -> list[dict[str, str]]:
     """Seeds as templates see them; see ``store.projects.list_seeds``."""
     project = next((p for p in projects.list_projects(app.store) if p["project_id"] == project_id), None)
     rows = projects.list_seeds(app.store, project_id, **how)
     for row in rows:
-        row.setdefault("domain", (project or {}).get("domain") or "")
+        row.setdefault("domain", (project["domain"] if project else "") or "")
     return rows
 
 
-def seed_counts(app: App, project_id: str) -> list[dict[str, Any]]:
+def seed_counts(app: App, project_id: str) -> list[SeedCount]:
     """Seeds by kind and topic."""
     return projects.count_seeds(app.store, project_id)
 
 
-def funnel(app: App, project_id: str) -> dict[str, Any]:
+class ProjectFunnel(TypedDict):
+    """Counts from seeds to students, rows lost by status, and the one next action."""
+
+    counts: dict[str, int]
+    lost: dict[str, int]
+    next: tuple[str, str]
+
+
+def funnel(app: App, project_id: str) -> ProjectFunnel:
     """Where the project stands, from seeds to students, and the one next action."""
     by_status = samples.status_counts(app.store, project_id)
     all_runs = runs.list_runs(app.store, project_id)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore import ids
 from kdcore.configs.base import Config
@@ -17,9 +16,11 @@ from kdcore.errors import ConfigError, DataError, KdError
 from kdcore.jobs import lease
 from kdcore.jobs.backends import Backend
 from kdcore.jobs.backends.local import LocalBackend
+from kdcore.jobs.lease import Holder
 from kdcore.jobs.observer import Observer
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.decisions import AnyDecision
+from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
 from kdcore.settings import Workspace, workspace
 from kdcore.store import datasets, runs
@@ -114,11 +115,11 @@ class App:
             time.sleep(0.2)
         raise KdError(f"run {run_id} did not end within {timeout_s:.0f} s; it goes on, look again later.")
 
-    def holder(self) -> dict[str, Any] | None:
+    def holder(self) -> Holder | None:
         """Who holds the accelerator."""
         return lease.holder(self.folders.root)
 
-    def quarantined(self, run_id: str) -> list[dict[str, Any]]:
+    def quarantined(self, run_id: str) -> list[QuarantinedLine]:
         """Journal lines of a run that were set aside as damaged."""
         return ingest.quarantined(self.store, run_id)
 
@@ -193,7 +194,7 @@ class App:
                     "run_id": run.run_id,
                     "project_id": config.get("project_id", ""),
                     "kind": run.kind,
-                    "config": json.dumps(config, ensure_ascii=False),
+                    "config": config,
                     "created": (run.path / "config.json").stat().st_mtime,
                 },
             )
@@ -239,7 +240,19 @@ def open_app(root: str | Path | None = None) -> App:
     return App(workspace(root))
 
 
-def rebuild(root: str | Path | None = None) -> dict[str, Any]:
+class Rebuilt(TypedDict):
+    """What a rebuild brought back; ``kept`` is the file that was set aside, ``problems`` are sentences."""
+
+    runs: int
+    samples: int
+    reviews: int
+    datasets: int
+    problems: list[str]
+    kept: str
+    seconds: float
+
+
+def rebuild(root: str | Path | None = None) -> Rebuilt:
     """Set the database aside and make it anew from run folders and decisions.
 
     ``{runs, samples, reviews, datasets, kept (the file that was set aside), problems (sentences), seconds}``.
@@ -249,11 +262,16 @@ def rebuild(root: str | Path | None = None) -> dict[str, Any]:
     started = time.perf_counter()
     app = App(folders)
     try:
-        counts = {
-            "runs": len(runs.list_runs(app.store)),
-            **app.store.sizes("samples", "reviews", "datasets"),
-            "problems": app.problems,
-        }
+        count, problems = len(runs.list_runs(app.store)), app.problems
+        sizes = app.store.sizes("samples", "reviews", "datasets")
     finally:
         app.close()
-    return counts | {"kept": str(kept) if kept else "", "seconds": round(time.perf_counter() - started, 2)}
+    return {
+        "runs": count,
+        "samples": sizes["samples"],
+        "reviews": sizes["reviews"],
+        "datasets": sizes["datasets"],
+        "problems": problems,
+        "kept": str(kept) if kept else "",
+        "seconds": round(time.perf_counter() - started, 2),
+    }

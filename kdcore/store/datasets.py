@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection, mentions
 from kdcore.jobs.parquet import strings
+from kdcore.records.datasets import (
+    Candidate,
+    Change,
+    CountedVersion,
+    FrozenRow,
+    Provenance,
+    Source,
+    Version,
+    VersionRow,
+)
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.records.rows import FROZEN
 from kdcore.store.engine.db import Store
@@ -36,16 +47,15 @@ def count_candidates(store: Store, project_id: str, selection: Selection, *, rej
     return int(store.scalar(f"SELECT count(*) {where}", values))
 
 
-def candidates(
-    store: Store, project_id: str, selection: Selection, *, rejected: bool = False
-) -> list[dict[str, Any]]:
+def candidates(store: Store, project_id: str, selection: Selection, *, rejected: bool = False) -> list[Candidate]:
     """Samples that may enter a version, or those that people rejected, with the text people settled on.
 
     The last edit holds until it is undone, also when a later accept confirms it; ``edited`` tells whether the text
     is another than the teacher's.
     """
     where, values = _eligible(project_id, selection, rejected=rejected)
-    return store.rows(
+    return store.records(
+        Candidate,
         f"""
         SELECT s.sample_id, coalesce(r.question, s.question) AS question,
             coalesce(r.answer, s.answer) AS answer, s.rationale, s.group_key,
@@ -58,7 +68,7 @@ def candidates(
     )
 
 
-def add(tx: Cursor, version: DatasetFrozen, rows: list[dict[str, Any]]) -> None:
+def add(tx: Cursor, version: DatasetFrozen, rows: Sequence[FrozenRow]) -> None:
     """Insert a version and its rows; a version that is there already is left alone."""
     if tx.execute("SELECT 1 FROM datasets WHERE dataset_id = ?", [version.dataset_id]).fetchone():
         return
@@ -84,9 +94,10 @@ def add(tx: Cursor, version: DatasetFrozen, rows: list[dict[str, Any]]) -> None:
     tx.unregister("incoming")
 
 
-def list_datasets(store: Store, project_id: str) -> list[dict[str, Any]]:
+def list_datasets(store: Store, project_id: str) -> list[CountedVersion]:
     """Versions of a project, newest first, with the rows of each split."""
-    rows = store.rows(
+    return store.records(
+        CountedVersion,
         """
         SELECT d.*, count(*) FILTER (r.split = 'train') AS train,
             count(*) FILTER (r.split = 'heldout') AS heldout,
@@ -98,25 +109,22 @@ def list_datasets(store: Store, project_id: str) -> list[dict[str, Any]]:
         ORDER BY d.created DESC, d.version DESC
         """,
         [project_id],
+        parsed=["config"],
     )
-    return [{**row, "config": json.loads(row["config"])} for row in rows]
 
 
 def frozen(store: Store) -> list[DatasetFrozen]:
     """Every version of the workspace as it was logged."""
-    rows = store.rows("SELECT * FROM datasets ORDER BY created")
-    return [DatasetFrozen(**{**row, "config": json.loads(row["config"])}) for row in rows]
+    found = store.records(Version, "SELECT * FROM datasets ORDER BY created", parsed=["config"])
+    return [DatasetFrozen(**row) for row in found]
 
 
-def get(store: Store, dataset_id: str) -> dict[str, Any] | None:
+def get(store: Store, dataset_id: str) -> Version | None:
     """One version, or None."""
-    row = store.one("SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id])
-    return {**row, "config": json.loads(row["config"])} if row else None
+    return store.record(Version, "SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id], parsed=["config"])
 
 
-def rows_of(
-    store: Store, dataset_id: str, split: str | None = None, *, rejected: bool = False
-) -> list[dict[str, Any]]:
+def rows_of(store: Store, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[VersionRow]:
     """Rows of a version with where each came from; ``rejected`` brings the bad answers too, if it holds any."""
     sql = """
         SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
@@ -130,7 +138,7 @@ def rows_of(
         sql, values = sql + " AND r.split = ?", [*values, split]
     elif not rejected:
         sql += " AND r.split <> 'rejected'"
-    return store.rows(sql + " ORDER BY r.split, r.sample_id", values)
+    return store.records(VersionRow, sql + " ORDER BY r.split, r.sample_id", values)
 
 
 def main_teacher(store: Store, dataset_id: str) -> str | None:
@@ -149,9 +157,10 @@ def main_teacher(store: Store, dataset_id: str) -> str | None:
     )
 
 
-def sources(store: Store, dataset_ids: list[str]) -> list[dict[str, Any]]:
+def sources(store: Store, dataset_ids: list[str]) -> list[Source]:
     """Teacher and terms of what some versions teach, with the number of rows."""
-    return store.rows(
+    return store.records(
+        Source,
         """
         SELECT s.teacher, s.terms, count(*) AS rows
         FROM dataset_rows r
@@ -193,9 +202,10 @@ def labels(store: Store, dataset_id: str) -> dict[str, list[str]]:
     return {name: list(values or []) for name, values in (one or {}).items()}
 
 
-def provenance(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
+def provenance(store: Store, sample_ids: list[str]) -> list[Provenance]:
     """Teacher, terms, prompt version and method of some samples, with their number, most first."""
-    return store.rows(
+    return store.records(
+        Provenance,
         """
         SELECT s.teacher, s.terms, p.name || ' v' || p.version AS prompt, p.method, count(*) AS rows
         FROM samples s
@@ -253,9 +263,10 @@ def selected_ids(store: Store, dataset_id: str, selection: Selection) -> set[str
     return set(strings(found["sample_id"]))
 
 
-def diff(store: Store, old: str, new: str) -> list[dict[str, Any]]:
+def diff(store: Store, old: str, new: str) -> list[Change]:
     """What changed between two versions: ``change`` is added, dropped or edited."""
-    return store.rows(
+    return store.records(
+        Change,
         """
         SELECT coalesce(n.sample_id, o.sample_id) AS sample_id,
             CASE WHEN o.sample_id IS NULL THEN 'added'

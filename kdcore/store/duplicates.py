@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from kdcore.configs.selection import Selection
+from kdcore.records.figures import DuplicateMember, DuplicatePair
 from kdcore.store.engine.db import Store
 from kdcore.store.selection import compile_selection
 
 
-def pairs(store: Store, project_id: str, selection: Selection, checks: Sequence[str]) -> list[dict[str, Any]]:
+def pairs(store: Store, project_id: str, selection: Selection, checks: Sequence[str]) -> list[DuplicatePair]:
     """``[{sample_id, related}]``: selected samples, not rejected, with an earlier one of the same content."""
     sql, values = compile_selection(selection)
-    return store.rows(
+    return store.records(
+        DuplicatePair,
         f"""
         SELECT DISTINCT v.sample_id, v.related
         FROM current_verdicts v
@@ -26,9 +27,10 @@ def pairs(store: Store, project_id: str, selection: Selection, checks: Sequence[
     )
 
 
-def members(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
+def members(store: Store, sample_ids: list[str]) -> list[DuplicateMember]:
     """What the choice of the kept one goes by, of each sample, oldest first."""
-    return store.rows(
+    return store.records(
+        DuplicateMember,
         """
         SELECT s.sample_id, s.created, s.entropy, coalesce(r.action, 'pending') AS review,
             length(coalesce(r.answer, s.answer)) AS characters

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
 from kdcore.records.journal import EvalItemRecord
 from kdcore.records.rows import EVAL_ITEM, schema
+from kdcore.records.runs import EvalItem
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 
@@ -42,9 +42,10 @@ def insert(tx: Cursor, run_id: str, records: Sequence[EvalItemRecord]) -> None:
     tx.unregister("incoming")
 
 
-def items(store: Store, run_id: str) -> list[dict[str, Any]]:
+def items(store: Store, run_id: str) -> list[EvalItem]:
     """Answers of one evaluation with the question and the reference."""
-    rows = store.rows(
+    return store.records(
+        EvalItem,
         """
         SELECT e.sample_id, e.candidate, e.completion, e.measures, d.question, d.answer AS reference, s.topic
         FROM eval_items e
@@ -56,5 +57,5 @@ def items(store: Store, run_id: str) -> list[dict[str, Any]]:
         ORDER BY e.sample_id, e.candidate
         """,
         [run_id],
+        parsed=["measures"],
     )
-    return [{**row, "measures": json.loads(row["measures"])} for row in rows]

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from kdcore.configs.selection import Selection
 from kdcore.records.journal import TitleRecord
+from kdcore.records.maps import Cell, Group, GroupTitle, MapPoint, NewGroup, Shift, TypicalTexts
 from kdcore.records.rows import VerdictKey
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
@@ -41,7 +42,7 @@ def newest(store: Store, project_id: str) -> str | None:
     return next(iter(drawn(store, project_id)), None)
 
 
-def insert(tx: Cursor, run_id: str, placements: pa.Table, groups: list[dict[str, Any]]) -> None:
+def insert(tx: Cursor, run_id: str, placements: pa.Table, groups: Sequence[NewGroup]) -> None:
     """Add one map as a whole; a map that is there already is left alone."""
     if tx.execute("SELECT 1 FROM placements WHERE run_id = ? LIMIT 1", [run_id]).fetchone():
         return
@@ -76,7 +77,7 @@ def points(
     colour: str = "title",
     box: Box = WHOLE,
     limit: int = DRAWN,
-) -> list[dict[str, Any]]:
+) -> list[MapPoint]:
     """Points of one map with what a hover shows; ``selected`` tells whether the selection holds, ``colour`` by what.
 
     Of more than ``limit`` points in the box about ``limit`` are drawn, always the same ones; a small group keeps
@@ -85,7 +86,8 @@ def points(
     sql, values = compile_selection(selection)
     share = min(1.0, limit / max(1, size(store, map_run, box)))
     value, join, joined = _colour(colour)
-    return store.rows(
+    return store.records(
+        MapPoint,
         f"""
         SELECT p.sample_id, p.x, p.y, p.cluster, c.title, {value} AS colour, left(s.question, 160) AS question,
             left(s.answer, 200) AS answer, {sql} AS selected
@@ -146,12 +148,13 @@ def cell_width(box: Box) -> float:
     return max(box[1] - box[0], box[3] - box[2]) / CELLS or 1.0
 
 
-def density(store: Store, map_run: str, selection: Selection, box: Box) -> list[dict[str, Any]]:
+def density(store: Store, map_run: str, selection: Selection, box: Box) -> list[Cell]:
     """Selected samples in each cell of a grid over the box: ``[{column, line, rows}]``, empty cells left out."""
     sql, values = compile_selection(selection)
     step = cell_width(box)
     source = "placements p" if sql == "TRUE" else "placements p JOIN samples s USING (sample_id)"
-    return store.rows(
+    return store.records(
+        Cell,
         f"""
         SELECT CAST(floor((p.x - ?) / ?) AS INTEGER) AS column, CAST(floor((p.y - ?) / ?) AS INTEGER) AS line,
             count(*) AS rows
@@ -178,9 +181,10 @@ def extent(store: Store, map_run: str, selection: Selection) -> Box | None:
     return None if row is None or row["a"] is None else (row["a"], row["b"], row["c"], row["d"])
 
 
-def clusters(store: Store, map_run: str) -> list[dict[str, Any]]:
+def clusters(store: Store, map_run: str) -> list[Group]:
     """Groups of a map, largest first, with the shares that were usable, failed a check, and what people decided."""
-    return store.rows(
+    return store.records(
+        Group,
         """
         SELECT c.cluster, c.title, c.words, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title,
             count(*) FILTER (r.action IN ('accept', 'edit')) AS accepted,
@@ -200,9 +204,10 @@ def clusters(store: Store, map_run: str) -> list[dict[str, Any]]:
     )
 
 
-def titles(store: Store, map_run: str) -> list[dict[str, Any]]:
+def titles(store: Store, map_run: str) -> list[GroupTitle]:
     """Groups of a map with their titles and the middle of each, largest first: all that a picture needs."""
-    return store.rows(
+    return store.records(
+        GroupTitle,
         """
         SELECT c.cluster, c.title, c.size, c.parent, coalesce(c.parent_title, c.title) AS parent_title, m.x, m.y
         FROM titled_clusters c
@@ -219,9 +224,10 @@ def titles(store: Store, map_run: str) -> list[dict[str, Any]]:
     )
 
 
-def typical(store: Store, map_run: str, each: int) -> list[dict[str, Any]]:
+def typical(store: Store, map_run: str, each: int) -> list[TypicalTexts]:
     """``[{cluster, words, texts}]``: the marking words of each group and the questions nearest to its middle."""
-    return store.rows(
+    return store.records(
+        TypicalTexts,
         """
         WITH middle AS (
             SELECT cluster, median(x) AS x, median(y) AS y
@@ -259,9 +265,10 @@ def insert_titles(tx: Cursor, run_id: str, map_run: str, records: Sequence[Title
         )
 
 
-def drift(store: Store, map_run: str, before: str, after: str) -> list[dict[str, Any]]:
+def drift(store: Store, map_run: str, before: str, after: str) -> list[Shift]:
     """Shares of two runs' rows in each group of a map: ``[{title, before, after}]``, the largest change first."""
-    return store.rows(
+    return store.records(
+        Shift,
         """
         WITH shares AS (
             SELECT p.cluster, s.run_id, count(*) / sum(count(*)) OVER (PARTITION BY s.run_id) AS share

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from kdcore.records.rows import METRIC, schema
+from kdcore.records.runs import NewPoint, Point
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 
 
-def insert(tx: Cursor, run_id: str, rows: list[dict[str, Any]]) -> None:
+def insert(tx: Cursor, run_id: str, rows: Sequence[NewPoint]) -> None:
     """Add points of curves."""
     if not rows:
         return
@@ -20,7 +22,7 @@ def insert(tx: Cursor, run_id: str, rows: list[dict[str, Any]]) -> None:
     tx.unregister("incoming")
 
 
-def curves(store: Store, run_ids: list[str], names: list[str] | None = None) -> list[dict[str, Any]]:
+def curves(store: Store, run_ids: list[str], names: list[str] | None = None) -> list[Point]:
     """Points of the curves of some runs; where attempts overlap, the latest attempt's point wins."""
     sql = """
         SELECT run_id, split, name, step, arg_max(value, attempt) AS value, arg_max(time, attempt) AS time
@@ -30,7 +32,7 @@ def curves(store: Store, run_ids: list[str], names: list[str] | None = None) -> 
     values: list[Any] = [run_ids]
     if names is not None:
         sql, values = sql + " AND name IN (SELECT unnest(?))", [*values, names]
-    return store.rows(sql + " GROUP BY 1, 2, 3, 4 ORDER BY run_id, split, name, step", values)
+    return store.records(Point, sql + " GROUP BY 1, 2, 3, 4 ORDER BY run_id, split, name, step", values)
 
 
 def last_heldout(store: Store, run_id: str) -> dict[str, float]:

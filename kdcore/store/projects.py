@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from kdcore.records.decisions import DataClassSet, ProjectMade, PromptVersionSaved, TermsDecided
+from kdcore.records.projects import DataPolicy, Project, PromptContent, PromptVersion, TermsOverride
 from kdcore.records.rows import SEED, schema
+from kdcore.records.samples import Seed, SeedCount
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 
@@ -24,9 +27,9 @@ def add_project(tx: Cursor, project: ProjectMade, number: int) -> None:
     )
 
 
-def list_projects(store: Store) -> list[dict[str, Any]]:
+def list_projects(store: Store) -> list[Project]:
     """All projects, oldest first."""
-    return store.rows("SELECT * FROM projects ORDER BY created")
+    return store.records(Project, "SELECT * FROM projects ORDER BY created")
 
 
 def add_data_class(tx: Cursor, record: DataClassSet, number: int) -> None:
@@ -49,9 +52,10 @@ def add_data_class(tx: Cursor, record: DataClassSet, number: int) -> None:
     )
 
 
-def data_class(store: Store, project_id: str) -> dict[str, Any]:
+def data_class(store: Store, project_id: str) -> DataPolicy:
     """``{data_class, contract}`` as said last; internal text without a contract until someone says."""
-    row = store.one(
+    row = store.record(
+        DataPolicy,
         "SELECT data_class, contract FROM data_classes WHERE project_id = ? ORDER BY seq DESC LIMIT 1",
         [project_id],
     )
@@ -80,9 +84,11 @@ def add_terms_override(tx: Cursor, record: TermsDecided, number: int) -> None:
     )
 
 
-def terms_overrides(store: Store, project_id: str) -> list[dict[str, Any]]:
+def terms_overrides(store: Store, project_id: str) -> list[TermsOverride]:
     """The written decisions of a project, oldest first: teacher, terms (an entry's id), who, why, created."""
-    return store.rows("SELECT * FROM terms_overrides WHERE project_id = ? ORDER BY seq", [project_id])
+    return store.records(
+        TermsOverride, "SELECT * FROM terms_overrides WHERE project_id = ? ORDER BY seq", [project_id]
+    )
 
 
 def add_prompt_version(tx: Cursor, version: PromptVersionSaved, number: int) -> None:
@@ -107,9 +113,10 @@ def add_prompt_version(tx: Cursor, version: PromptVersionSaved, number: int) -> 
     )
 
 
-def list_prompt_versions(store: Store, project_id: str) -> list[dict[str, Any]]:
+def list_prompt_versions(store: Store, project_id: str) -> list[PromptVersion]:
     """Prompt versions of a project, newest first, with the number of rows made by each."""
-    rows = store.rows(
+    return store.records(
+        PromptVersion,
         """
         SELECT p.*, coalesce(c.rows, 0) AS rows, coalesce(c.parsed, 0) AS parsed
         FROM prompt_versions p
@@ -123,17 +130,17 @@ def list_prompt_versions(store: Store, project_id: str) -> list[dict[str, Any]]:
         ORDER BY p.created DESC, p.version DESC
         """,
         [project_id],
+        parsed=["content"],
     )
-    return [{**row, "content": json.loads(row["content"])} for row in rows]
 
 
-def prompt_content(store: Store, prompt_version_id: str) -> dict[str, Any] | None:
+def prompt_content(store: Store, prompt_version_id: str) -> PromptContent | None:
     """The template of a prompt version as it was saved, None where there is no such version."""
     text = store.scalar("SELECT content FROM prompt_versions WHERE prompt_version_id = ?", [prompt_version_id])
     return json.loads(text) if text else None
 
 
-def insert_seeds(tx: Cursor, rows: list[dict[str, Any]]) -> None:
+def insert_seeds(tx: Cursor, rows: Sequence[Seed]) -> None:
     """Insert seeds whose id is new, in one statement."""
     unique = list({row["seed_id"]: row for row in rows}.values())
     tx.register("incoming", pa.Table.from_pylist(unique, schema=schema(SEED)))
@@ -153,9 +160,10 @@ def seeds_of_run(store: Store, run_id: str) -> int:
     return int(store.scalar("SELECT count(*) FROM seeds WHERE run_id = ?", [run_id]))
 
 
-def count_seeds(store: Store, project_id: str) -> list[dict[str, Any]]:
+def count_seeds(store: Store, project_id: str) -> list[SeedCount]:
     """Seeds of a project by kind and topic."""
-    return store.rows(
+    return store.records(
+        SeedCount,
         """
         SELECT kind, topic, count(*) AS rows
         FROM seeds
@@ -173,7 +181,7 @@ def list_seeds(
     kind: str = "question",
     topics: list[str] | None = None,
     limit: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, str]]:
     """Seeds in the form that ``build_requests`` takes: seed_id and text fields. Spread over topics."""
     some = "" if topics is None else "AND topic IN (SELECT unnest(?))"
     sql = f"""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kdcore.configs.selection import Selection
 from kdcore.jobs.parquet import strings
 from kdcore.records.decisions import Reviewed, ReviewedMany
+from kdcore.records.reviews import AskedReview, Review
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
@@ -73,9 +72,10 @@ def in_batch(store: Store, batch_id: str) -> list[str]:
     return strings(found["sample_id"])
 
 
-def last_event(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:
+def last_event(store: Store, project_id: str, reviewer: str) -> Review | None:
     """The reviewer's latest decision that is not undone: what undo would take back."""
-    return store.one(
+    return store.record(
+        Review,
         """
         SELECT *
         FROM reviews r
@@ -88,9 +88,10 @@ def last_event(store: Store, project_id: str, reviewer: str) -> dict[str, Any] |
     )
 
 
-def recent(store: Store, project_id: str, limit: int = 10) -> list[dict[str, Any]]:
+def recent(store: Store, project_id: str, limit: int = 10) -> list[AskedReview]:
     """The latest decisions, newest first."""
-    return store.rows(
+    return store.records(
+        AskedReview,
         """
         SELECT r.*, s.question AS asked
         FROM reviews r

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from kdcore.records.figures import PartShare
 from kdcore.records.rows import VerdictKey
 from kdcore.store.engine.db import Store
 
@@ -18,13 +17,14 @@ _PARTS = {
 _USABLE = "s.status = 'parsed' AND coalesce(r.action, '') <> 'reject'"
 
 
-def by_part(store: Store, run_ids: list[str], by: str, map_run: str, check: str) -> list[dict[str, Any]]:
+def by_part(store: Store, run_ids: list[str], by: str, map_run: str, check: str) -> list[PartShare]:
     """``[{part, run_id, rows, usable, score}]``: rows of each run in each topic or cluster.
 
     Usable rows are parsed and not rejected by people; ``score`` is the mean of a check's score, NULL without one.
     """
     part, join = _PARTS[by]
-    return store.rows(
+    return store.records(
+        PartShare,
         f"""
         SELECT {part} AS part, s.run_id, count(*) AS rows, count(*) FILTER ({_USABLE}) AS usable,
             avg(v.score) AS score

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from kdcore.records.runs import Run
 from kdcore.store.engine.db import Store
 
 
-def add(store: Store, run: dict[str, Any]) -> None:
+def add(store: Store, run: Run) -> None:
     """Record a run; one that is there already is left alone."""
     with store.transaction() as tx:
         tx.execute(
             "INSERT INTO runs SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM runs WHERE run_id = ?)",
-            [run["run_id"], run["project_id"], run["kind"], run["config"], run["created"], run["run_id"]],
+            [
+                run["run_id"],
+                run["project_id"],
+                run["kind"],
+                json.dumps(run["config"], ensure_ascii=False),
+                run["created"],
+                run["run_id"],
+            ],
         )
 
 
-def list_runs(store: Store, project_id: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
+def list_runs(store: Store, project_id: str | None = None, kind: str | None = None) -> list[Run]:
     """Runs, newest first, with their config parsed."""
     sql, values = "SELECT * FROM runs WHERE TRUE", list[str]()
     if project_id is not None:
         sql, values = sql + " AND project_id = ?", [*values, project_id]
     if kind is not None:
         sql, values = sql + " AND kind = ?", [*values, kind]
-    rows = store.rows(sql + " ORDER BY created DESC, run_id DESC", values)
-    return [{**row, "config": json.loads(row["config"])} for row in rows]
+    return store.records(Run, sql + " ORDER BY created DESC, run_id DESC", values, parsed=["config"])
 
 
-def get(store: Store, run_id: str) -> dict[str, Any] | None:
+def get(store: Store, run_id: str) -> Run | None:
     """One run, or None."""
-    row = store.one("SELECT * FROM runs WHERE run_id = ?", [run_id])
-    return {**row, "config": json.loads(row["config"])} if row else None
+    return store.record(Run, "SELECT * FROM runs WHERE run_id = ?", [run_id], parsed=["config"])
 
 
 def ran_here(store: Store, teacher: str) -> bool:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from kdcore.configs.selection import Selection
 from kdcore.jobs.parquet import strings
+from kdcore.records.figures import Bar, CoverageCell, Facet, FirstAnswer, Grown, LossReason
+from kdcore.records.reviews import Review, SampleVerdict
 from kdcore.records.rows import FACETS, NUMBERS, SAMPLE, SORTS, schema
+from kdcore.records.samples import InVersion, Lineage, NewSample, PromptName, Sample, SampleAnswer, Seed
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
 
 
-def insert(tx: Cursor, rows: list[dict[str, Any]]) -> int:
+def insert(tx: Cursor, rows: Sequence[NewSample]) -> int:
     """Insert rows whose sample_id is new; a better outcome replaces an earlier failed one."""
     if not rows:
         return 0
@@ -83,22 +86,21 @@ _WIDE = """
     """
 
 
-def by_ids(store: Store, sample_ids: list[str]) -> list[dict[str, Any]]:
+def by_ids(store: Store, sample_ids: list[str]) -> list[Sample]:
     """Whole samples with their current review, in the order asked for; unknown ids are left out."""
-    rows = store.rows(_WIDE + "WHERE s.sample_id IN (SELECT unnest(?))", [sample_ids])
-    found = {
-        row["sample_id"]: {**row, "messages": json.loads(row["messages"]), "extra": json.loads(row["extra"] or "{}")}
-        for row in rows
-    }
+    rows = store.records(
+        Sample, _WIDE + "WHERE s.sample_id IN (SELECT unnest(?))", [sample_ids], parsed=["messages", "extra"]
+    )
+    found = {row["sample_id"]: row for row in rows}
     return [found[key] for key in sample_ids if key in found]
 
 
-def page(store: Store, project_id: str, selection: Selection, **order: Any) -> list[dict[str, Any]]:
+def page(store: Store, project_id: str, selection: Selection, **order: Any) -> list[Sample]:
     """One page of whole samples."""
     return by_ids(store, keys(store, project_id, selection, **order))
 
 
-def facets(store: Store, project_id: str, selection: Selection, limit: int = 30) -> dict[str, list[dict[str, Any]]]:
+def facets(store: Store, project_id: str, selection: Selection, limit: int = 30) -> dict[str, list[Facet]]:
     """Counts by value for each facet column, largest first."""
     where, values = where_of(project_id, selection)
     sets = ", ".join(f"({name})" for name in FACETS)
@@ -110,7 +112,7 @@ def facets(store: Store, project_id: str, selection: Selection, limit: int = 30)
         """,
         values,
     )
-    result: dict[str, list[dict[str, Any]]] = {name: [] for name in FACETS}
+    result: dict[str, list[Facet]] = {name: [] for name in FACETS}
     for row in rows:
         position = _position(row["level"], len(FACETS))
         name = FACETS[position]
@@ -146,9 +148,10 @@ def failed_requests(store: Store, run_id: str) -> list[str]:
     return strings(found["request_id"])
 
 
-def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:
+def loss_reasons(store: Store, run_id: str) -> list[LossReason]:
     """Why rows of a run were lost, largest first."""
-    return store.rows(
+    return store.records(
+        LossReason,
         """
         SELECT status, reason, count(*) AS rows
         FROM samples
@@ -161,9 +164,7 @@ def loss_reasons(store: Store, run_id: str) -> list[dict[str, Any]]:
     )
 
 
-def histogram(
-    store: Store, project_id: str, selection: Selection, column: str, bins: int = 24
-) -> list[dict[str, Any]]:
+def histogram(store: Store, project_id: str, selection: Selection, column: str, bins: int = 24) -> list[Bar]:
     """Counts in ``bins`` equal steps of a numeric column: ``[{low, high, rows}]``."""
     if column not in NUMBERS:
         return []
@@ -185,10 +186,11 @@ def histogram(
     return [{"low": low + r["bin"] * width, "high": low + (r["bin"] + 1) * width, "rows": r["rows"]} for r in rows]
 
 
-def lineage(store: Store, sample_id: str) -> dict[str, Any]:
+def lineage(store: Store, sample_id: str) -> Lineage:
     """Every ancestor and descendant of a sample: prompt version, run, seed, datasets, trainings, evaluations."""
     return {
-        "prompt": store.one(
+        "prompt": store.record(
+            PromptName,
             """
             SELECT p.prompt_version_id, p.name, p.version
             FROM prompt_versions p
@@ -197,11 +199,13 @@ def lineage(store: Store, sample_id: str) -> dict[str, Any]:
             """,
             [sample_id],
         ),
-        "seed": store.one(
+        "seed": store.record(
+            Seed,
             "SELECT d.* FROM seeds d JOIN samples s ON s.seed_id = d.seed_id WHERE s.sample_id = ?",
             [sample_id],
         ),
-        "datasets": store.rows(
+        "datasets": store.records(
+            InVersion,
             """
             SELECT d.dataset_id, d.name, d.version, r.split
             FROM dataset_rows r
@@ -211,11 +215,12 @@ def lineage(store: Store, sample_id: str) -> dict[str, Any]:
             """,
             [sample_id],
         ),
-        "verdicts": store.rows(
-            "SELECT * FROM current_verdicts WHERE sample_id = ? ORDER BY kind, filter", [sample_id]
+        "verdicts": store.records(
+            SampleVerdict, "SELECT * FROM current_verdicts WHERE sample_id = ? ORDER BY kind, filter", [sample_id]
         ),
-        "reviews": store.rows("SELECT * FROM reviews WHERE sample_id = ? ORDER BY seq", [sample_id]),
-        "evaluations": store.rows(
+        "reviews": store.records(Review, "SELECT * FROM reviews WHERE sample_id = ? ORDER BY seq", [sample_id]),
+        "evaluations": store.records(
+            SampleAnswer,
             """
             SELECT run_id, candidate, completion, measures
             FROM eval_items
@@ -227,10 +232,11 @@ def lineage(store: Store, sample_id: str) -> dict[str, Any]:
     }
 
 
-def coverage(store: Store, project_id: str, run_id: str | None, across: str) -> list[dict[str, Any]]:
+def coverage(store: Store, project_id: str, run_id: str | None, across: str) -> list[CoverageCell]:
     """Rows and usable rows by topic and another column: ``[{topic, value, rows, usable}]``."""
     column = {"difficulty": "difficulty", "reader": "reader"}[across]
-    return store.rows(
+    return store.records(
+        CoverageCell,
         f"""
         SELECT topic, {column} AS value, count(*) AS rows, count(*) FILTER (status = 'parsed') AS usable
         FROM samples
@@ -242,9 +248,10 @@ def coverage(store: Store, project_id: str, run_id: str | None, across: str) -> 
     )
 
 
-def grown(store: Store, run_id: str, seeds: int) -> list[dict[str, Any]]:
+def grown(store: Store, run_id: str, seeds: int) -> list[Grown]:
     """Rows of the first seeds of a run in the order they were made, each with its seed's text."""
-    return store.rows(
+    return store.records(
+        Grown,
         """
         SELECT s.sample_id, s.parent, s.question, s.status, s.reason,
             json_extract_string(nullif(s.extra, ''), '$.operator') AS operator,
@@ -259,9 +266,10 @@ def grown(store: Store, run_id: str, seeds: int) -> list[dict[str, Any]]:
     )
 
 
-def first_answers(store: Store, run_id: str) -> dict[str, dict[str, Any]]:
+def first_answers(store: Store, run_id: str) -> dict[str, FirstAnswer]:
     """The first usable answer to each seed of a run."""
-    rows = store.rows(
+    rows = store.records(
+        FirstAnswer,
         """
         SELECT seed_id, arg_min(question, n) AS question, arg_min(answer, n) AS answer
         FROM samples

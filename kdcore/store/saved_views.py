@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kdcore.records.decisions import ViewSaved
+from kdcore.records.reviews import SavedView
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 
@@ -32,9 +31,10 @@ def add(tx: Cursor, view: ViewSaved, number: int) -> None:
     )
 
 
-def of_project(store: Store, project_id: str) -> list[dict[str, Any]]:
+def of_project(store: Store, project_id: str) -> list[SavedView]:
     """Views of a project by name, each as it was saved last."""
-    return store.rows(
+    return store.records(
+        SavedView,
         """
         SELECT name, arg_max(query, seq) AS query, arg_max(reviewer, seq) AS reviewer
         FROM views

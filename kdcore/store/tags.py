@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from kdcore.configs.selection import Selection
 from kdcore.jobs.parquet import strings
 from kdcore.records.decisions import Tagged
+from kdcore.records.reviews import TagBatch, TagCount
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 from kdcore.store.selection import compile_selection
@@ -52,9 +52,10 @@ def untagged(store: Store, project_id: str, selection: Selection, tag: str, *, p
     return strings(found["sample_id"])
 
 
-def last_batch(store: Store, project_id: str, reviewer: str) -> dict[str, Any] | None:
+def last_batch(store: Store, project_id: str, reviewer: str) -> TagBatch | None:
     """The reviewer's latest batch of tags that is neither undone nor an undo, with its samples."""
-    return store.one(
+    return store.record(
+        TagBatch,
         """
         SELECT batch_id, tag, any_value(present) AS present, list(sample_id) AS sample_ids
         FROM tags t
@@ -68,9 +69,10 @@ def last_batch(store: Store, project_id: str, reviewer: str) -> dict[str, Any] |
     )
 
 
-def tag_counts(store: Store, project_id: str) -> list[dict[str, Any]]:
+def tag_counts(store: Store, project_id: str) -> list[TagCount]:
     """Tags of a project with their samples, most used first."""
-    return store.rows(
+    return store.records(
+        TagCount,
         """
         SELECT tag, count(*) AS rows
         FROM current_tags

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
 from kdcore.records.journal import TrainAnswerRecord, TrainStepRecord
 from kdcore.records.rows import TRAIN_ANSWER, TRAIN_ROW, schema
+from kdcore.records.runs import HardRow, Said, StepRow
+from kdcore.records.samples import SampleLosses
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 
@@ -52,9 +53,10 @@ def _insert(tx: Cursor, table: str, rows: pa.Table) -> None:
     tx.unregister("incoming")
 
 
-def rows_of_step(store: Store, run_id: str, step: int) -> list[dict[str, Any]]:
+def rows_of_step(store: Store, run_id: str, step: int) -> list[StepRow]:
     """``sample_id``, ``slice``, ``loss``, question and answer of the rows of one step, the highest loss first."""
-    return store.rows(
+    return store.records(
+        StepRow,
         f"""
         SELECT t.sample_id, t.slice, t.loss, s.question, s.answer, s.topic
         FROM ({_LATEST}) t
@@ -66,9 +68,10 @@ def rows_of_step(store: Store, run_id: str, step: int) -> list[dict[str, Any]]:
     )
 
 
-def hardest(store: Store, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
+def hardest(store: Store, run_id: str, limit: int = 20) -> list[HardRow]:
     """Rows, by slice, that the student still found hardest when it last met them, with their first and last loss."""
-    return store.rows(
+    return store.records(
+        HardRow,
         f"""
         SELECT t.sample_id, t.slice, arg_min(t.loss, t.step) AS first, arg_max(t.loss, t.step) AS last,
             count(*) AS times, any_value(s.question) AS question, any_value(s.topic) AS topic
@@ -82,10 +85,11 @@ def hardest(store: Store, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
     )
 
 
-def losses_of(store: Store, sample_id: str) -> list[dict[str, Any]]:
+def losses_of(store: Store, sample_id: str) -> list[SampleLosses]:
     """For each training run and slice that met a sample: how often, and its first and last loss."""
     found = store.rows("SELECT DISTINCT run_id FROM train_rows WHERE sample_id = ?", [sample_id])
-    return store.rows(
+    return store.records(
+        SampleLosses,
         f"""
         SELECT run_id, slice, count(*) AS times, arg_min(loss, step) AS first, arg_max(loss, step) AS last
         FROM ({_LATEST})
@@ -97,12 +101,13 @@ def losses_of(store: Store, sample_id: str) -> list[dict[str, Any]]:
     )
 
 
-def answers(store: Store, run_id: str, dataset_ids: list[str], *, last: bool = False) -> list[dict[str, Any]]:
+def answers(store: Store, run_id: str, dataset_ids: list[str], *, last: bool = False) -> list[Said]:
     """What the student said at each evaluation, or at the last, by sample and step.
 
     Question and answer are those of the first version that froze the sample.
     """
-    return store.rows(
+    return store.records(
+        Said,
         """
         WITH said AS (
             SELECT sample_id, step, arg_max(completion, attempt) AS completion

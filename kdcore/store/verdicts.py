@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
 from kdcore.records.journal import VerdictRecord
+from kdcore.records.reviews import VerdictCount
 from kdcore.records.rows import VERDICT, VerdictKey, schema
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
@@ -46,9 +46,10 @@ def insert(tx: Cursor, run_id: str, records: Sequence[VerdictRecord]) -> None:
     tx.unregister("incoming")
 
 
-def counts(store: Store, project_id: str) -> list[dict[str, Any]]:
+def counts(store: Store, project_id: str) -> list[VerdictCount]:
     """Passed and failed samples of everything that judges: ``[{kind, filter, passed, failed}]``."""
-    return store.rows(
+    return store.records(
+        VerdictCount,
         """
         SELECT v.kind, v.filter, count(*) FILTER (v.passed) AS passed, count(*) FILTER (NOT v.passed) AS failed
         FROM current_verdicts v JOIN samples s USING (sample_id)

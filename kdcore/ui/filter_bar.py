@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
 import streamlit as st
 
@@ -24,6 +24,8 @@ from kdcore.configs.selection import (
 )
 from kdcore.errors import ConfigError
 from kdcore.records.decisions import Decision
+from kdcore.records.figures import Facet
+from kdcore.records.reviews import TagCount
 from kdcore.records.rows import VerdictKey
 from kdcore.services.explore import samples as explore_samples
 from kdcore.ui import state
@@ -103,9 +105,7 @@ def _range(parts: tuple[Selection, ...]) -> str | None:
     return f"{label_of(low.column)} {low.values[0]} to {high.values[0]}"
 
 
-def bar(
-    facets: dict[str, list[dict[str, Any]]], failing: Sequence[VerdictKey], tags: list[dict[str, Any]]
-) -> Selection:
+def bar(facets: dict[str, list[Facet]], failing: Sequence[VerdictKey], tags: Sequence[TagCount]) -> Selection:
     """Draw the bar; returns the selection that holds after it. ``failing`` are checks that some rows fail."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(

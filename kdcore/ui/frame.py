@@ -17,6 +17,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from kdcore.errors import ConfigError, KdError
+from kdcore.records.projects import Project
 from kdcore.services import projects
 from kdcore.services.background import Background
 from kdcore.services.workspace import App
@@ -63,7 +64,7 @@ class Page:
     """What a page works with."""
 
     app: App
-    project: dict[str, Any] | None
+    project: Project | None
 
     @property
     def project_id(self) -> str:
@@ -173,11 +174,11 @@ def _menu() -> None:
     st.divider()
 
 
-def _sidebar(app: App) -> dict[str, Any] | None:
+def _sidebar(app: App) -> Project | None:
     known = projects.list_projects(app)
     with st.sidebar:
         _menu()
-        chosen: dict[str, Any] | None = None
+        chosen: Project | None = None
         if known:
             names = {p["project_id"]: p["name"] for p in known}
             # The menu's own links drop the address bar, so the session remembers the project too.

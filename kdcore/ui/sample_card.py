@@ -10,6 +10,8 @@ import streamlit as st
 
 from kdcore.records.decisions import Decision
 from kdcore.records.rows import VerdictKey
+from kdcore.records.samples import Sample, SampleLosses
+from kdcore.records.trials import TrialCall
 from kdcore.services.datasets import token_view
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
@@ -18,7 +20,7 @@ from kdcore.ui.labels import DECISIONS, escape, short
 from kdcore.ui.safe_html import marked, safe_html, strong_html, token_html
 
 
-def body(sample: dict[str, Any], *, edited: bool = True, looked_for: Sequence[str] = ()) -> None:
+def body(sample: Sample, *, edited: bool = True, looked_for: Sequence[str] = ()) -> None:
     """Question, answer, reasoning and source; model text is never HTML. ``looked_for`` are texts to mark."""
     st.html(marked(strong_html(sample.get("edited_question") or sample["question"]), looked_for))
     answer = (sample.get("edited_answer") if edited else None) or sample["answer"] or sample["completion"]
@@ -32,12 +34,12 @@ def body(sample: dict[str, Any], *, edited: bool = True, looked_for: Sequence[st
     carried(sample.get("extra") or {})
 
 
-def tags(sample: dict[str, Any]) -> None:
+def tags(sample: Sample) -> None:
     """Topic, reader, difficulty, status and decision as badges."""
     with st.container(horizontal=True):
-        for name in ("topic", "difficulty", "reader"):
-            if sample[name]:
-                st.badge(escape(short(sample[name], 40)), color="gray")
+        for label in (sample["topic"], sample["difficulty"], sample["reader"]):
+            if label:
+                st.badge(escape(short(label, 40)), color="gray")
         if sample["status"] != "parsed":
             st.badge(sample["status"], icon=":material/error:", color="orange")
         icon, word = DECISIONS[sample.get("review") or Decision.PENDING]
@@ -64,7 +66,7 @@ def carried(extra: dict[str, Any]) -> None:
             st.json(rest, expanded=1)
 
 
-def calls(asked: list[dict[str, Any]]) -> None:
+def calls(asked: list[TrialCall]) -> None:
     """Every question to the teacher with its replies, in order."""
     for number, call in enumerate(asked, 1):
         st.caption(f"{number}. asked")
@@ -74,7 +76,7 @@ def calls(asked: list[dict[str, Any]]) -> None:
             st.code(reply, language=None, wrap_lines=True)
 
 
-def _learnt(losses: list[dict[str, Any]], run_id: str) -> str:
+def _learnt(losses: list[SampleLosses], run_id: str) -> str:
     """How a training run got on with the sample, slice by slice, in words."""
     words = ""
     for met in [entry for entry in losses if entry["run_id"] == run_id]:

@@ -16,6 +16,7 @@ from kdcore.configs.places import Mounts
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.errors import KdError
 from kdcore.jobs import lease
+from kdcore.jobs.lease import Holder
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir
 from kdcore.settings import workspace
@@ -77,7 +78,7 @@ def mounts_of(run: RunDir) -> Mounts:
 def on_accelerator(run: RunDir, reporter: Reporter) -> Any:
     """Hold the accelerator of the run's workspace while the block runs; queued until it is free."""
 
-    def wait(holder: dict[str, Any]) -> None:
+    def wait(holder: Holder) -> None:
         reporter.check_stop()
         reporter.phase(f"waiting for the accelerator, held by {holder.get('run_id') or 'another process'}", "queued")
 

@@ -20,6 +20,7 @@ from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import records_of
+from kdcore.records.datasets import TrainingRow
 from kdcore.records.journal import EvalItemRecord
 from kdcore.workers.base import on_accelerator, run_worker
 from kdcore.workers.distill.setup import pad_token
@@ -81,7 +82,7 @@ def _measure(
     config: EvaluateConfig,
     subject: Subject,
     teacher: Subject | None,
-    rows: list[dict[str, Any]],
+    rows: list[TrainingRow],
     reporter: Reporter,
     start: int,
     total: int,

@@ -8,8 +8,8 @@ The answer is never asked for again: one pass over its tokens. Rows that an earl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TypedDict, cast
 
 import pyarrow.parquet as pq
 
@@ -24,10 +24,18 @@ from kdcore.types import Reply
 from kdcore.workers.base import run_worker, teacher_on_accelerator
 
 
+class AnswerToRead(TypedDict):
+    """An answer that the teacher is to read, with its chat (JSON)."""
+
+    sample_id: str
+    messages: str
+    completion: str
+
+
 def work(run: RunDir, reporter: Reporter) -> None:
     """Score what is missing, then pack the signals."""
     config = run.load(ScoreConfig)
-    rows = pq.read_table(run.path / "input.parquet").to_pylist()
+    rows = cast("list[AnswerToRead]", pq.read_table(run.path / "input.parquet").to_pylist())
     topk_files.pack(run)
     last = config.key("likelihood")  # written after the row's other figure
     done = {v.sample_id for v in records_of(run, VerdictRecord) if (v.verdict_kind, v.filter) == last}
@@ -39,7 +47,9 @@ def work(run: RunDir, reporter: Reporter) -> None:
     reporter.conclude(f"{len(failed)} answers could not be scored: {failed[0]}" if failed else "")
 
 
-def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict[str, Any]], total: int) -> list[str]:
+def _score(
+    run: RunDir, reporter: Reporter, config: ScoreConfig, rows: Sequence[AnswerToRead], total: int
+) -> list[str]:
     """Returns why rows could not be scored."""
     sampling = SamplingConfig(top_logprobs=config.top_logprobs)
     failed: list[str] = []
@@ -61,7 +71,7 @@ def _score(run: RunDir, reporter: Reporter, config: ScoreConfig, rows: list[dict
     return failed
 
 
-def _calls(rows: list[dict[str, Any]], config: ScoreConfig, sampling: SamplingConfig) -> Iterator[Call]:
+def _calls(rows: Sequence[AnswerToRead], config: ScoreConfig, sampling: SamplingConfig) -> Iterator[Call]:
     for row in rows:
         messages, answer = json.loads(row["messages"]), row["completion"]
         yield Call(row["sample_id"], messages, sampling, answer=answer, tail_words=config.tail_words)

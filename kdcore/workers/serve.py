@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import PromptTemplate
@@ -25,6 +25,7 @@ from kdcore.jobs import lease, mailbox
 from kdcore.jobs.reply_cache import ReplyCache
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.trials import TrialCall, TrialTold
 from kdcore.types import Request
 from kdcore.workers.base import mounts_of, on_accelerator, run_worker
 
@@ -109,10 +110,10 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
     return answer, teacher.close
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
+def _told(outcome: Outcome) -> TrialTold:
     """An outcome as a page shows it."""
     rows = [asdict(replace(row, reply=None)) | {"text": row.reply.text if row.reply else ""} for row in outcome.rows]
-    calls = [
+    calls: list[TrialCall] = [
         {
             "messages": ask.messages,
             "replies": [r.text for r in replies],
@@ -120,7 +121,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         }
         for ask, replies in outcome.calls
     ]
-    return {"request_id": outcome.unit.request.request_id, "rows": rows, "calls": calls}
+    return cast("TrialTold", {"request_id": outcome.unit.request.request_id, "rows": rows, "calls": calls})
 
 
 def _search(config: ServeConfig, reporter: Reporter) -> Service:

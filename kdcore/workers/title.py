@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import cast
 
 from kdcore.configs.exploration import TitleConfig
 from kdcore.configs.teacher import Call, SamplingConfig
@@ -18,6 +18,7 @@ from kdcore.jobs.reply_cache import ReplyCache
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.journal import TitleRecord
+from kdcore.records.maps import TypicalTexts
 from kdcore.types import Message
 from kdcore.workers.base import run_worker, teacher_on_accelerator
 
@@ -32,7 +33,7 @@ _ADORNED = re.compile(rf"^[{_MARKS}]*(?:title\s*:)?[{_MARKS}]*|[{_MARKS}]+$", re
 def work(run: RunDir, reporter: Reporter) -> None:
     """Title every group; one whose reply is no title keeps the words that mark it."""
     config = run.load(TitleConfig)
-    groups = run.read_lines("groups.jsonl")
+    groups = cast("list[TypicalTexts]", run.read_lines("groups.jsonl"))
     memory = ReplyCache(Path(config.replies)) if config.replies else None
     keys = [
         stable_hash("title", config.teacher_fingerprint, messages(group), SAMPLING.model_dump(), length=40)
@@ -65,7 +66,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
         reporter.conclude(f"{without} of {len(groups)} groups keep their words, their replies were no title{why}")
 
 
-def messages(group: dict[str, Any]) -> list[Message]:
+def messages(group: TypicalTexts) -> list[Message]:
     """What the teacher is asked about one group."""
     listed = "\n".join(f"- {shorten(text, LONGEST_TEXT)}" for text in group["texts"])
     return [
@@ -86,7 +87,7 @@ def title_of(reply: str, texts: Sequence[str] = ()) -> str:
     return title if short and not said_again else ""
 
 
-def titles(named: list[str], groups: list[dict[str, Any]]) -> list[str]:
+def titles(named: list[str], groups: list[TypicalTexts]) -> list[str]:
     """Titles that tell groups apart: one given more than once has the group's first marking word added."""
     times = Counter(title.lower() for title in named)
     return [
@@ -95,7 +96,7 @@ def titles(named: list[str], groups: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _calls(groups: list[dict[str, Any]], places: list[int]) -> Iterator[Call]:
+def _calls(groups: list[TypicalTexts], places: list[int]) -> Iterator[Call]:
     for place in places:
         yield Call(str(place), messages(groups[place]), SAMPLING)
 

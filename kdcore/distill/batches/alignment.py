@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from kdcore.distill.batches.rows import AS_TEXT
+from kdcore.distill.batches.rows import as_text
 from kdcore.distill.losses.sparse import PADDING
+from kdcore.records.datasets import TrainingRow
 
 NO_TOKEN = -1
 
@@ -84,13 +85,13 @@ class Translator:
         self.ids[self.ends] = student.eos_token_id
         self.share = Share()
 
-    def translate(self, row: dict[str, Any], *, by_rank: bool = False) -> dict[str, Any]:
+    def translate(self, row: TrainingRow, *, by_rank: bool = False) -> TrainingRow:
         """The row with the student's token ids, and the teacher's top-k where the two meet.
 
         ``by_rank`` keeps words that the student has no token for, without a name. A row whose bytes do not add up to
         one text keeps the text alone.
         """
-        plain = {**row, **AS_TEXT}
+        plain = as_text(row)
         if not row["token_ids"] or not row["k"]:
             return plain
         said = list(row["token_ids"])
@@ -108,7 +109,7 @@ class Translator:
         places = {start: place for place, start in enumerate(starts)}  # the end of the text included
         meets = [places.get(max(0, start - shift), NO_TOKEN) for start in own]
         meets = meets if ended else meets[:-1]
-        return {**row, **self._given(row, [*ids, self.student.eos_token_id] if ended else ids, meets, by_rank)}
+        return self._given(row, [*ids, self.student.eos_token_id] if ended else ids, meets, by_rank)
 
     def _cut(self, said: list[int]) -> tuple[list[int], str] | None:
         """Where each of the teacher's tokens begins, then where the text ends, and the text."""
@@ -121,8 +122,8 @@ class Translator:
         except UnicodeDecodeError:
             return None
 
-    def _given(self, row: dict[str, Any], ids: list[int], meets: list[int], by_rank: bool) -> dict[str, Any]:
-        k = row["k"]
+    def _given(self, row: TrainingRow, ids: list[int], meets: list[int], by_rank: bool) -> TrainingRow:
+        k = row["k"] or 0
         teacher_ids = np.asarray(row["topk_ids"]).reshape(-1, k)
         teacher_logprobs = np.asarray(row["topk_logprobs"], dtype=np.float32).reshape(-1, k)
         topk_ids = np.zeros((len(ids), k), dtype=np.int64)
@@ -139,8 +140,8 @@ class Translator:
             mine, theirs = (np.maximum(mine, 0), theirs) if by_rank else _merged(mine[has], theirs[has])
             topk_ids[place, : len(mine)], logprobs[place, : len(mine)] = mine, theirs
         self.share.tokens += len(ids)
-        flat = {"topk_ids": topk_ids.ravel().tolist(), "topk_logprobs": logprobs.ravel().tolist()}
-        return {**AS_TEXT, "token_ids": ids, "k": k, **flat}
+        flat_ids, flat_logprobs = topk_ids.ravel().tolist(), logprobs.ravel().tolist()
+        return {**as_text(row), "token_ids": ids, "k": k, "topk_ids": flat_ids, "topk_logprobs": flat_logprobs}
 
 
 def _merged(ids: np.ndarray, logprobs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,13 +6,13 @@ Equal width is no proof of equal tokens, so the tokens of a probe text are compa
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from kdcore.distill.batches.rows import PROBE, Row
 from kdcore.distill.losses.sparse import PADDING
+from kdcore.records.runs import Fit
 
 _CHAT = [
     {"role": "system", "content": "Be brief."},
@@ -21,53 +21,42 @@ _CHAT = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """One thing that is compared; ``means`` says what follows where the two differ."""
-
-    what: str
-    student: str
-    teacher: str
-    same: bool
-    means: str = ""
-
-
-def fits(student: Any, teacher: Any, student_config: Any, teacher_config: Any) -> list[dict[str, Any]]:
+def fits(student: Any, teacher: Any, student_config: Any, teacher_config: Any) -> list[Fit]:
     """Tokenizers and configs of transformers compared, as plain rows for the report."""
     mine, theirs = student(PROBE)["input_ids"], teacher(PROBE)["input_ids"]
     widths = tuple(int(config.get_text_config().vocab_size) for config in (student_config, teacher_config))
     found = [
         Fit(
-            "tokens of a probe text",
-            f"{len(mine)} tokens",
-            f"{len(theirs)} tokens" + (", the same" if mine == theirs else ""),
-            mine == theirs,
-            "the teacher's token ids can't be used: the top-k is carried over through the text",
+            what="tokens of a probe text",
+            student=f"{len(mine)} tokens",
+            teacher=f"{len(theirs)} tokens" + (", the same" if mine == theirs else ""),
+            same=mine == theirs,
+            means="the teacher's token ids can't be used: the top-k is carried over through the text",
         ),
         Fit(
-            "vocabulary",
-            f"{len(student):,} words",
-            f"{len(teacher):,} words",
-            student.get_vocab() == teacher.get_vocab(),
-            "the ids name other words",
+            what="vocabulary",
+            student=f"{len(student):,} words",
+            teacher=f"{len(teacher):,} words",
+            same=student.get_vocab() == teacher.get_vocab(),
+            means="the ids name other words",
         ),
         Fit(
-            "outputs (padding included)",
-            f"{widths[0]:,} ({widths[0] - len(student):,} padding)",
-            f"{widths[1]:,} ({widths[1] - len(teacher):,} padding)",
-            widths[0] == widths[1],
-            "only the outputs that both have are compared; padding carries no probability",
+            what="outputs (padding included)",
+            student=f"{widths[0]:,} ({widths[0] - len(student):,} padding)",
+            teacher=f"{widths[1]:,} ({widths[1] - len(teacher):,} padding)",
+            same=widths[0] == widths[1],
+            means="only the outputs that both have are compared; padding carries no probability",
         ),
         Fit(
-            "end mark",
-            repr(student.eos_token),
-            repr(teacher.eos_token),
-            student.eos_token == teacher.eos_token,
-            "the student ends its answers with its own mark",
+            what="end mark",
+            student=repr(student.eos_token),
+            teacher=repr(teacher.eos_token),
+            same=student.eos_token == teacher.eos_token,
+            means="the student ends its answers with its own mark",
         ),
         _template(student, teacher),
     ]
-    return [asdict(fit) for fit in found]
+    return found
 
 
 def _template(student: Any, teacher: Any) -> Fit:
@@ -81,7 +70,8 @@ def _template(student: Any, teacher: Any) -> Fit:
     lines = difflib.ndiff(texts[1].splitlines(), texts[0].splitlines())
     changed = [line for line in lines if line[:1] in "+-"]
     means = "the student reads and writes chats in its own form: " + " ".join(changed)[:300]
-    return Fit("chat template", "as it is", "as it is", texts[0] == texts[1], means)
+    same = texts[0] == texts[1]
+    return Fit(what="chat template", student="as it is", teacher="as it is", same=same, means=means)
 
 
 def within(rows: list[Row], outputs: int) -> int:

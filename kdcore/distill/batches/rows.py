@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from kdcore.distill.losses.sparse import PADDING
 from kdcore.jobs import parquet
+from kdcore.records.datasets import TrainingRow
 
 PROBE = "Dose: 5 mg/kg, §12(3) — naïve ✓\n  two spaces"  # what tells tokenizers of like vocabularies apart
 
@@ -49,17 +51,49 @@ class Row:
         return len(self.ids) - self.prompt_length
 
 
-def read_rows(path: Path, split: str) -> list[dict[str, Any]]:
+def read_rows(path: Path, split: str) -> list[TrainingRow]:
     """Rows of ``input.parquet`` in one split."""
-    return parquet.read(path, filters=[("split", "=", split)]).to_pylist()
+    return cast("list[TrainingRow]", parquet.read(path, filters=[("split", "=", split)]).to_pylist())
 
 
-AS_TEXT = dict.fromkeys(("token_ids", "k", "topk_ids", "topk_logprobs", "tail_ids", "tail_logprobs"))
-
-
-def without_token_ids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_token_ids(rows: Sequence[TrainingRow]) -> list[TrainingRow]:
     """Rows as plain text: for a model whose tokenizer is not the teacher's."""
-    return [{**row, **AS_TEXT} for row in rows]
+    return [as_text(row) for row in rows]
+
+
+def of_text(sample_id: str, messages: str, completion: str) -> TrainingRow:
+    """A row that no version holds: a chat (JSON) and what is said to it."""
+    return {
+        "sample_id": sample_id,
+        "slice": 0,
+        "split": "train",
+        "messages": messages,
+        "completion": completion,
+        "token_ids": None,
+        "k": None,
+        "topk_ids": None,
+        "topk_logprobs": None,
+        "tail_ids": None,
+        "tail_logprobs": None,
+        "said_by": None,
+        "rivals": None,
+        "bad": False,
+        "text": "",
+        "answer": completion,
+    }
+
+
+def as_text(row: TrainingRow) -> TrainingRow:
+    """One row without tokens and what was said of them."""
+    return {
+        **row,
+        "token_ids": None,
+        "k": None,
+        "topk_ids": None,
+        "topk_logprobs": None,
+        "tail_ids": None,
+        "tail_logprobs": None,
+    }
 
 
 def same_tokenizer(one: Any, other: Any) -> bool:
@@ -68,7 +102,7 @@ def same_tokenizer(one: Any, other: Any) -> bool:
 
 
 def encode(
-    rows: list[dict[str, Any]], tokenizer: Any, max_length: int, drawn: frozenset[int] = frozenset()
+    rows: Sequence[TrainingRow], tokenizer: Any, max_length: int, drawn: frozenset[int] = frozenset()
 ) -> list[Row]:
     """Tokenise. A row keeps the teacher's own token ids where it has them, so that top-k lines up by id.
 
@@ -77,7 +111,7 @@ def encode(
     return [_encode_one(row, tokenizer, max_length, drawn=row["slice"] in drawn) for row in rows]
 
 
-def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int, *, drawn: bool) -> Row:
+def _encode_one(row: TrainingRow, tokenizer: Any, max_length: int, *, drawn: bool) -> Row:
     prompt = tokenizer.apply_chat_template(
         json.loads(row["messages"]), add_generation_prompt=True, tokenize=True, return_dict=False
     )
@@ -107,7 +141,7 @@ def _encode_one(row: dict[str, Any], tokenizer: Any, max_length: int, *, drawn: 
     )
 
 
-def _with_drawn(row: dict[str, Any], ids: np.ndarray, logprobs: np.ndarray) -> tuple[np.ndarray, ...]:
+def _with_drawn(row: TrainingRow, ids: np.ndarray, logprobs: np.ndarray) -> tuple[np.ndarray, ...]:
     """Ids and log-weights (T, K + m), each drawn word once with its draws' share of the tail, and the offsets (T,).
 
     With them the divergence over the K + m columns is ``sparse.sampled_forward_kl``.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import torch
@@ -23,6 +24,8 @@ from kdcore.distill.training import checkpoint
 from kdcore.distill.training.loop import make_learner, planned_steps
 from kdcore.errors import DataError
 from kdcore.hardware import torch_device
+from kdcore.records.datasets import TrainingRow
+from kdcore.records.runs import BatchRow, Fit, PreflightReport
 
 BYTES_FULL = 16  # float32 weight, gradient and two AdamW moments
 BYTES_FROZEN = 4
@@ -53,14 +56,14 @@ class Report:
     step_s: float = 0.0
     forecast_s: float = 0.0
     baseline: dict[str, float] = field(default_factory=dict[str, float])  # of the untrained student, held-out
-    fits: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    first_batch: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    fits: list[Fit] = field(default_factory=list[Fit])
+    first_batch: list[BatchRow] = field(default_factory=list[BatchRow])
     warnings: list[str] = field(default_factory=list[str])
     blocks: list[str] = field(default_factory=list[str])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PreflightReport:
         """Plain data for preflight.json."""
-        return asdict(self)
+        return cast("PreflightReport", asdict(self))
 
 
 def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], report: Report) -> Report:
@@ -106,11 +109,11 @@ def _wants_stored(config: DistillConfig) -> list[bool]:
     return [kind != TEXT and not live for kind, live in zip(teaching.kinds, teaching.live, strict=True)]
 
 
-def check_sources(config: DistillConfig, rows: list[dict[str, Any]], report: Report) -> None:
+def check_sources(config: DistillConfig, rows: Sequence[TrainingRow], report: Report) -> None:
     """Count whose words the rows of ``input.parquet`` bring and learn from; those of several models are told."""
     wants = _wants_stored(config)
     with_words = [row for row in rows if wants[row["slice"]] and row.get("topk_ids")]
-    names = Counter(row["said_by"] for row in with_words if row.get("said_by"))
+    names = Counter(model for row in with_words if (model := row.get("said_by")))
     report.said_by = dict(names.most_common())
     if len(report.said_by) > 1:
         rows_in_all = sum(report.said_by.values())

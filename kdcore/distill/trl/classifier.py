@@ -23,6 +23,7 @@ from kdcore.distill.trl.callback import ReporterCallback, common_arguments, run
 from kdcore.distill.trl.measured_step import timed
 from kdcore.errors import DataError
 from kdcore.hardware import torch_device
+from kdcore.records.datasets import TrainingRow
 
 MOST_LABELS = 200
 LONGEST_LABEL = 80  # characters
@@ -37,7 +38,7 @@ class SoftLabelled:
     shares: tuple[float, ...]
 
 
-def vote(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> list[SoftLabelled]:
+def vote(rows: Sequence[TrainingRow], labels: Sequence[str]) -> list[SoftLabelled]:
     """One text once, its answers counted; ``rows`` have sample_id, text and answer. Unknown labels are left out."""
     counts: dict[str, Counter[str]] = {}
     first: dict[str, str] = {}
@@ -51,7 +52,7 @@ def vote(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> list[SoftLabe
     ]
 
 
-def labels_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+def labels_of(rows: Sequence[TrainingRow]) -> list[str]:
     """The labels among the training rows' answers, sorted; raises DataError where these are no labels."""
     found = sorted({str(row["answer"]) for row in rows})
     if len(found) < 2:

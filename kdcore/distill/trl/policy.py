@@ -6,8 +6,8 @@ KL to where it began is charged. Where the reward comes from is the caller's bus
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 import torch
 
@@ -19,6 +19,7 @@ from kdcore.distill.trl.callback import ReporterCallback, common_arguments, run
 from kdcore.distill.trl.measured_step import now, timed
 from kdcore.errors import MissingDependency
 from kdcore.hardware import torch_device
+from kdcore.types import Message
 
 FIGURES = {
     "reward": "reward",
@@ -38,10 +39,17 @@ def trl() -> Any:
     return found
 
 
-def train_policy(job: Job, questions: list[dict[str, Any]], reward: Reward, tokenizer: Any, pen: Any) -> Any:
+class Asked(TypedDict):
+    """A question that the student answers, as a chat."""
+
+    sample_id: str
+    prompt: list[Message]
+
+
+def train_policy(job: Job, questions: Sequence[Asked], reward: Reward, tokenizer: Any, pen: Any) -> Any:
     """Train the student of a job by ``config.slices[0].loss`` (grpo or rloo); returns it.
 
-    ``questions`` rows have sample_id and prompt (a chat). The held-out diagnostics of a job are measured as ever.
+    The held-out diagnostics of a job are measured as ever.
     """
     from datasets import Dataset
 
@@ -65,7 +73,7 @@ def train_policy(job: Job, questions: list[dict[str, Any]], reward: Reward, toke
         model=job.student,
         reward_funcs=_as_function(reward, pen),
         args=settings,
-        train_dataset=Dataset.from_list(questions),
+        train_dataset=Dataset.from_list([dict(row) for row in questions]),
         processing_class=tokenizer,
         callbacks=[callback],
     )

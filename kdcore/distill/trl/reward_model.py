@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.training.loop import planned_steps
@@ -12,10 +12,18 @@ from kdcore.distill.trl.callback import ReporterCallback, common_arguments, run
 from kdcore.distill.trl.measured_step import timed
 from kdcore.distill.trl.policy import trl
 from kdcore.hardware import torch_device
+from kdcore.types import Message
 
 LENGTH_LIMIT = 2048
 HELDOUT = {"eval_loss": "reward_loss", "eval_accuracy": "preferred", "eval_margin": "margin"}
 FIGURES = {"accuracy": "preferred", "margin": "margin", "mean_reward": "reward"}
+
+
+class Pair(TypedDict):
+    """Two whole chats that differ in the last answer, the better and the worse."""
+
+    chosen: list[Message]
+    rejected: list[Message]
 
 
 def longest_chat(config: DistillConfig) -> int:
@@ -26,8 +34,8 @@ def longest_chat(config: DistillConfig) -> int:
 def train_reward(
     config: DistillConfig,
     path: str,
-    pairs: list[dict[str, Any]],
-    heldout: list[dict[str, Any]],
+    pairs: list[Pair],
+    heldout: list[Pair],
     tokenizer: Any,
     folder: Path,
     mixed_precision: str,
@@ -35,7 +43,7 @@ def train_reward(
 ) -> Any:
     """Train a model of one output from the causal LM at ``path``; returns it.
 
-    Pairs are {chosen, rejected}, both whole chats. -log σ(r_chosen - r_rejected), mean over pairs, which is log 2
+    -log σ(r_chosen - r_rejected), mean over pairs, which is log 2
     where the two score alike.
     """
     from datasets import Dataset
@@ -59,8 +67,8 @@ def train_reward(
     trainer = lib.RewardTrainer(
         model=path,
         args=settings,
-        train_dataset=Dataset.from_list(pairs),
-        eval_dataset=Dataset.from_list(heldout) if heldout else None,
+        train_dataset=Dataset.from_list([dict(pair) for pair in pairs]),
+        eval_dataset=Dataset.from_list([dict(pair) for pair in heldout]) if heldout else None,
         processing_class=tokenizer,
         callbacks=[callback],
     )
@@ -68,14 +76,16 @@ def train_reward(
     return trainer.model
 
 
-def reward_cost(
-    config: DistillConfig, model: Any, tokenizer: Any, pairs: list[dict[str, Any]], report: Report
-) -> None:
+def reward_cost(config: DistillConfig, model: Any, tokenizer: Any, pairs: list[Pair], report: Report) -> None:
     """One step on the longest pairs, both answers of each; the forecast is of pairs of the average length."""
     if not check_memory(model, 0, report):
         return
     model.to(torch_device())
-    texts = [tokenizer.apply_chat_template(pair[side], tokenize=False) for pair in pairs for side in pair]
+    texts = [
+        tokenizer.apply_chat_template(side, tokenize=False)
+        for pair in pairs
+        for side in (pair["chosen"], pair["rejected"])
+    ]
     longest = sorted(texts, key=len)[-2 * config.batch_size :]
     batch = tokenizer(
         longest, padding=True, truncation=True, max_length=config.max_length, return_tensors="pt"

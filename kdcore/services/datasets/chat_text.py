@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from kdcore.configs.base import load_config
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.labeling.chain_of_thought import ChainOfThoughtConfig
 from kdcore.errors import ConfigError
+from kdcore.records.datasets import ChatRow, VersionRow
 from kdcore.services.workspace import App
 from kdcore.store import projects
 
 
-def texts(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def texts(app: App, rows: Sequence[VersionRow]) -> list[ChatRow]:
     """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them.
 
     ``rivals`` are the worse answers that a row carries, best first: those of a feedback method, and what the
     teacher had said before a person mended it.
     """
     words: dict[str, tuple[str, str] | None] = {}
-    for row in rows:
+    found: list[ChatRow] = []
+    for frozen in rows:
+        row: ChatRow = {**frozen, "rivals": rejected_answers(frozen)}
+        found.append(row)
         if row["question"] != row["asked"]:
             row["messages"] = json.dumps(with_question(json.loads(row["messages"]), row), ensure_ascii=False)
-        row["rivals"] = rejected_answers(row)
         if not row["edited"]:
             row["completion"] = row["completion"].strip()
-        elif row["rationale"] and (found := words.setdefault(row["prompt_version_id"], _words(app, row))):
-            reasoning, answer = found
+        elif row["rationale"] and (opening := words.setdefault(row["prompt_version_id"], _words(app, row))):
+            reasoning, answer = opening
             row["completion"] = f"{reasoning}: {row['rationale']}\n{answer}: {row['answer']}"
         else:
             row["completion"] = row["answer"]
-    return rows
+    return found
 
 
-def rejected_answers(row: dict[str, Any]) -> list[str]:
+def rejected_answers(row: VersionRow) -> list[str]:
     """The worse answers of one row, best first, each once."""
     extra: dict[str, Any] = json.loads(row["extra"]) if row["extra"] else {}
     places: list[Any] = extra.get("ranked") or []
@@ -45,7 +49,7 @@ def rejected_answers(row: dict[str, Any]) -> list[str]:
     return [text for text in dict.fromkeys(known) if text and text != row["answer"]]
 
 
-def with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[dict[str, str]]:
+def with_question(messages: list[dict[str, str]], row: VersionRow) -> list[dict[str, str]]:
     """The chat with the edited question in place of the asked one; worked examples stay as they are.
 
     Raises ConfigError where a talk of several turns has the asked question in none of them.
@@ -65,12 +69,11 @@ def with_question(messages: list[dict[str, str]], row: dict[str, Any]) -> list[d
     return changed
 
 
-def _words(app: App, row: dict[str, Any]) -> tuple[str, str] | None:
+def _words(app: App, row: VersionRow) -> tuple[str, str] | None:
     """The words that open reasoning and answer in a row's prompt version; None where its method has none."""
     content = projects.prompt_content(app.store, row["prompt_version_id"])
-    template = content or {"method": "chain_of_thought", "method_config": {}}
-    method = METHODS.get(template["method"])
+    method = METHODS.get(content["method"] if content else "chain_of_thought")
     if method is None or not issubclass(method.config, ChainOfThoughtConfig):
         return None
-    config = load_config(method.config, template["method_config"])
+    config = load_config(method.config, content["method_config"] if content else {})
     return config.reasoning_word.title(), config.answer_word.title()

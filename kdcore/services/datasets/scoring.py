@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 
 from kdcore.configs.base import load_config
@@ -13,6 +11,8 @@ from kdcore.errors import ConfigError
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER
+from kdcore.records.datasets import ChatRow
+from kdcore.records.runs import WatchedRun
 from kdcore.services import governance, models
 from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.datasets.chat_text import texts
@@ -23,7 +23,7 @@ from kdcore.store import datasets, runs
 LEAST_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
 
 
-def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False, tail: int = 0) -> list[dict[str, Any]]:
+def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False, tail: int = 0) -> list[ChatRow]:
     """Rows of a version without stored top-k that a student of ``teacher`` could learn, with the text to learn.
 
     The top-k may be of another model with the same tokens, such as the smaller sibling that wrote the row; as a
@@ -37,10 +37,12 @@ def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False, ta
     return [row for row in rows if row["sample_id"] not in stored]
 
 
-def list_runs(app: App, dataset_id: str) -> list[dict[str, Any]]:
+def list_runs(app: App, dataset_id: str) -> list[WatchedRun]:
     """Runs that scored a version, with their status, newest first."""
     found = runs.list_runs(app.store, kind="score")
-    return [run | {"status": app.status(run["run_id"])} for run in found if run["config"]["dataset_id"] == dataset_id]
+    return [
+        {**run, "status": app.status(run["run_id"])} for run in found if run["config"]["dataset_id"] == dataset_id
+    ]
 
 
 def local_teacher_of(app: App, dataset_id: str) -> str:

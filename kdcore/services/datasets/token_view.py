@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore.errors import ConfigError
 from kdcore.services.datasets import topk as stored_topk
@@ -22,7 +22,18 @@ def _tokenizer(path: str) -> Any:
     return Tokenizer.from_file(path)
 
 
-def tokens(app: App, sample_id: str) -> list[dict[str, Any]]:
+class Token(TypedDict):
+    """One token of an answer: entropy in nats, mass of the stored top-k, and the likeliest words with theirs."""
+
+    text: str
+    entropy: float
+    captured: float
+    rank: int | None
+    probability: float | None
+    others: list[tuple[str, float]]
+
+
+def tokens(app: App, sample_id: str) -> list[Token]:
     """``{text, entropy, captured, rank, probability, others}`` for each token of an answer, if stored.
 
     Entropy in nats; ``rank`` of the chosen token counts from 1 and is None outside the stored top-k; ``others`` are
@@ -39,7 +50,7 @@ def tokens(app: App, sample_id: str) -> list[dict[str, Any]]:
         raise ConfigError("the teacher's tokenizer is not on this machine, so its tokens can't be shown as words.")
     words = _tokenizer(str(file))
     k = row["k"]
-    result: list[dict[str, Any]] = []
+    result: list[Token] = []
     for place, token in enumerate(row["token_ids"]):
         ids = row["topk_ids"][place * k : (place + 1) * k]
         logprobs = row["topk_logprobs"][place * k : (place + 1) * k]

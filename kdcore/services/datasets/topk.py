@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,9 @@ from kdcore import ids
 from kdcore.jobs import parquet, topk_files
 from kdcore.jobs.parquet import strings
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.datasets import ChatRow, StoredTopK, TopKRow
+from kdcore.records.runs import Run
+from kdcore.records.samples import Sample
 from kdcore.services.datasets.topk_fusion import Fusing, fuse
 from kdcore.services.workspace import App
 from kdcore.store import runs
@@ -25,9 +29,7 @@ def text_key(messages: str, completion: str) -> str:
     return ids.stable_hash(messages, completion)
 
 
-def of_rows(
-    app: App, rows: list[dict[str, Any]], alike: set[str], teachers: Fusing = "one"
-) -> dict[str, dict[str, Any]]:
+def of_rows(app: App, rows: Sequence[ChatRow], alike: set[str], teachers: Fusing = "one") -> dict[str, TopKRow]:
     """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
 
     A row as its teacher wrote it has that teacher's own; any other the newest score of just its text. Where
@@ -41,29 +43,27 @@ def of_rows(
             for sample, row in first.items()
         }
     own = [row for row in rows if not row["edited"] and row["teacher"] in alike]
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, TopKRow] = {}
     for run_id in sorted({row["run_id"] for row in own if row["run_id"]}):
         found = _read(app.folders.runs / run_id, [row["sample_id"] for row in own]) | found
     return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, _scored(app))
 
 
-def with_tail(app: App, rows: list[dict[str, Any]], alike: set[str], least: int = 1) -> dict[str, dict[str, Any]]:
+def with_tail(app: App, rows: Sequence[ChatRow], alike: set[str], least: int = 1) -> dict[str, TopKRow]:
     """The rows for which a teacher drew ``least`` words of the tail or more, each with the newest such score.
 
     The row's own teacher comes first, another of ``alike`` only where that one drew none.
     """
     scored = [run for run in _scored(app) if run["config"].get("tail_words", 0) >= least]
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, TopKRow] = {}
     for writer in {row["teacher"] for row in rows} & alike:
         found |= _scores(app, [row for row in rows if row["teacher"] == writer], {writer}, scored)
     return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, scored)
 
 
-def _scores(
-    app: App, rows: list[dict[str, Any]], alike: set[str], scored: list[dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+def _scores(app: App, rows: Sequence[ChatRow], alike: set[str], scored: Sequence[Run]) -> dict[str, TopKRow]:
     """The newest score of just the text of each row."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, TopKRow] = {}
     wanted = {row["sample_id"]: text_key(row["messages"], row["completion"]) for row in rows}
     for run in scored:
         if wanted and run["config"]["teacher"]["model"] in alike:
@@ -76,7 +76,7 @@ def _scores(
     return found
 
 
-def of_sample(app: App, sample: dict[str, Any]) -> tuple[dict[str, Any] | None, RunDir]:
+def of_sample(app: App, sample: Sample) -> tuple[StoredTopK | None, RunDir]:
     """One sample's stored row with all its columns, None where nothing is stored, and the run that has it.
 
     What the own teacher said comes first, unless people mended the answer; a score counts for the text it was of.
@@ -93,7 +93,7 @@ def of_sample(app: App, sample: dict[str, Any]) -> tuple[dict[str, Any] | None, 
         for part in topk_files.parts(run.path):
             table = parquet.read(part, filters=wanted)
             if table.num_rows:
-                return table.slice(0, 1).to_pylist()[0], run
+                return cast("StoredTopK", table.slice(0, 1).to_pylist()[0]), run
     return None, here
 
 
@@ -108,7 +108,7 @@ def last_scorer(app: App, dataset_id: str) -> str | None:
     return next((config["teacher"]["model"] for config in found if config["dataset_id"] == dataset_id), None)
 
 
-def _scored(app: App, project_id: str | None = None) -> list[dict[str, Any]]:
+def _scored(app: App, project_id: str | None = None) -> list[Run]:
     """Runs that have scored answers, newest first; one that is being set up or came to nothing is none."""
     return [
         run
@@ -118,14 +118,14 @@ def _scored(app: App, project_id: str | None = None) -> list[dict[str, Any]]:
     ]
 
 
-def _read(run: Path, samples: list[str]) -> dict[str, dict[str, Any]]:
+def _read(run: Path, samples: list[str]) -> dict[str, TopKRow]:
     """Rows of some samples in one run, with the model that said them; the first belongs to the text that is kept."""
     model = RunDir(run).config()["teacher"]["model"]
     wanted = pa.array(samples, type=pa.string())
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, TopKRow] = {}
     for part in topk_files.parts(run):
         table = parquet.read(part, [name for name in COLUMNS if name in parquet.columns_of(part)])
         keep: Any = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportUnknownMemberType]
         for row in table.filter(keep).to_pylist():
-            found.setdefault(row["sample_id"], row | {SAID_BY: model})
+            found.setdefault(row["sample_id"], cast("TopKRow", {**row, SAID_BY: model}))
     return found

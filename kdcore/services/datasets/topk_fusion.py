@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+
+from kdcore.records.datasets import TopKRow
 
 Fusing = Literal["one", "mean", "surest"]
 
 
-def fuse(found: Sequence[dict[str, Any]], how: Fusing) -> dict[str, Any]:
+def fuse(found: Sequence[TopKRow], how: Fusing) -> TopKRow:
     """One stored row from those of several teachers; all must have its tokens, others are left out.
 
     ``mean`` averages probabilities (BabyLlama, arXiv 2308.02019): a word outside a teacher's top-k counts as 0 there
@@ -23,10 +25,10 @@ def fuse(found: Sequence[dict[str, Any]], how: Fusing) -> dict[str, Any]:
         return first
     if how == "surest":
         return min(alike, key=surprise)
-    return first | _mean(alike)
+    return _mean(alike)
 
 
-def surprise(row: dict[str, Any]) -> float:
+def surprise(row: TopKRow) -> float:
     """Nats a token of the answer under one teacher; a word outside its top-k counts as its least likely one."""
     ids, logprobs = _arrays(row)
     tokens = np.asarray(row["token_ids"])[: len(ids), None]
@@ -35,13 +37,13 @@ def surprise(row: dict[str, Any]) -> float:
     return float(-own.mean())
 
 
-def _arrays(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(row: TopKRow) -> tuple[np.ndarray, np.ndarray]:
     shape = (-1, row["k"])
     logprobs = np.asarray(row["topk_logprobs"], dtype=np.float64).reshape(shape)
     return np.asarray(row["topk_ids"], dtype=np.int64).reshape(shape), logprobs
 
 
-def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _mean(rows: Sequence[TopKRow]) -> TopKRow:
     read = [_arrays(row) for row in rows]
     k = max(row["k"] for row in rows)
     ids: list[int] = []
@@ -54,8 +56,9 @@ def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         best = sorted(mass.items(), key=lambda item: (-item[1], item[0]))[:k]
         ids += [word for word, _ in best]
         logprobs += np.log([max(p, 1e-12) for _, p in best]).tolist()
-    by = " and ".join(sorted({row["said_by"] for row in rows if row.get("said_by")}))
+    by = " and ".join(sorted({name for row in rows if (name := row.get("said_by"))}))
     return {
+        **rows[0],
         "said_by": by,
         "k": k,
         "topk_ids": ids,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 from kdcore import ids
 from kdcore.configs.selection import All, Selection, to_json
 from kdcore.errors import ConfigError
+from kdcore.records.datasets import Candidate, Change, CountedVersion, NewRow, Version, VersionRow
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.services.datasets.split import split_by_group
 from kdcore.services.workspace import App
@@ -25,7 +27,7 @@ def freeze(
     note: str = "",
     rejected: Selection | None = None,
     held: set[str] | None = None,
-) -> dict[str, Any]:
+) -> Version:
     """Freeze what is selected now; returns the version's record. Raises ConfigError for an empty selection.
 
     ``rejected`` selects, of what people rejected, the bad answers that come along for ``kto``: those of held-out
@@ -43,7 +45,7 @@ def freeze(
         splits = split_by_group(groups, heldout_share, seed)
     else:
         splits = ["heldout" if held & set(ids.groups_of(group)) else "train" for group in groups]
-    rows = [
+    rows: list[NewRow] = [
         {**row, "split": split, "rationale": row["rationale"] or ""} for row, split in zip(found, splits, strict=True)
     ]
     if rejected is not None:
@@ -65,10 +67,10 @@ def freeze(
         created=time.time(),
     )
     app.decide(record)
-    return record.model_dump(exclude={"kind"})
+    return cast("Version", record.model_dump(exclude={"kind"}))
 
 
-def _bad_ones(found: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _bad_ones(found: Sequence[Candidate], rows: Sequence[NewRow]) -> list[NewRow]:
     """Rejected answers as rows of a version, without those that belong to one of its held-out groups."""
     held_out = {group for row in rows if row["split"] == "heldout" for group in ids.groups_of(row["group_key"])}
     return [
@@ -89,12 +91,12 @@ def rejected_count(app: App, project_id: str, selection: Selection) -> int:
     return datasets.count_candidates(app.store, project_id, selection, rejected=True)
 
 
-def list_datasets(app: App, project_id: str) -> list[dict[str, Any]]:
+def list_datasets(app: App, project_id: str) -> list[CountedVersion]:
     """Versions, newest first."""
     return datasets.list_datasets(app.store, project_id)
 
 
-def rows_of(app: App, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[dict[str, Any]]:
+def rows_of(app: App, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[VersionRow]:
     """Rows of a version; ``rejected`` brings the bad answers too."""
     return datasets.rows_of(app.store, dataset_id, split, rejected=rejected)
 
@@ -104,6 +106,6 @@ def labels(app: App, dataset_id: str) -> dict[str, list[str]]:
     return datasets.labels(app.store, dataset_id)
 
 
-def diff(app: App, old: str, new: str) -> list[dict[str, Any]]:
+def diff(app: App, old: str, new: str) -> list[Change]:
     """Added, dropped and edited rows from one version to another."""
     return datasets.diff(app.store, old, new)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +13,7 @@ from kdcore.configs.distillation import Tail
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.errors import ConfigError
 from kdcore.jobs import parquet
+from kdcore.records.datasets import TrainingRow, VersionRow
 from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.datasets.chat_text import texts
 from kdcore.services.datasets.tokenizers import same_tokens
@@ -75,13 +75,13 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     refuse_leaks(slices)
     written_by = {row["teacher"] for frozen in slices for row in frozen}
     alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
-    rows: list[dict[str, Any]] = []
+    rows: list[TrainingRow] = []
     for number, (part, frozen) in enumerate(zip(parts, slices, strict=True)):
         stored = stored_topk.of_rows(app, frozen, alike, part.teachers)
         if part.tail == "drawn":  # held-out rows stay as they are, so that both kinds are measured alike
             stored |= stored_topk.with_tail(app, [row for row in frozen if row["split"] != "heldout"], alike)
         for row in frozen:
-            signal = stored.get(row["sample_id"], {})
+            said = stored.get(row["sample_id"])
             rows.append(
                 {
                     "sample_id": row["sample_id"],
@@ -89,7 +89,13 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                     "split": "train" if row["split"] == "rejected" else row["split"],
                     "messages": row["messages"],
                     "completion": row["completion"],
-                    **{name: signal.get(name) for name in (*stored_topk.COLUMNS[1:], stored_topk.SAID_BY)},
+                    "token_ids": said["token_ids"] if said else None,
+                    "k": said["k"] if said else None,
+                    "topk_ids": said["topk_ids"] if said else None,
+                    "topk_logprobs": said["topk_logprobs"] if said else None,
+                    "tail_ids": said.get("tail_ids") if said else None,
+                    "tail_logprobs": said.get("tail_logprobs") if said else None,
+                    "said_by": said.get("said_by") if said else None,
                     "rivals": [] if row["split"] == "rejected" else row["rivals"],
                     "bad": row["split"] == "rejected",
                     "text": "\n\n".join(part for part in (row["question"], row["source"]) if part),
@@ -101,7 +107,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     return table
 
 
-def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:
+def _selected(app: App, part: Part, split: str | None) -> list[VersionRow]:
     rows = datasets.rows_of(app.store, part.dataset_id, split, rejected=part.bad_too)
     if part.selection == EVERYTHING:
         return rows
@@ -112,7 +118,7 @@ def _selected(app: App, part: Part, split: str | None) -> list[dict[str, Any]]:
     return kept
 
 
-def _drawn(app: App, rows: list[dict[str, Any]], part: Part) -> list[dict[str, Any]]:
+def _drawn(app: App, rows: list[VersionRow], part: Part) -> list[VersionRow]:
     """At most ``part.rows`` training rows; a smaller draw of one seed or pick lies wholly in a larger one.
 
     Raises ConfigError where the pick holds fewer rows than are asked for.
@@ -134,7 +140,7 @@ def _drawn(app: App, rows: list[dict[str, Any]], part: Part) -> list[dict[str, A
     return [row for row in rows if row["split"] != "train" or row["sample_id"] in drawn]
 
 
-def refuse_leaks(slices: list[list[dict[str, Any]]]) -> None:
+def refuse_leaks(slices: Sequence[Sequence[VersionRow]]) -> None:
     """Raise ConfigError if any slice trains on a group that any slice holds out."""
     every = [row for rows in slices for row in rows]
     held = {group for row in every if row["split"] == "heldout" for group in ids.groups_of(row["group_key"])}

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
+from kdcore.records.runs import Margin, WrongPair
 from kdcore.services.workspace import App
 from kdcore.store import samples
 
 
-def margins(app: App, run_id: str) -> list[dict[str, Any]]:
+def margins(app: App, run_id: str) -> list[Margin]:
     """``[{sample_id, chosen, rejected, margin}]`` of a finished reward model, the most wrong first; [] for others."""
     path = app.run_dir(run_id).path / "margins.json"
-    found: list[dict[str, Any]] = json.loads(path.read_bytes()) if path.exists() else []
+    found: list[Margin] = json.loads(path.read_bytes()) if path.exists() else []
     return sorted(
         ({**pair, "margin": pair["chosen"] - pair["rejected"]} for pair in found), key=lambda p: p["margin"]
     )
 
 
-def wrong(app: App, pairs: Sequence[dict[str, Any]], limit: int = 20) -> list[dict[str, Any]]:
+def wrong(app: App, pairs: Sequence[Margin], limit: int = 20) -> list[WrongPair]:
     """Pairs whose worse answer scored higher, with question and topic, the surest mistakes first."""
     worst = [pair for pair in pairs if pair["margin"] <= 0][:limit]
     told = {row["sample_id"]: row for row in samples.by_ids(app.store, [pair["sample_id"] for pair in worst])}
-    nothing: dict[str, Any] = {}
-    return [
-        {**pair, **{name: told.get(pair["sample_id"], nothing).get(name) for name in ("question", "topic")}}
-        for pair in worst
-    ]
+    found: list[WrongPair] = []
+    for pair in worst:
+        row = told.get(pair["sample_id"])
+        found.append({**pair, "question": row["question"] if row else None, "topic": row["topic"] if row else None})
+    return found

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kdcore import ids
 from kdcore.configs.base import load_config
@@ -28,6 +28,7 @@ from kdcore.services.distill import runs as training_runs
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.generate import views as run_views
+from kdcore.services.generate.views import Monitor
 from kdcore.services.workflow import Workflow
 from kdcore.services.workspace import App
 from kdcore.store import metrics
@@ -159,7 +160,7 @@ def _freeze_and_train(app: App, loop: Loop, current: Round) -> None:
     """Freeze what passed; the groups that round 1 held out stay held out, so that no round has seen them."""
     config = loop.config
     chosen = _passed(config, current.generate)
-    current.figures = run_views.monitor(app, current.generate)
+    current.figures = {**run_views.monitor(app, current.generate)}
     current.figures["usable"] = explore_samples.candidates_count(app, config.project_id, chosen)
     if current.figures["usable"] < config.min_rows:
         loop.state = "done"
@@ -168,7 +169,9 @@ def _freeze_and_train(app: App, loop: Loop, current: Round) -> None:
         )
         return
     if current.number > 1:
-        current.figures["alarm"] = run_views.alarm(loop.rounds[0].figures, current.figures)
+        current.figures["alarm"] = run_views.alarm(
+            cast("Monitor", loop.rounds[0].figures), cast("Monitor", current.figures)
+        )
         if current.figures["alarm"] and config.stop_on_collapse:
             loop.state, loop.message = "done", f"ended in round {current.number}: {current.figures['alarm']}"
             return

@@ -15,6 +15,8 @@ from kdcore.filters import FILTERS
 from kdcore.filters.citations import unsupported
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count
+from kdcore.records.datasets import VersionRow
+from kdcore.records.runs import HardRow, MeasuredSaid, Point, PreflightReport, Run, Said, StepRow, Trust, WatchedRun
 from kdcore.resources import GENERAL
 from kdcore.services import governance, models
 from kdcore.services.datasets import topk as stored_topk
@@ -109,9 +111,9 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     return run
 
 
-def learnt_before(app: App, model: str) -> list[dict[str, Any]]:
+def learnt_before(app: App, model: str) -> list[VersionRow]:
     """Training rows of the versions that an earlier student learnt from, and the student before it."""
-    rows: list[dict[str, Any]] = []
+    rows: list[VersionRow] = []
     while models.is_student(model):
         config = app.run_dir(model).load(DistillConfig)
         for part in config.slices:
@@ -131,18 +133,18 @@ def start_run(app: App, project_id: str, config: DistillConfig) -> RunDir:
     return app.launch(make_run(app, "distill", project_id, config))
 
 
-def preflight_report(app: App, run_id: str) -> dict[str, Any] | None:
+def preflight_report(app: App, run_id: str) -> PreflightReport | None:
     """The findings of a check or of a training run; None until they are there."""
     path = app.run_dir(run_id).path / "preflight.json"
     return json.loads(path.read_bytes()) if path.exists() else None
 
 
-def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
+def list_runs(app: App, project_id: str) -> list[WatchedRun]:
     """Training runs with their status, newest first."""
-    return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "distill")]
+    return [{**run, "status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "distill")]
 
 
-def title(run: dict[str, Any]) -> str:
+def title(run: Run) -> str:
     """A run's name, what it teaches and its id; runs of a sweep are told apart by loss, budget and seed."""
     parts = [run["config"].get("name") or "Student"]
     if run["config"].get("sweep"):
@@ -152,39 +154,39 @@ def title(run: dict[str, Any]) -> str:
     return " · ".join([*parts, run["run_id"]])
 
 
-def curves(app: App, run_ids: list[str]) -> list[dict[str, Any]]:
+def curves(app: App, run_ids: list[str]) -> list[Point]:
     """All curves of some runs: rows of run_id, split, name, step, value, time."""
     return metrics.curves(app.store, run_ids)
 
 
-def rows_of_step(app: App, run_id: str, step: int) -> list[dict[str, Any]]:
+def rows_of_step(app: App, run_id: str, step: int) -> list[StepRow]:
     """The rows that one step was made of, the highest loss first."""
     return training.rows_of_step(app.store, run_id, step)
 
 
-def hardest(app: App, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
+def hardest(app: App, run_id: str, limit: int = 20) -> list[HardRow]:
     """The rows that the student still found hardest when it last met them."""
     return training.hardest(app.store, run_id, limit)
 
 
-def answers(app: App, run_id: str, *, last: bool = False) -> list[dict[str, Any]]:
+def answers(app: App, run_id: str, *, last: bool = False) -> list[MeasuredSaid]:
     """What the student said at each evaluation, or at the last, with each measure of its text (``measures``)."""
     versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
     found = training.answers(app.store, run_id, versions, last=last)
     return [{**row, "measures": of_text(row["completion"], row["reference"] or "")} for row in found]
 
 
-def trust(app: App, run_id: str) -> list[dict[str, Any]]:
+def trust(app: App, run_id: str) -> list[Trust]:
     """For each evaluation the share of the shown answers that can't be trusted, in order of steps.
 
     ``[{step, answers, refuses, repeats, cites}]``, shares from 0 to 1; ``cites`` counts answers that name a provision
     which question, passage and frozen answer do not.
     """
-    by_step: dict[int, list[dict[str, Any]]] = {}
+    by_step: dict[int, list[Said]] = {}
     versions = [part["dataset_id"] for part in app.run_dir(run_id).config()["slices"]]
     for row in training.answers(app.store, run_id, versions):
         by_step.setdefault(row["step"], []).append(row)
-    found: list[dict[str, Any]] = []
+    found: list[Trust] = []
     for step, rows in sorted(by_step.items()):
         said = [{"question": row["question"] or "", "answer": row["completion"]} for row in rows]
         fails = {

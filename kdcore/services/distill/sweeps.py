@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from kdcore import ids
 from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.losses import LOSSES
 from kdcore.errors import ConfigError, KdError
-from kdcore.evaluate.statistics import t_interval
+from kdcore.evaluate.statistics import Interval, t_interval
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.status import Status
 from kdcore.services.distill import runs as training_runs
@@ -211,7 +211,16 @@ def end_of(app: App, run: RunDir) -> dict[str, float]:
 _ends: dict[str, dict[str, float]] = {}
 
 
-def results(app: App, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+class SweepResult(TypedDict):
+    """What the finished runs of one sweep, arm and budget of rows reached."""
+
+    sweep: str
+    arm: str
+    rows: int
+    measures: dict[str, Interval]
+
+
+def results(app: App, run_ids: Sequence[str]) -> list[SweepResult]:
     """``{sweep, arm, rows, measures: {name: interval}}`` for each sweep, arm and budget, of the runs that are done.
 
     Runs of one sweep and arm differ in their seed alone; ``rows`` is what the first slice was limited to, 0 for all.
@@ -222,7 +231,7 @@ def results(app: App, run_ids: Sequence[str]) -> list[dict[str, Any]]:
         if ends := end_of(app, run):
             config = run.load(DistillConfig)
             groups.setdefault((config.sweep, config.arm, config.slices[0].rows), []).append(ends)
-    table: list[dict[str, Any]] = []
+    table: list[SweepResult] = []
     for (sweep, arm, rows), ends in sorted(groups.items()):
         names = sorted({name for end in ends for name in end})
         measures = {name: t_interval([e[name] for e in ends if name in e]) for name in names}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import Any
 
 from kdcore import ids
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.records.decisions import KEPT, Decision
+from kdcore.records.samples import Sample
 from kdcore.services import projects
 from kdcore.services.workspace import App
 from kdcore.store import samples
@@ -62,7 +62,7 @@ def for_method(
     limit: int | None = None,
     selection: Selection | None = None,
     seed_ids: list[str] | None = None,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, str]]:
     """Seed rows of a method; ``selection`` narrows the answers of a feedback method."""
     method = find_method(METHODS, method_name)
     if method.takes == "answers":
@@ -78,7 +78,7 @@ def for_method(
     return rows[:limit]
 
 
-def _answers(app: App, project_id: str, selection: Selection, *, grouped: bool) -> list[dict[str, Any]]:
+def _answers(app: App, project_id: str, selection: Selection, *, grouped: bool) -> list[dict[str, str]]:
     """Samples as seeds; ``grouped`` puts all different answers to one question into one seed."""
     wanted = All(parts=(ANSWERED, selection))
     found = samples.by_ids(app.store, samples.keys(app.store, project_id, wanted))
@@ -86,7 +86,7 @@ def _answers(app: App, project_id: str, selection: Selection, *, grouped: bool) 
     rows = [_as_seed(row, domain) for row in found]
     if not grouped:
         return rows
-    together: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    together: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         together[row["question"]].append(row)
     return [
@@ -100,7 +100,7 @@ def _answers(app: App, project_id: str, selection: Selection, *, grouped: bool) 
     ]
 
 
-def _as_seed(row: dict[str, Any], domain: str) -> dict[str, Any]:
+def _as_seed(row: Sample, domain: str) -> dict[str, str]:
     return {
         "seed_id": row["sample_id"],
         "sample_id": row["sample_id"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from kdcore import ids
 from kdcore.configs.elicitation import PromptTemplate
@@ -22,6 +22,7 @@ from kdcore.elicitation.schedule import chance_of
 from kdcore.errors import ConfigError, JobError
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import write_json
+from kdcore.records.trials import TrialOutcome
 from kdcore.services import governance, models
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.warm import warm_teacher
@@ -74,6 +75,15 @@ def start(
     return run.run_id, mailbox.ask(run, body), requests
 
 
+class TrialUsage(TypedDict):
+    """What a trial took; ``seconds`` of the clock."""
+
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+
+
 def answer(
     app: App,
     run_id: str,
@@ -82,7 +92,7 @@ def answer(
     teacher: TeacherConfig,
     sampling: SamplingConfig,
     requests: list[Request],
-) -> list[dict[str, Any]] | None:
+) -> list[TrialOutcome] | None:
     """What became of each request: ``{request, rows, calls}``; None while awaited."""
     body = mailbox.answer_to(app.run_dir(run_id), key)
     if body is None:
@@ -96,7 +106,9 @@ def answer(
     if body["paid"] or not path.exists():  # kept replies take no time: they say nothing of the speed
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, usage, durable=False)
-    return [{**outcome, "request": by_id[outcome["request_id"]]} for outcome in body["outcomes"]]
+    return [
+        cast("TrialOutcome", {**outcome, "request": by_id[outcome["request_id"]]}) for outcome in body["outcomes"]
+    ]
 
 
 def start_suggestion(
@@ -138,9 +150,7 @@ def usage_path(app: App, template: PromptTemplate, teacher: TeacherConfig, sampl
     return app.folders.cache / "trials" / f"{ids.stable_hash(what)}.json"
 
 
-def usage(
-    app: App, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig
-) -> dict[str, Any] | None:
+def usage(app: App, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig) -> TrialUsage | None:
     """``{requests, tokens_in, tokens_out, seconds}`` of the last trial of these settings."""
     path = usage_path(app, template, teacher, sampling)
     return json.loads(path.read_bytes()) if path.exists() else None

@@ -14,6 +14,7 @@ from kdcore.evaluate.measures import MEASURES
 from kdcore.evaluate.statistics import Interval, bootstrap_mean, paired_difference
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.runs import ComparedItem, WatchedRun
 from kdcore.services import models
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill.input import Part, refuse_leaks, write_input
@@ -90,9 +91,9 @@ def start_run(app: App, train_run_ids: str | Sequence[str], **changes: Any) -> R
     return app.launch(run)
 
 
-def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
+def list_runs(app: App, project_id: str) -> list[WatchedRun]:
     """Evaluations with their status, newest first."""
-    return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "evaluate")]
+    return [{**run, "status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "evaluate")]
 
 
 def labels_of(app: App, run_id: str) -> list[str]:
@@ -148,20 +149,24 @@ def _by_candidate(app: App, run_id: str) -> dict[str, dict[str, dict[str, float]
     return found
 
 
-def worst_first(app: App, run_id: str) -> list[dict[str, Any]]:
+def worst_first(app: App, run_id: str) -> list[ComparedItem]:
     """One row a question with every answer, the (first) student's furthest from the teacher first."""
     students = [label for label in labels_of(app, run_id) if label not in (BASE, TEACHER)]
-    grouped: dict[str, dict[str, Any]] = {}
+    grouped: dict[str, ComparedItem] = {}
     for item in evaluations.items(app.store, run_id):
-        row = grouped.setdefault(
-            item["sample_id"],
-            {key: item[key] for key in ("sample_id", "question", "reference", "topic")}
-            | {"answers": {}, "measures": {}},
-        )
+        new: ComparedItem = {
+            "sample_id": item["sample_id"],
+            "question": item["question"],
+            "reference": item["reference"],
+            "topic": item["topic"],
+            "answers": {},
+            "measures": {},
+        }
+        row = grouped.setdefault(item["sample_id"], new)
         row["answers"][item["candidate"]] = item["completion"]
         row["measures"][item["candidate"]] = item["measures"]
 
-    def distance(row: dict[str, Any]) -> float:
+    def distance(row: ComparedItem) -> float:
         measured: dict[str, float] = row["measures"].get(students[0], {}) if students else {}
         return -measured.get("forward_kl", measured.get("nll", 0.0))
 

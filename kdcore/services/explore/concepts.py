@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from kdcore.configs.exploration import ConceptConfig
 from kdcore.configs.selection import EVERYTHING, All, HasScore, HasTag, Not, Selection
@@ -14,6 +13,7 @@ from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, resolve
 from kdcore.records.rows import VerdictKey
+from kdcore.records.samples import Sample
 from kdcore.services.explore import tags as tagging
 from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
@@ -59,7 +59,7 @@ def start(app: App, project_id: str, name: str) -> RunDir:
 
 def next_rows(
     app: App, project_id: str, name: str, selection: Selection = EVERYTHING, limit: int = 6
-) -> list[dict[str, Any]]:
+) -> list[Sample]:
     """Rows to ask about: those the signal is least sure of, or any selected ones before it was learnt."""
     yes, no = tags_of(name)
     found = verdicts.most_unsure(app.store, project_id, key_of(name), [yes, no], limit)

@@ -9,11 +9,12 @@ from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.errors import ConfigError
 from kdcore.filters import DUPLICATES
 from kdcore.records.decisions import KEPT, Decision
+from kdcore.records.figures import DuplicateMember
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
 from kdcore.store import duplicates
 
-Member = dict[str, Any]
+Member = DuplicateMember
 # which member of a group is kept → the key that puts it first; what people accepted always comes before
 RULES: dict[str, tuple[str, Callable[[Member], Any]]] = {
     "longest": ("the longest answer", lambda m: -(m["characters"] or 0)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from kdcore.configs.exploration import EmbedConfig, TitleConfig
 from kdcore.configs.selection import All, ColumnIs, Selection
@@ -11,6 +10,8 @@ from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import resolve
+from kdcore.records.maps import Cell, Drift, Group, GroupTitle, MapPoint
+from kdcore.records.runs import MapRun
 from kdcore.services import governance, models
 from kdcore.services.workspace import App
 from kdcore.store import maps, runs, samples, worker_inputs
@@ -28,9 +29,9 @@ class Picture:
     empty where every point is drawn, else rows in cells of width ``step``.
     """
 
-    points: list[dict[str, Any]]
-    groups: list[dict[str, Any]]
-    density: list[dict[str, Any]]
+    points: list[MapPoint]
+    groups: list[GroupTitle]
+    density: list[Cell]
     box: tuple[float, float, float, float]
     step: float
     inside: int
@@ -48,11 +49,11 @@ def start_map(app: App, project_id: str, config: EmbedConfig) -> RunDir:
     return app.launch(run)
 
 
-def all_maps(app: App, project_id: str) -> list[dict[str, Any]]:
+def all_maps(app: App, project_id: str) -> list[MapRun]:
     """Maps of a project, newest first, with their status and whether they are drawn."""
     there = set(maps.drawn(app.store, project_id))
     return [
-        run | {"status": app.status(run["run_id"]), "drawn": run["run_id"] in there}
+        {**run, "status": app.status(run["run_id"]), "drawn": run["run_id"] in there}
         for run in runs.list_runs(app.store, project_id, "embed")
     ]
 
@@ -81,7 +82,8 @@ def picture(
     groups = [
         g
         for g in maps.titles(app.store, map_run)
-        if g["x"] is not None and box[0] <= g["x"] <= box[1] and box[2] <= g["y"] <= box[3]
+        if g["x"] is not None and g["y"] is not None
+        if box[0] <= g["x"] <= box[1] and box[2] <= g["y"] <= box[3]
     ]
     thinned = inside > len(points)
     density = maps.density(app.store, map_run, selection, box) if thinned else []
@@ -93,7 +95,7 @@ def _with_margin(box: tuple[float, float, float, float]) -> tuple[float, float, 
     return box[0] - margin, box[1] + margin, box[2] - margin, box[3] + margin
 
 
-def groups(app: App, map_run: str) -> list[dict[str, Any]]:
+def groups(app: App, map_run: str) -> list[Group]:
     """Groups of a map with what they hold; see ``store.maps.clusters``."""
     return maps.clusters(app.store, map_run)
 
@@ -123,7 +125,7 @@ def start_titles(app: App, project_id: str, map_run: str, teacher: TeacherConfig
     return app.launch(run)
 
 
-def drift(app: App, map_run: str, before: str, after: str) -> dict[str, Any]:
+def drift(app: App, map_run: str, before: str, after: str) -> Drift:
     """How two runs spread over the groups of a map: ``{groups, distance}``.
 
     ``distance`` is the total variation of the shares: 0 for the same spread, 1 for no group in common.

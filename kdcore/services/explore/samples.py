@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore.configs.base import load_config
 from kdcore.configs.exploration import ScreenConfig
@@ -16,7 +16,10 @@ from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
 from kdcore.records.decisions import Decision
+from kdcore.records.figures import Bar, View
+from kdcore.records.reviews import VerdictCount
 from kdcore.records.rows import VerdictKey
+from kdcore.records.samples import OpenSample, Sample
 from kdcore.services import jsonl, models
 from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
@@ -110,7 +113,7 @@ def refuse_unreadable(selection: Selection) -> None:
 
 def view(
     app: App, project_id: str, selection: Selection, page: int, page_size: int, sort: str, descending: bool
-) -> dict[str, Any]:
+) -> View:
     """Count, facets and one page of a selection."""
     facets = samples.facets(app.store, project_id, selection)
     return {
@@ -129,43 +132,43 @@ def view(
     }
 
 
-def histogram(app: App, project_id: str, selection: Selection, column: str) -> list[dict[str, Any]]:
+def histogram(app: App, project_id: str, selection: Selection, column: str) -> list[Bar]:
     """See ``store.samples.histogram``."""
     return samples.histogram(app.store, project_id, selection, column)
 
 
-def checks(app: App, project_id: str) -> list[dict[str, Any]]:
+def checks(app: App, project_id: str) -> list[VerdictCount]:
     """Passed and failed samples of everything that judges: ``[{kind, filter, passed, failed}]``."""
     return verdicts.counts(app.store, project_id)
 
 
-def sample(app: App, sample_id: str) -> dict[str, Any]:
+def sample(app: App, sample_id: str) -> OpenSample:
     """One sample with every ancestor and descendant; raises ConfigError for an unknown id."""
     found = samples.by_ids(app.store, [sample_id])
     if not found:
         raise ConfigError(f'there is no sample "{sample_id}" in this workspace.')
     line = samples.lineage(app.store, sample_id)
-    line["losses"] = training.losses_of(app.store, sample_id)
     with_dataset = {d["dataset_id"] for d in line["datasets"]}
-    line["trainings"] = [
+    trainings = [
         run["run_id"]
         for run in runs.list_runs(app.store, found[0]["project_id"], "distill")
         if with_dataset & {part["dataset_id"] for part in run["config"]["slices"]}
     ]
-    return found[0] | {"lineage": line}
+    losses = training.losses_of(app.store, sample_id)
+    return {**found[0], "lineage": {**line, "losses": losses, "trainings": trainings}}
 
 
-def scores(found: list[dict[str, Any]]) -> list[str]:
+def scores(found: Sequence[VerdictCount]) -> list[str]:
     """Those of ``checks`` whose score can sort, colour and pick; what was picked has only a place."""
     return [VerdictKey(row["kind"], row["filter"]).text for row in found if row["kind"] != "pick"]
 
 
-def failing(found: list[dict[str, Any]]) -> list[VerdictKey]:
+def failing(found: Sequence[VerdictCount]) -> list[VerdictKey]:
     """Those of ``checks`` that some rows fail."""
     return [VerdictKey(row["kind"], row["filter"]) for row in found if row["failed"]]
 
 
-def samples_of(app: App, sample_ids: list[str]) -> list[dict[str, Any]]:
+def samples_of(app: App, sample_ids: list[str]) -> list[Sample]:
     """Whole samples in the order asked for; unknown ids are left out."""
     return samples.by_ids(app.store, sample_ids)
 
@@ -184,7 +187,14 @@ def start_search(app: App, project_id: str, text: str = "", sample_id: str = "",
     return run.run_id, mailbox.ask(run, {"text": text, "sample_id": sample_id, "limit": limit})
 
 
-def search_hits(app: App, run_id: str, key: str) -> list[dict[str, Any]] | None:
+class Hit(TypedDict):
+    """A sample that a search found, with the cosine (-1 to 1)."""
+
+    sample_id: str
+    score: float
+
+
+def search_hits(app: App, run_id: str, key: str) -> list[Hit] | None:
     """``[{sample_id, score}]`` best first; None while awaited. Score is the cosine, -1 to 1."""
     body = answer_of(app, run_id, key)
     return None if body is None else body["hits"]

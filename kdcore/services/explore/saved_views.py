@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from kdcore.records.decisions import ViewSaved
+from kdcore.records.reviews import SavedView
 from kdcore.services.explore.tags import name_of
 from kdcore.services.workspace import App
 from kdcore.store import saved_views
@@ -25,6 +25,6 @@ def save(app: App, project_id: str, name: str, query: str, reviewer: str, *, pre
     )
 
 
-def of_project(app: App, project_id: str) -> list[dict[str, Any]]:
+def of_project(app: App, project_id: str) -> list[SavedView]:
     """Saved views by name: ``[{name, query, reviewer}]``."""
     return saved_views.of_project(app.store, project_id)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore.errors import ConfigError
 from kdcore.resources import IMPORT_ROOT
@@ -22,7 +22,15 @@ CHILD = (
 )
 
 
-def ask(app: App, project_id: str, sql: str, seconds: float = SECONDS) -> dict[str, Any]:
+class SqlAnswer(TypedDict):
+    """A table; ``more`` says that it was cut."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    more: bool
+
+
+def ask(app: App, project_id: str, sql: str, seconds: float = SECONDS) -> SqlAnswer:
     """``{columns, rows, more}`` of one SELECT; at most 1,000 rows. Raises ConfigError with what was wrong."""
     if not sql.strip() or len(sql) > MOST_CHARACTERS:
         raise ConfigError(f"give one SELECT of at most {MOST_CHARACTERS} characters.")

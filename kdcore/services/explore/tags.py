@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from kdcore import ids
 from kdcore.configs.selection import IsOneOf, Selection
 from kdcore.errors import ConfigError
 from kdcore.records.decisions import Tagged
+from kdcore.records.reviews import TagCount
 from kdcore.services.workspace import App
 from kdcore.store import tags as tag_store
 
@@ -64,7 +64,7 @@ def undo(app: App, project_id: str, reviewer: str) -> str | None:
     return last["tag"]
 
 
-def tags(app: App, project_id: str) -> list[dict[str, Any]]:
+def tags(app: App, project_id: str) -> list[TagCount]:
     """Tags of a project with their samples, most used first."""
     return tag_store.tag_counts(app.store, project_id)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -12,13 +12,14 @@ from kdcore.configs.selection import Selection
 from kdcore.errors import ConfigError
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import write_atomic
+from kdcore.records.samples import Sample
 from kdcore.services.workspace import App
 from kdcore.store import samples
 
 ENDINGS = (".jsonl", ".parquet")
 
 
-def rows(app: App, project_id: str, selection: Selection, limit: int | None = None) -> list[dict[str, Any]]:
+def rows(app: App, project_id: str, selection: Selection, limit: int | None = None) -> list[Sample]:
     """Whole samples in the order in which they were made, with what people decided of each."""
     return samples.by_ids(app.store, samples.keys(app.store, project_id, selection, limit=limit))
 
@@ -36,12 +37,12 @@ def refuse(path: Path) -> None:
         raise ConfigError(f"there is no folder {path.parent}; make it first.")
 
 
-def write(path: Path, found: list[dict[str, Any]]) -> None:
+def write(path: Path, found: Sequence[Sample]) -> None:
     """Write JSON lines or Parquet, as a whole; in Parquet chats and extra fields are JSON text."""
     if path.suffix == ".jsonl":
         lines = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in found)
         write_atomic(path, lines.encode("utf-8", "surrogatepass"))
         return
     nested = ("messages", "extra")
-    flat = [row | {name: json.dumps(row[name], ensure_ascii=False) for name in nested} for row in found]
+    flat = [{**row, **{name: json.dumps(row[name], ensure_ascii=False) for name in nested}} for row in found]
     parquet.write(pa.Table.from_pylist(flat), path)

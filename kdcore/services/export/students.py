@@ -6,14 +6,16 @@ import shutil
 import time
 import uuid
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from kdcore.configs.distillation import DistillConfig, ExportStudentConfig, SliceConfig
 from kdcore.errors import ConfigError
-from kdcore.governance.cards import CardFacts, entries_of, lawful_name, model_card
+from kdcore.governance.cards import CardFacts, Taught, entries_of, lawful_name, model_card
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir, write_atomic
+from kdcore.records.runs import WatchedRun
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.evaluate import comparison
 from kdcore.services.workspace import App
@@ -53,21 +55,34 @@ def facts(app: App, run_id: str) -> CardFacts:
     )
 
 
-def _learnt(run: RunDir) -> list[dict[str, Any]]:
+class LearntRow(TypedDict):
+    """What a card needs of a row that was given to a training."""
+
+    sample_id: str
+    slice: int
+    split: str
+    rivals: list[str] | None
+    bad: bool
+
+
+def _learnt(run: RunDir) -> list[LearntRow]:
     """The rows as they were written for the worker; runs from before there were rivals or bad rows have none."""
     path = run.path / "input.parquet"
     there = [name for name in ("sample_id", "slice", "split", "rivals", "bad") if name in parquet.columns_of(path)]
-    return [{"rivals": None, "bad": False, **row} for row in parquet.read(path, there).to_pylist()]
+    found: list[dict[str, Any]] = parquet.read(path, there).to_pylist()
+    return [cast("LearntRow", {"rivals": None, "bad": False, **row}) for row in found]
 
 
-def _data(app: App, part: SliceConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _data(app: App, part: SliceConfig, rows: Sequence[LearntRow]) -> Taught:
     """What one slice really taught: its rows as they were written for the worker."""
-    version = datasets.get(app.store, part.dataset_id) or {"name": part.dataset_id, "version": "?", "sha256": ""}
+    version = datasets.get(app.store, part.dataset_id)
     pairs = part.traits.ranks or part.traits.kind == "reward"
     alone = not pairs or (part.traits.unary and any(row["bad"] for row in rows))
     train = [row for row in rows if row["split"] == "train" and (row["rivals"] or alone)]
     return {
-        **{name: version[name] for name in ("name", "version", "sha256")},
+        "name": version["name"] if version else part.dataset_id,
+        "version": str(version["version"]) if version else "?",
+        "sha256": version["sha256"] if version else "",
         "train": len(train),
         "heldout": sum(row["split"] == "heldout" for row in rows),
         "loss": part.loss.replace("_", " "),
@@ -121,11 +136,11 @@ def start_export(app: App, run_id: str, form: str) -> RunDir:
     return app.launch(run)
 
 
-def exports(app: App, run_id: str) -> list[dict[str, Any]]:
+def exports(app: App, run_id: str) -> list[WatchedRun]:
     """Copies of a run's student, newest first, with their status."""
     project = app.run_dir(run_id).config().get("project_id", "")
     found = runs.list_runs(app.store, project, "export")
-    return [r | {"status": app.status(r["run_id"])} for r in found if r["config"]["train_run_id"] == run_id]
+    return [{**r, "status": app.status(r["run_id"])} for r in found if r["config"]["train_run_id"] == run_id]
 
 
 def folder_of(app: App, export_id: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from kdcore.configs.elicitation import BudgetConfig, GenerateConfig
 from kdcore.errors import ConfigError
@@ -17,7 +17,16 @@ from kdcore.types import TERMINAL_STATES
 By = Literal["topic", "cluster"]
 
 
-def compare(app: App, project_id: str, run_ids: list[str], by: By, check: str = "") -> list[dict[str, Any]]:
+class PartComparison(TypedDict):
+    """One topic or group: its rows, each run's share or mean score (None without a row), and the best run."""
+
+    part: str
+    rows: int
+    shares: dict[str, float | None]
+    best: str
+
+
+def compare(app: App, project_id: str, run_ids: list[str], by: By, check: str = "") -> list[PartComparison]:
     """``[{part, rows, shares: {run: number or None}, best}]``, the parts in the order of their names.
 
     A share is usable rows of all rows, 0 to 1; with a ``check`` it is that check's mean score instead. ``best`` is
@@ -29,9 +38,10 @@ def compare(app: App, project_id: str, run_ids: list[str], by: By, check: str = 
     known = {VerdictKey(row["kind"], row["filter"]).text for row in verdicts.counts(app.store, project_id)}
     if check and check not in known:
         raise ConfigError(f'no answer of this project has a score of "{check}"; run that check first.')
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, PartComparison] = {}
     for row in routing.by_part(app.store, run_ids, by, _map(app, project_id, by), check):
-        entry = found.setdefault(row["part"], {"part": row["part"], "rows": 0, "shares": dict.fromkeys(run_ids)})
+        new: PartComparison = {"part": row["part"], "rows": 0, "shares": dict.fromkeys(run_ids), "best": run_ids[0]}
+        entry = found.setdefault(row["part"], new)
         entry["rows"] += row["rows"]
         entry["shares"][row["run_id"]] = row["score"] if check else row["usable"] / row["rows"]
     for entry in found.values():

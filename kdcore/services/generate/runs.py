@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import BudgetConfig, GenerateConfig, PromptTemplate, TargetConfig
@@ -15,6 +16,8 @@ from kdcore.elicitation.base import find_method
 from kdcore.elicitation.requests import build_requests
 from kdcore.errors import ConfigError, JobError
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.figures import LossReason
+from kdcore.records.runs import Run, WatchedRun
 from kdcore.services import governance, models, projects
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.elicit import trial
@@ -23,6 +26,34 @@ from kdcore.store import runs, samples
 
 
 # ---- forecast -----------------------------------------------------------------------------------------
+class Usage(TypedDict):
+    """What some requests have used."""
+
+    requests: int
+    tokens_in: int
+    tokens_out: int
+
+
+class Forecast(Usage):
+    """What a run would take; ``basis`` says what that rests on. None: no way to tell, or nothing to pay."""
+
+    seconds: float | None
+    money: float | None
+    basis: str
+
+
+class RunFunnel(TypedDict):
+    """Where every request and row of a run went."""
+
+    requested: int
+    answered: int
+    waiting: int
+    rows: int
+    by_status: dict[str, int]
+    reasons: list[LossReason]
+    target: int
+
+
 def forecast(
     app: App,
     project_id: str,
@@ -30,7 +61,7 @@ def forecast(
     teacher: TeacherConfig,
     sampling: SamplingConfig,
     rows: int,
-) -> dict[str, Any]:
+) -> Forecast:
     """Tokens, seconds and money of a run, from a trial of just these settings or from what was asked before.
 
     ``basis`` says from what. Replies that are kept already cost nothing and are not taken off.
@@ -59,9 +90,9 @@ def forecast(
     }
 
 
-def _past_usage(app: App, project_id: str, method: str, model: str) -> dict[str, Any] | None:
+def _past_usage(app: App, project_id: str, method: str, model: str) -> Usage | None:
     """What finished runs of a method with a teacher used in all."""
-    total = {"requests": 0, "tokens_in": 0, "tokens_out": 0}
+    total: Usage = {"requests": 0, "tokens_in": 0, "tokens_out": 0}
     for run in runs.list_runs(app.store, project_id, "generate"):
         config = run["config"]
         if config["teacher"]["model"] == model and config["template"]["method"] == method:
@@ -179,7 +210,7 @@ def retry_failed(app: App, run_id: str) -> RunDir:
     return app.launch(run)
 
 
-def funnel(app: App, run_id: str) -> dict[str, Any]:
+def funnel(app: App, run_id: str) -> RunFunnel:
     """Where every request and every row went, with a reason for each loss; the numbers add up.
 
     ``requested = answered + waiting`` counts requests; ``by_status`` counts the rows they gave.
@@ -203,9 +234,9 @@ def funnel(app: App, run_id: str) -> dict[str, Any]:
     }
 
 
-def list_runs(app: App, project_id: str) -> list[dict[str, Any]]:
+def list_runs(app: App, project_id: str) -> list[WatchedRun]:
     """Generation runs with their status, newest first."""
-    return [run | {"status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "generate")]
+    return [{**run, "status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "generate")]
 
 
 def names(app: App, project_id: str) -> dict[str, str]:
@@ -220,13 +251,13 @@ def names(app: App, project_id: str) -> dict[str, str]:
     }
 
 
-def title(run: dict[str, Any], name: str) -> str:
+def title(run: Run, name: str) -> str:
     """A run in a list: its name, who answered, and when it was started."""
     started = time.strftime("%d %b %H:%M", time.localtime(run["created"]))
     return f"{name} · {run['config']['teacher']['model']} · {started}"
 
 
-def eta_s(progress: dict[str, Any]) -> float | None:
+def eta_s(progress: Mapping[str, Any]) -> float | None:
     """Seconds left at the present rate."""
     rate = progress.get("rate") or 0
     left = progress.get("total", 0) - progress.get("done", 0)

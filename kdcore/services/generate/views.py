@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import combinations
 from statistics import mean
-from typing import Any
+from typing import Any, TypedDict
 
 from kdcore.elicitation.pool import Pool, distinct_share
 from kdcore.errors import ConfigError
+from kdcore.records.figures import CoverageCell, Grown
+from kdcore.records.projects import PromptVersion
 from kdcore.services.workspace import App
 from kdcore.store import projects, runs, samples
 
@@ -16,38 +19,111 @@ COMPARED_SEEDS = 200
 MONITORED_ANSWERS = 400
 
 
-def coverage(app: App, project_id: str, run_id: str | None, across: str = "difficulty") -> list[dict[str, Any]]:
+class GrownAt(Grown):
+    """A row with its depth below the seed."""
+
+    depth: int
+
+
+class Tree(TypedDict):
+    """What grew from one seed, in order."""
+
+    seed: str
+    rows: list[GrownAt]
+
+
+class RunLine(TypedDict):
+    """One run in a comparison."""
+
+    run: str
+    method: str
+    teacher: str
+    rows: int
+    usable: int
+    usable_share: float | None
+    tokens: int
+    calls_paid: int
+    money: float
+    seconds: float | None
+
+
+class Agreement(TypedDict):
+    """How far two runs say the same: mean ROUGE-L F over the seeds that both answered."""
+
+    a: str
+    b: str
+    agreement: float | None
+    seeds: int
+
+
+class Apart(TypedDict):
+    """A question that runs answered differently."""
+
+    question: str
+    agreement: float
+    answers: dict[str, str]
+
+
+class SideBySide(TypedDict):
+    """Several runs on the same seeds."""
+
+    runs: list[RunLine]
+    pairs: list[Agreement]
+    apart: list[Apart]
+
+
+class Monitor(TypedDict):
+    """What tells a collapse of one run's answers."""
+
+    answers: int
+    distinct: float
+    spread: float | None
+    words: float | None
+    alarm: str
+
+
+class RoundLine(Monitor):
+    """One round of a prompt's runs."""
+
+    round: int
+    run: str
+
+
+def coverage(app: App, project_id: str, run_id: str | None, across: str = "difficulty") -> list[CoverageCell]:
     """Rows and usable rows for each topic and each value of ``across`` (difficulty or reader)."""
     if across not in ("difficulty", "reader"):
         raise ConfigError(f'coverage goes across difficulty or reader, not "{across}".')
     return samples.coverage(app.store, project_id, run_id, across)
 
 
-def thinnest(app: App, project_id: str, across: str, limit: int) -> list[dict[str, Any]]:
+def thinnest(app: App, project_id: str, across: str, limit: int) -> list[CoverageCell]:
     """Cells of the grid with the fewest usable rows, holes first: ``[{topic, value, rows, usable}]``."""
     cells = coverage(app, project_id, None, across)
-    found = {(cell["topic"] or "", cell["value"] or ""): cell for cell in cells}
+    found: dict[tuple[str, str], CoverageCell] = {}
+    for cell in cells:
+        topic, value = cell["topic"] or "", cell["value"] or ""
+        found[topic, value] = {**cell, "topic": topic, "value": value}
     topics, values = sorted({topic for topic, _ in found}), sorted({value for _, value in found})
-    grid = [
-        {"topic": t, "value": v, **{k: found[t, v][k] if (t, v) in found else 0 for k in ("rows", "usable")}}
-        for t in topics
-        for v in values
+    grid: list[CoverageCell] = [
+        found.get((topic, value), {"topic": topic, "value": value, "rows": 0, "usable": 0})
+        for topic in topics
+        for value in values
     ]
     return sorted(grid, key=lambda cell: (cell["usable"], cell["topic"], cell["value"]))[:limit]
 
 
-def trees(app: App, run_id: str, limit: int = 20) -> list[dict[str, Any]]:
+def trees(app: App, run_id: str, limit: int = 20) -> list[Tree]:
     """What grew from each seed of a run: ``{seed, rows}``, rows in order with their depth below the seed."""
     rows = samples.grown(app.store, run_id, limit)
-    by_seed: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    by_seed: dict[str, list[GrownAt]] = defaultdict(list)
     depth: dict[str, int] = {}
     for row in rows:
-        depth[row["sample_id"]] = depth.get(row["parent"], 0) + 1
+        depth[row["sample_id"]] = depth.get(row["parent"] or "", 0) + 1
         by_seed[row["seed"]].append({**row, "depth": depth[row["sample_id"]]})
     return [{"seed": seed, "rows": grown} for seed, grown in by_seed.items()]
 
 
-def side_by_side(app: App, run_ids: list[str]) -> dict[str, Any]:
+def side_by_side(app: App, run_ids: list[str]) -> SideBySide:
     """Several runs on the same seeds: a line for each, how far each two agree, and where they differ most.
 
     Agreement is the mean ROUGE-L F of first usable answers to a common seed, over at most 200 seeds.
@@ -56,7 +132,7 @@ def side_by_side(app: App, run_ids: list[str]) -> dict[str, Any]:
     first, *others = answers.values() if answers else [{}]
     common = sorted(seed for seed in first if all(seed in other for other in others))[:COMPARED_SEEDS]
     scores: dict[str, list[float]] = {seed: [] for seed in common}
-    pairs: list[dict[str, Any]] = []
+    pairs: list[Agreement] = []
     for a, b in combinations(run_ids, 2):
         each = {seed: Pool([answers[a][seed]["answer"]]).nearest(answers[b][seed]["answer"])[0] for seed in common}
         for seed, score in each.items():
@@ -78,7 +154,7 @@ def side_by_side(app: App, run_ids: list[str]) -> dict[str, Any]:
     }
 
 
-def _line(app: App, run_id: str) -> dict[str, Any]:
+def _line(app: App, run_id: str) -> RunLine:
     config = app.run_dir(run_id).config()
     progress = app.status(run_id).progress
     counts = samples.status_counts(app.store, config["project_id"], run_id)
@@ -97,7 +173,7 @@ def _line(app: App, run_id: str) -> dict[str, Any]:
     }
 
 
-def rounds(app: App, project_id: str, run_id: str) -> list[dict[str, Any]]:
+def rounds(app: App, project_id: str, run_id: str) -> list[RoundLine]:
     """This run and the earlier ones of its prompt's name as rounds, with what tells a collapse.
 
     ``distinct`` is the share of distinct word pairs, ``spread`` one minus the mean ROUGE-L of each answer to its
@@ -110,7 +186,7 @@ def rounds(app: App, project_id: str, run_id: str) -> list[dict[str, Any]]:
         for run in reversed(runs.list_runs(app.store, project_id, "generate"))
         if names.get(run["config"]["prompt_version_id"]) == names.get(wanted)
     ]
-    result: list[dict[str, Any]] = []
+    result: list[RoundLine] = []
     for number, found in enumerate(same[: same.index(run_id) + 1] if run_id in same else [], 1):
         result.append({"round": number, "run": found, **monitor(app, found)})
     for row in result[1:]:
@@ -118,11 +194,11 @@ def rounds(app: App, project_id: str, run_id: str) -> list[dict[str, Any]]:
     return result
 
 
-def _versions(app: App, project_id: str) -> list[dict[str, Any]]:
+def _versions(app: App, project_id: str) -> list[PromptVersion]:
     return projects.list_prompt_versions(app.store, project_id)
 
 
-def monitor(app: App, run_id: str) -> dict[str, Any]:
+def monitor(app: App, run_id: str) -> Monitor:
     """What tells a collapse of one run's answers; see ``rounds``."""
     texts = samples.usable_texts(app.store, run_id, MONITORED_ANSWERS)
     pool, nearest = Pool(), list[float]()
@@ -138,7 +214,7 @@ def monitor(app: App, run_id: str) -> dict[str, Any]:
     }
 
 
-def alarm(first: dict[str, Any], now: dict[str, Any]) -> str:
+def alarm(first: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """In words what fell by more than a fifth since the first round; "" where nothing did."""
     fallen = [
         name

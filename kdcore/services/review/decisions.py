@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from kdcore import ids
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
 from kdcore.errors import ConfigError
 from kdcore.records.decisions import GIVEN, SETTLED, UNDO, Decision, Reviewed, ReviewedMany
+from kdcore.records.reviews import AskedReview
 from kdcore.services.workspace import App
 from kdcore.store import reviews, samples
 
@@ -132,7 +132,7 @@ def undo(app: App, project_id: str, reviewer: str) -> str | None:
     return last["sample_id"]
 
 
-def recent(app: App, project_id: str) -> list[dict[str, Any]]:
+def recent(app: App, project_id: str) -> list[AskedReview]:
     """The latest decisions, newest first."""
     return reviews.recent(app.store, project_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -9,7 +10,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +20,7 @@ from kdcore.errors import StoreError
 from kdcore.store.engine.migrations import migrate
 
 log = logging.getLogger(__name__)
+R = TypeVar("R")
 BATCH_ROWS = 50_000
 
 LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
@@ -77,6 +79,25 @@ class Store:
     def one(self, sql: str, values: Sequence[Any] = ()) -> dict[str, Any] | None:
         """The first row, or None."""
         found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def records(self, row: type[R], sql: str, values: Sequence[Any] = (), *, parsed: Sequence[str] = ()) -> list[R]:
+        """Read as records of one type: a TypedDict whose every field the query must bring.
+
+        Columns named in ``parsed`` hold JSON, and come as what it says; an empty one as an empty object.
+        """
+        found = self.table(sql, values)
+        if missing := sorted(row.__annotations__.keys() - set(found.column_names)):
+            raise StoreError(f"the query of {row.__name__} lacks {', '.join(missing)}.")
+        rows = found.to_pylist()
+        for name in parsed:
+            for each in rows:
+                each[name] = json.loads(each[name] or "{}")
+        return cast("list[R]", rows)
+
+    def record(self, row: type[R], sql: str, values: Sequence[Any] = (), *, parsed: Sequence[str] = ()) -> R | None:
+        """The first record, or None."""
+        found = self.records(row, sql, values, parsed=parsed)
         return found[0] if found else None
 
     def scalar(self, sql: str, values: Sequence[Any] = ()) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from kdcore.errors import KdError, StoreError
 from kdcore.records.decisions import AnyDecision
+from kdcore.records.runs import WaitingDecision
 from kdcore.settings import Workspace
 from kdcore.store import datasets, projects, reviews, saved_views, tags
 from kdcore.store.engine.db import Store
@@ -148,9 +149,9 @@ class Decided:
         except Exception:
             log.exception("decision %s could not be set aside", entry.number)
 
-    def waiting(self) -> list[dict[str, Any]]:
+    def waiting(self) -> list[WaitingDecision]:
         """Decisions that could not be applied: ``[{number, kind, reason}]``."""
-        return self._store.rows("SELECT * FROM decisions_waiting ORDER BY number")
+        return self._store.records(WaitingDecision, "SELECT * FROM decisions_waiting ORDER BY number")
 
     def _head(self, tx: Cursor | None = None) -> Head:
         sql = "SELECT number, hash FROM decisions_head"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pyarrow as pa
 
@@ -13,6 +14,7 @@ from kdcore import ids
 from kdcore.errors import DataError
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import fsync_dir
+from kdcore.records.datasets import FrozenRow
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.records.rows import FROZEN
 from kdcore.settings import Workspace
@@ -23,12 +25,12 @@ def frozen_path(folders: Workspace, dataset_id: str) -> Path:
     return folders.root / "datasets" / f"{dataset_id}.parquet"
 
 
-def digest_of(rows: list[dict[str, Any]]) -> str:
+def digest_of(rows: Sequence[FrozenRow]) -> str:
     """The sha256 of a version's rows, in their order: what makes two versions the same."""
     return ids.stable_hash([[row[c] for c in FROZEN] for row in rows], length=64)
 
 
-def write_frozen(folders: Workspace, dataset_id: str, rows: list[dict[str, Any]]) -> str:
+def write_frozen(folders: Workspace, dataset_id: str, rows: Sequence[FrozenRow]) -> str:
     """Write a version as a whole; returns the sha256 of the file."""
     path = frozen_path(folders, dataset_id)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,7 @@ def write_frozen(folders: Workspace, dataset_id: str, rows: list[dict[str, Any]]
     return found
 
 
-def read_frozen(folders: Workspace, version: DatasetFrozen) -> list[dict[str, Any]]:
+def read_frozen(folders: Workspace, version: DatasetFrozen) -> list[FrozenRow]:
     """Rows of a version; raises DataError where its file is gone, or is not as it was frozen."""
     path = frozen_path(folders, version.dataset_id)
     if not path.exists():
@@ -56,7 +58,7 @@ def read_frozen(folders: Workspace, version: DatasetFrozen) -> list[dict[str, An
             if hashlib.file_digest(file, "sha256").hexdigest() != version.file_sha256:
                 raise changed
     try:
-        rows = parquet.read(path).to_pylist()
+        rows = cast("list[FrozenRow]", parquet.read(path).to_pylist())
         found = digest_of(rows)
     except (pa.ArrowException, OSError, ValueError, KeyError) as exc:
         raise changed from exc

@@ -6,32 +6,24 @@ What can't be trusted or does not fit is set aside alone, with its place; everyt
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from kdcore import ids
 from kdcore.errors import DataError
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
 from kdcore.records.journal import (
-    EvalItemRecord,
     JournalRecord,
-    SampleRecord,
-    SeedRecord,
-    TitleRecord,
-    TrainAnswerRecord,
-    TrainStepRecord,
-    VerdictRecord,
     read_record,
 )
+from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
-from kdcore.store import evaluations, maps, metrics, projects, samples, training, verdicts
+from kdcore.store import maps, metrics
+from kdcore.store.engine.apply import Origin, apply
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
 from kdcore.types import TERMINAL_STATES
@@ -51,7 +43,7 @@ class _Read:
 
 def ingest_run(store: Store, run: RunDir, status: Status | None = None) -> int:
     """Read everything new in one run folder; return the number of records applied."""
-    config = run.config()
+    origin = Origin(run, run.config())
     status = status or run.status()
     applied = 0
     seals = run.seals()
@@ -59,29 +51,29 @@ def ingest_run(store: Store, run: RunDir, status: Status | None = None) -> int:
     for journal in journals:
         seal = seals.get(journal.name)
         ended = journal == journals[-1] and status.state in TERMINAL_STATES
-        applied += _ingest_journal(store, run, config, journal, seal)
+        applied += _ingest_journal(store, origin, journal, seal)
         _check_end(store, run, journal, seal, status.journal_bytes if ended and seal is None else -1)
     applied += _ingest_metrics(store, run)
     applied += _ingest_map(store, run)
     return applied
 
 
-def _ingest_journal(store: Store, run: RunDir, config: dict[str, Any], journal: Path, limit: int | None) -> int:
+def _ingest_journal(store: Store, origin: Origin, journal: Path, limit: int | None) -> int:
     applied = 0
     while True:
-        before = _read_so_far(store, run.run_id, journal.name)
+        before = _read_so_far(store, origin.run_id, journal.name)
         chunk = read_journal(journal, before.position, limit)
         if chunk.offset == before.position:
             return applied
         good, bad, seq = _sort_out(chunk.lines, before.seq)
         after = _Read(chunk.offset, seq)
         try:
-            _write(store, run, config, journal.name, good, bad, after)
+            _write(store, origin, journal.name, good, bad, after)
         except PASSING:
             raise
         except Exception:  # one record that the tables refuse: find it, and let the others in
-            good, more = _one_by_one(store, run, config, good)
-            _write(store, run, config, journal.name, [], [*bad, *more], after)
+            good, more = _one_by_one(store, origin, good)
+            _write(store, origin, journal.name, [], [*bad, *more], after)
         applied += len(good)
 
 
@@ -110,29 +102,26 @@ def _sort_out(lines: Sequence[Record | BadLine], seq: int | None) -> tuple[list[
 
 def _write(
     store: Store,
-    run: RunDir,
-    config: dict[str, Any],
+    origin: Origin,
     file: str,
     good: Sequence[Good],
     bad: Sequence[BadLine],
     after: _Read,
 ) -> None:
     with store.transaction() as tx:
-        _apply(tx, run.run_id, config, [record for _, record in good])
-        _quarantine(tx, run.run_id, file, bad)
-        _set_read(tx, run.run_id, file, after)
+        apply(tx, origin, [record for _, record in good])
+        _quarantine(tx, origin.run_id, file, bad)
+        _set_read(tx, origin.run_id, file, after)
 
 
-def _one_by_one(
-    store: Store, run: RunDir, config: dict[str, Any], records: Sequence[Good]
-) -> tuple[list[Good], list[BadLine]]:
+def _one_by_one(store: Store, origin: Origin, records: Sequence[Good]) -> tuple[list[Good], list[BadLine]]:
     """Apply each record in a transaction of its own; returns those that went in, and those that the tables refuse."""
     good: list[Good] = []
     bad: list[BadLine] = []
     for line, record in records:
         try:
             with store.transaction() as tx:
-                _apply(tx, run.run_id, config, [record])
+                apply(tx, origin, [record])
             good.append((line, record))
         except PASSING:
             raise
@@ -185,9 +174,11 @@ def _quarantine(tx: Cursor, run_id: str, file: str, bad: Sequence[BadLine]) -> N
         )
 
 
-def quarantined(store: Store, run_id: str) -> list[dict[str, Any]]:
+def quarantined(store: Store, run_id: str) -> list[QuarantinedLine]:
     """Lines of a run that could not be trusted."""
-    return store.rows("SELECT * FROM quarantine WHERE run_id = ? ORDER BY file, position", [run_id])
+    return store.records(
+        QuarantinedLine, "SELECT * FROM quarantine WHERE run_id = ? ORDER BY file, position", [run_id]
+    )
 
 
 def quarantined_runs(store: Store) -> dict[str, int]:
@@ -196,115 +187,7 @@ def quarantined_runs(store: Store) -> dict[str, int]:
     return {row["run_id"]: row["lines"] for row in found}
 
 
-# ---- what each kind of record becomes -------------------------------------------------------------------------
-def _apply(tx: Cursor, run_id: str, config: dict[str, Any], records: Sequence[JournalRecord]) -> None:
-    by_kind: dict[str, list[JournalRecord]] = {}
-    for record in records:
-        by_kind.setdefault(record.kind, []).append(record)
-    for kind, found in by_kind.items():
-        if kind in _HANDLERS:
-            _HANDLERS[kind](tx, run_id, config, found)
-
-
-def _samples(tx: Cursor, run_id: str, config: dict[str, Any], records: list[SampleRecord]) -> None:
-    samples.insert(tx, [_sample_row(run_id, config, record) for record in records])
-
-
-_AS_WRITTEN = (
-    "sample_id",
-    "request_id",
-    "seed_id",
-    "n",
-    "status",
-    "reason",
-    "question",
-    "source",
-    "topic",
-    "difficulty",
-    "reader",
-    "answer",
-    "rationale",
-    "completion",
-    "finish_reason",
-    "prompt_tokens",
-    "completion_tokens",
-    "parent",
-    "role",
-)
-
-
-def _sample_row(run_id: str, config: dict[str, Any], record: SampleRecord) -> dict[str, Any]:
-    signal = record.signal
-    return {
-        **{name: getattr(record, name) for name in _AS_WRITTEN},
-        "run_id": run_id,
-        "project_id": config["project_id"],
-        "prompt_version_id": config["prompt_version_id"],
-        "group_key": ids.group_key(record.group, record.source, record.seed_id),
-        "messages": json.dumps(record.messages, ensure_ascii=False),
-        "extra": json.dumps(record.extra, ensure_ascii=False) if record.extra else "",
-        "teacher": config["teacher"]["model"],
-        "terms": f"{config['terms_id']}@{config['terms_version']}" if config.get("terms_id") else "",
-        "entropy": signal.entropy if signal else None,
-        "captured_mass": signal.captured_mass if signal else None,
-        "mean_rank": signal.mean_rank if signal else None,
-        "created": record.time,
-    }
-
-
-def _seeds(tx: Cursor, run_id: str, config: dict[str, Any], records: list[SeedRecord]) -> None:
-    project, now = config["project_id"], time.time()
-    rows = [
-        {
-            "seed_id": ids.seed_id(project, seed.seed_kind, seed.text, seed.source, seed.fields),
-            "project_id": project,
-            "kind": seed.seed_kind,
-            "text": seed.text,
-            "source": seed.source,
-            "topic": seed.topic,
-            "difficulty": seed.difficulty,
-            "reader": seed.reader,
-            "group_key": seed.group,
-            "fields": json.dumps(seed.fields, ensure_ascii=False),
-            "run_id": run_id,
-            "created": now,
-        }
-        for seed in records
-    ]
-    projects.insert_seeds(tx, rows)
-
-
-def _verdicts(tx: Cursor, run_id: str, config: dict[str, Any], records: list[VerdictRecord]) -> None:
-    verdicts.insert(tx, run_id, records)
-
-
-def _eval_items(tx: Cursor, run_id: str, config: dict[str, Any], records: list[EvalItemRecord]) -> None:
-    evaluations.insert(tx, run_id, records)
-
-
-def _train_steps(tx: Cursor, run_id: str, config: dict[str, Any], records: list[TrainStepRecord]) -> None:
-    training.insert_steps(tx, run_id, records)
-
-
-def _train_answers(tx: Cursor, run_id: str, config: dict[str, Any], records: list[TrainAnswerRecord]) -> None:
-    training.insert_answers(tx, run_id, records)
-
-
-def _titles(tx: Cursor, run_id: str, config: dict[str, Any], records: list[TitleRecord]) -> None:
-    maps.insert_titles(tx, run_id, config["map_run"], records)
-
-
-_HANDLERS: dict[str, Callable[[Cursor, str, dict[str, Any], Any], None]] = {
-    "sample": _samples,
-    "seed": _seeds,
-    "verdict": _verdicts,
-    "eval_item": _eval_items,
-    "train_step": _train_steps,
-    "train_answer": _train_answers,
-    "title": _titles,
-}
-
-
+# ---- curves and maps --------------------------------------------------------------------------------------
 def _ingest_metrics(store: Store, run: RunDir) -> int:
     offset = offset_of(store, run.run_id, METRICS_FILE)
     rows, new_offset = read_metrics(run.path / METRICS_FILE, offset)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from kdcore.records.datasets import Version
 from kdcore.services import models
 from kdcore.services.datasets import scoring
 from kdcore.services.distill import runs as training_runs
@@ -15,7 +14,7 @@ from kdcore.ui import frame, live
 from kdcore.ui.labels import escape, short
 
 
-def show(app: App, version: dict[str, Any]) -> None:
+def show(app: App, version: Version) -> None:
     """Rows with and without; one button that has a teacher read the rest."""
     dataset_id = version["dataset_id"]
     st.caption(

@@ -8,6 +8,7 @@ import streamlit as st
 
 from kdcore.configs.selection import All, ReviewIs, Selection
 from kdcore.exporters import EXPORTERS
+from kdcore.records.datasets import CountedVersion, Version
 from kdcore.records.decisions import KEPT
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.explore import samples as explore_samples
@@ -56,7 +57,7 @@ def freeze(app: App, project_id: str, selection: Selection) -> None:
         st.rerun()
 
 
-def rows(app: App, version: dict[str, Any]) -> None:
+def rows(app: App, version: CountedVersion) -> None:
     """What a version holds."""
     with st.container(horizontal=True):
         st.metric("train", version["train"], border=True)
@@ -92,7 +93,7 @@ def rows(app: App, version: dict[str, Any]) -> None:
         sample_card.thread(app, found[place]["sample_id"])
 
 
-def export(app: App, version: dict[str, Any]) -> None:
+def export(app: App, version: Version) -> None:
     """One button for each format; every row keeps where it came from."""
     for name, exporter in EXPORTERS.items():
         with st.container(border=True, horizontal=True, vertical_alignment="center"):

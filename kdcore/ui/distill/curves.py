@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.evaluate.measures import MEASURES, in_order
+from kdcore.records.runs import Point
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.workspace import App
 from kdcore.ui import charts, frame, live, state
@@ -106,7 +107,7 @@ def _curves(app: App, run_ids: list[str]) -> None:
         _gauges(points, run_ids)
 
 
-def _trust(app: App, points: list[dict[str, Any]], run_id: str) -> None:
+def _trust(app: App, points: list[Point], run_id: str) -> None:
     """What a student may lose while it learns: general skill, and trust in its answers; now and since the start."""
     asked = [p for p in points if p["run_id"] == run_id and p["split"] == "general"]
     general = [p["value"] for p in asked if p["name"] == "sequence_level_kd"]
@@ -143,7 +144,7 @@ def _change(title: str, values: list[float], form: str, tip: str) -> None:
     st.metric(title, form.format(values[-1]), delta=delta, delta_color="inverse", border=True, help=tip)
 
 
-def _loss(points: list[dict[str, Any]], run_ids: list[str], weight: float, log_scale: bool) -> None:
+def _loss(points: list[Point], run_ids: list[str], weight: float, log_scale: bool) -> None:
     """The training loss; a click on a point of the first run opens the rows of that step."""
     figure = charts.loss_curves(points, run_ids, weight, log_scale)
     # A click selects only where one point is nearest, and not in the modes that draw a box.
@@ -156,7 +157,7 @@ def _loss(points: list[dict[str, Any]], run_ids: list[str], weight: float, log_s
         st.rerun()
 
 
-def _terms(app: App, points: list[dict[str, Any]], run_id: str, weight: float) -> None:
+def _terms(app: App, points: list[Point], run_id: str, weight: float) -> None:
     """Loss and pull of each term of a recipe that has several."""
     config = app.run_dir(run_id).config()
     names = [part["loss"].replace("_", " ") for part in config["slices"]]
@@ -172,7 +173,7 @@ def _terms(app: App, points: list[dict[str, Any]], run_id: str, weight: float) -
         right.plotly_chart(charts.gradient_shares(points, run_id, terms), key="curve-gradient_shares", config=NO_BAR)
 
 
-def _gauges(points: list[dict[str, Any]], run_ids: list[str]) -> None:
+def _gauges(points: list[Point], run_ids: list[str]) -> None:
     there = {p["name"] for p in points if p["split"] == "train"}
     columns = st.columns(2)
     for place, name in enumerate(name for name in GAUGES if name in there):
@@ -182,7 +183,7 @@ def _gauges(points: list[dict[str, Any]], run_ids: list[str]) -> None:
         )
 
 
-def _latest(held: list[dict[str, Any]], run_id: str) -> None:
+def _latest(held: list[Point], run_id: str) -> None:
     with st.container(horizontal=True):
         for measure in in_order(p["name"] for p in held):
             values = [p["value"] for p in held if p["run_id"] == run_id and p["name"] == measure.name]

@@ -15,6 +15,8 @@ from kdcore.configs.distillation import (
 )
 from kdcore.configs.selection import All, ColumnIs, HasTag, HasVerdict, Selection
 from kdcore.distill.losses import LOSSES
+from kdcore.records.datasets import CountedVersion
+from kdcore.records.runs import PreflightReport
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill import sweeps
@@ -41,7 +43,7 @@ MORE = [
 BEGINNINGS = {"teacher_layers": "a thinner teacher", "model": "a model", "earlier": "an earlier student"}
 
 
-def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
+def recipe(app: App, project_id: str, versions: list[CountedVersion]) -> None:
     """Data and loss for each slice, the student, the training; check, then start."""
     presets.choose()
     config = _config(app, project_id, versions)
@@ -59,7 +61,7 @@ def recipe(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
         _preflight_panel(app, state.of_project()["distill.preflight"])
 
 
-def _config(app: App, project_id: str, versions: list[dict[str, Any]]) -> DistillConfig:
+def _config(app: App, project_id: str, versions: list[CountedVersion]) -> DistillConfig:
     data, student_column, training = st.columns(3)
     with data:
         st.markdown("**Data and loss**")
@@ -140,7 +142,7 @@ def _begins(app: App, project_id: str) -> dict[str, Any]:
     return {"init": init, **forms.draw(StudentConfig, "student", [field])}
 
 
-def _slice(app: App, versions: list[dict[str, Any]], number: int, *, alone: bool) -> dict[str, Any]:
+def _slice(app: App, versions: list[CountedVersion], number: int, *, alone: bool) -> dict[str, Any]:
     """One term of the sum: version, loss and what that loss can be told."""
     names = {
         v["dataset_id"]: f"{v['name']} v{v['version']} · {v['train']} train, {v['heldout']} held out"
@@ -261,7 +263,7 @@ def _preflight_panel(app: App, run_id: str) -> None:
     panel()
 
 
-def report(found: dict[str, Any]) -> None:
+def report(found: PreflightReport) -> None:
     """The findings of a check in words."""
     for text in found.get("blocks", []):
         st.error(f"Can't start: {escape(text)}.", icon=":material/block:")
@@ -272,29 +274,34 @@ def report(found: dict[str, Any]) -> None:
         st.metric("supervised tokens", f"{found.get('supervised_tokens', 0):,}", border=True)
         st.metric("with top-k", found.get("with_topk", 0), border=True)
         st.metric("steps", found.get("steps", 0), border=True)
-        if found.get("memory_gb"):
-            st.metric("memory", f"{found['memory_gb']:.1f} of {found['free_gb']:.0f} GB", border=True)
-            st.metric("time", duration(found["forecast_s"]), border=True)
-        if found.get("disk_gb"):
-            st.metric("disk", f"{found['disk_gb']:.1f} of {found['disk_free_gb']:.0f} GB", border=True)
+        if memory := found.get("memory_gb"):
+            st.metric("memory", f"{memory:.1f} of {found.get('free_gb', 0):.0f} GB", border=True)
+            st.metric("time", duration(found.get("forecast_s", 0)), border=True)
+        if disk := found.get("disk_gb"):
+            st.metric("disk", f"{disk:.1f} of {found.get('disk_free_gb', 0):.0f} GB", border=True)
     if base := found.get("baseline"):
         words = {"forward_kl": "forward KL", "reverse_kl": "reverse KL", "top1": "same next word"}
         there = [f"{text} {base[name]:.3f}" for name, text in words.items() if name in base]
         there = there or [f"loss on the text {base['sequence_level_kd']:.3f}"]
         st.caption(f"Untrained student, held-out: {' · '.join(there)}. This is what there is to learn.")
-    if found.get("fits"):
+    if fits := found.get("fits"):
         with st.expander("How student and teacher fit", icon=":material/join_inner:"):
             st.dataframe(
                 [
-                    {"": "✓" if fit["same"] else "≠", **{name: fit[name] for name in ("what", "student", "teacher")}}
-                    | {"what follows": "" if fit["same"] else fit["means"]}
-                    for fit in found["fits"]
+                    {
+                        "": "✓" if fit["same"] else "≠",
+                        "what": fit["what"],
+                        "student": fit["student"],
+                        "teacher": fit["teacher"],
+                        "what follows": "" if fit["same"] else fit["means"],
+                    }
+                    for fit in fits
                 ],
                 hide_index=True,
             )
-    if found.get("first_batch"):
+    if first := found.get("first_batch"):
         with st.expander("The first rows as the student sees them", icon=":material/visibility:"):
-            for row in found["first_batch"]:
+            for row in first:
                 st.caption("Reads (not trained on)")
                 st.code(row["reads"], language=None, wrap_lines=True)
                 way = "Learns to avoid" if row.get("bad") else "Learns"

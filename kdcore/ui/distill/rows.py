@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
 from kdcore.configs.selection import IsOneOf, to_url
 from kdcore.evaluate.measures import in_order
+from kdcore.records.runs import HardRow, StepRow
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.workspace import App
 from kdcore.ui import frame, state
@@ -35,7 +36,7 @@ def rows_panel(app: App, run_id: str) -> None:
             _open(rows, f"the hardest rows of {run_id}")
 
 
-def _table(rows: list[dict[str, Any]], figures: dict[str, str], key: str) -> None:
+def _table(rows: Sequence[StepRow | HardRow], figures: dict[str, str], key: str) -> None:
     mixed = any(row["slice"] for row in rows)  # losses of two slices are not the same measure
     shown = [
         ({"slice": row["slice"] + 1} if mixed else {})
@@ -50,7 +51,7 @@ def _table(rows: list[dict[str, Any]], figures: dict[str, str], key: str) -> Non
     st.dataframe(shown, hide_index=True, column_config=numbers, key=f"rows-{key}")
 
 
-def _open(rows: list[dict[str, Any]], label: str) -> None:
+def _open(rows: Sequence[StepRow | HardRow], label: str) -> None:
     ids = tuple(dict.fromkeys(row["sample_id"] for row in rows))
     frame.link("Explore", "Open these rows in Explore", filter=to_url(IsOneOf(sample_ids=ids, label=label)))
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
 from kdcore.evaluate.measures import MEASURES, in_order
+from kdcore.records.runs import Run, WatchedRun
 from kdcore.services.distill import sweeps
 from kdcore.services.workspace import App
 from kdcore.ui import charts
 from kdcore.ui.distill.curves import NO_BAR, live_panel
 
 
-def compare_panel(app: App, runs: list[dict[str, Any]]) -> None:
+def compare_panel(app: App, runs: Sequence[WatchedRun]) -> None:
     """Choose sweeps, see the table and the figure; live while runs wait or train."""
     groups = sweep_groups(runs)
     if not groups:
@@ -35,16 +36,16 @@ def compare_panel(app: App, runs: list[dict[str, Any]]) -> None:
         live_panel(app, active or of_them[0]["run_id"], lambda: _results(app, [run["run_id"] for run in of_them]))
 
 
-def sweep_groups(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def sweep_groups(runs: Sequence[WatchedRun]) -> dict[str, list[WatchedRun]]:
     """Training runs by sweep, the newest sweep first; runs of no sweep are left out."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[WatchedRun]] = {}
     for run in runs:
         if name := run["config"].get("sweep"):
             groups.setdefault(name, []).append(run)
     return groups
 
 
-def label_of(runs: list[dict[str, Any]]) -> str:
+def label_of(runs: Sequence[Run]) -> str:
     """Name, size and day of a sweep."""
     day = runs[0]["config"]["sweep"].split("-")[1:3]
     return f"{runs[0]['config']['name'] or 'Student'} · {len(runs)} runs · {' '.join(day)}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.records.trials import TrialOutcome
 from kdcore.services.elicit import trial as trials
 from kdcore.services.workspace import App
 from kdcore.ui import frame, sample_card, state, teacher_form
@@ -84,7 +83,7 @@ def _trial_panel(app: App) -> None:
     panel()
 
 
-def _trial_answer(result: dict[str, Any]) -> None:
+def _trial_answer(result: TrialOutcome) -> None:
     for row in result["rows"]:
         with st.container(border=True):
             question = row["question"] or result["request"].variables.get("question") or ""

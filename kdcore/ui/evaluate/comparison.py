@@ -8,6 +8,7 @@ import streamlit as st
 
 from kdcore.evaluate.measures import in_order
 from kdcore.evaluate.statistics import Interval
+from kdcore.records.runs import ComparedItem
 from kdcore.services.evaluate import comparison
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
@@ -89,7 +90,7 @@ def _figures(summary: dict[str, Any]) -> None:
     )
 
 
-def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]], labels: list[str]) -> None:
+def _side_by_side(app: App, project_id: str, rows: list[ComparedItem], labels: list[str]) -> None:
     if not rows:
         return
     st.subheader("Answers, the student's worst first", anchor=False)
@@ -111,7 +112,7 @@ def _side_by_side(app: App, project_id: str, rows: list[dict[str, Any]], labels:
                     "Training rows like it", key=f"like-{row['sample_id']}", icon=":material/travel_explore:"
                 ):
                     started = explore_samples.start_search(app, project_id, sample_id=row["sample_id"])
-                    state.of_project()["explore.search"] = (*started, short(row["question"], 30))
+                    state.of_project()["explore.search"] = (*started, short(row["question"] or "", 30))
                     st.switch_page(frame.PAGES["Explore"][0], query_params={"project": project_id})
     pages = -(-len(rows) // SHOWN)
     if pages > 1:

@@ -12,6 +12,8 @@ from kdcore.errors import KdError
 from kdcore.filters import FILTERS, USUAL
 from kdcore.filters.needs import AGAINST, VECTOR
 from kdcore.records.decisions import Decision
+from kdcore.records.figures import Bar
+from kdcore.records.reviews import VerdictCount
 from kdcore.services.explore import maps, subsets, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
@@ -212,7 +214,7 @@ def _search_panel(app: App) -> None:
     panel()
 
 
-def statistics(app: App, project_id: str, selection: Selection, checks: list[dict[str, Any]]) -> None:
+def statistics(app: App, project_id: str, selection: Selection, checks: list[VerdictCount]) -> None:
     """Lengths, uncertainty and checks of what is selected."""
     for column, title in HISTOGRAMS.items():
         _histogram(explore_samples.histogram(app, project_id, selection, column), column, title)
@@ -228,7 +230,7 @@ def statistics(app: App, project_id: str, selection: Selection, checks: list[dic
             )
 
 
-def _histogram(rows: list[dict[str, Any]], column: str, title: str) -> None:
+def _histogram(rows: list[Bar], column: str, title: str) -> None:
     """Bars; a click on one keeps the rows in it."""
     if not rows:
         return

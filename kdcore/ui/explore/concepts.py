@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-from typing import Any
 
 import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.errors import KdError
+from kdcore.records.samples import Sample
 from kdcore.services.explore import concepts, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
@@ -83,7 +83,7 @@ def _latest(app: App) -> None:
             live.status_line(run_id, status)
 
 
-def _ask(app: App, project_id: str, name: str, concept_run: str | None, row: dict[str, Any]) -> None:
+def _ask(app: App, project_id: str, name: str, concept_run: str | None, row: Sample) -> None:
     with st.container(border=True):
         answer = row["edited_answer"] or row["answer"] or ""
         st.html(strong_html(short(row["question"], 200)))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import html
-from typing import Any
 
 import streamlit as st
 
 from kdcore.configs.selection import Selection
 from kdcore.records.decisions import KEPT, Decision
+from kdcore.records.figures import DuplicateMember
+from kdcore.records.samples import Sample
 from kdcore.services.explore import duplicates
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
@@ -51,7 +52,7 @@ def show(app: App, project_id: str, selection: Selection) -> None:
         st.caption(f"{len(found) - AT_ONCE:,} more groups come up as these are resolved.")
 
 
-def _resolve(app: App, project_id: str, groups: list[list[dict[str, Any]]], rule: str) -> None:
+def _resolve(app: App, project_id: str, groups: list[list[DuplicateMember]], rule: str) -> None:
     done = duplicates.resolve(app, project_id, groups, rule, frame.reviewer())
     st.toast(f"{done:,} duplicates rejected. Undo takes all of them back.")
     st.rerun()
@@ -65,7 +66,7 @@ def _undo(app: App, project_id: str) -> None:
         st.rerun()
 
 
-def _group(app: App, project_id: str, number: int, group: list[dict[str, Any]], rule: str) -> None:
+def _group(app: App, project_id: str, number: int, group: list[DuplicateMember], rule: str) -> None:
     members = duplicates.order(group, rule)
     full = {row["sample_id"]: row for row in explore_samples.samples_of(app, [m["sample_id"] for m in members[:8]])}
     first = full[members[0]["sample_id"]]
@@ -84,7 +85,7 @@ def _group(app: App, project_id: str, number: int, group: list[dict[str, Any]], 
             _resolve(app, project_id, [group], rule)
 
 
-def _answer(row: dict[str, Any]) -> str:
+def _answer(row: Sample) -> str:
     return row["edited_answer"] or row["answer"] or ""
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, InLasso, Selection
 from kdcore.records.rows import VerdictKey
+from kdcore.records.runs import MapRun
 from kdcore.services.explore import maps
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, frame, state
@@ -33,7 +34,7 @@ SCALES = {"entropy": "nats a token", "tokens": "tokens"}
 DRAGS = {"pan": ":material/pan_tool: Move", "lasso": ":material/gesture: Lasso", "select": ":material/select: Box"}
 
 
-def _map_name(run: dict[str, Any]) -> str:
+def _map_name(run: MapRun) -> str:
     made = datetime.fromtimestamp(run["created"]).strftime("%d %b %H:%M")
     text = {"question_answer": "question and answer"}.get(run["config"]["text"], run["config"]["text"])
     return f"by {text}, {made}"

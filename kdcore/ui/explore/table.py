@@ -6,7 +6,9 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.records.figures import View
 from kdcore.records.rows import SORTS
+from kdcore.records.samples import Sample
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.explore import tags
 from kdcore.services.generate import runs as generation_runs
@@ -35,7 +37,7 @@ COLUMNS: dict[str, Any] = {
 USUAL = ["question", "answer", "topic", "status", "decision", "tokens"]
 
 
-def table(app: App, view: dict[str, Any], page_size: int) -> None:
+def table(app: App, view: View, page_size: int) -> None:
     """One page of rows; a click opens the sample card."""
     rows = view["rows"]
     if not rows:
@@ -110,7 +112,7 @@ def card(app: App, sample_id: str) -> None:
                 sample_card.thread(app, sample_id)
 
 
-def _tags(app: App, sample: dict[str, Any]) -> None:
+def _tags(app: App, sample: Sample) -> None:
     """Tags of the open sample: a click takes one off, Enter puts one on."""
     with st.container(horizontal=True, vertical_alignment="center"):
         for name in tags.tags_of(app, sample["sample_id"]):
@@ -129,7 +131,7 @@ def _tags(app: App, sample: dict[str, Any]) -> None:
         )
 
 
-def _put_on(app: App, sample: dict[str, Any], key: str) -> None:
+def _put_on(app: App, sample: Sample, key: str) -> None:
     if name := st.session_state[key].strip():
         tags.tag_one(app, sample["project_id"], sample["sample_id"], name, frame.reviewer())
     st.session_state[key] = ""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kdcore.configs.selection import Selection
+from kdcore.records.figures import View
 from kdcore.services.workspace import App
 from kdcore.ui import frame, state
 from kdcore.ui.explore import concepts as concepts_panel
@@ -24,9 +23,7 @@ TABS = {
 }
 
 
-def show(
-    app: App, project_id: str, map_run: str | None, selection: Selection, view: dict[str, Any], page_size: int
-) -> None:
+def show(app: App, project_id: str, map_run: str | None, selection: Selection, view: View, page_size: int) -> None:
     """The choice of tabs and the open one; below it the open sample."""
     tab = state.tab(TABS, "tab")
     with frame.guard():

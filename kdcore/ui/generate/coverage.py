@@ -36,8 +36,8 @@ def show(app: App, project_id: str) -> None:
     for cell in thin:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{cell['topic'] or 'no topic'} · {cell['value'] or 'not given'}: **{cell['usable']}**")
-            frame.link("Generate", "Generate here", topics=cell["topic"])
+            frame.link("Generate", "Generate here", topics=cell["topic"] or "")
             if cell["rows"] and st.button("See the rows", key=f"cell-{cell['topic']}-{cell['value']}"):
-                filter_bar.add(ColumnIs(column="topic", values=(cell["topic"],)))
-                filter_bar.add(ColumnIs(column=across, values=(cell["value"],)))  # pyright: ignore[reportArgumentType]
+                filter_bar.add(ColumnIs(column="topic", values=(cell["topic"] or "",)))
+                filter_bar.add(ColumnIs(column=across, values=(cell["value"] or "",)))  # pyright: ignore[reportArgumentType]
                 st.rerun()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from kdcore.configs.elicitation import BudgetConfig, PromptTemplate, TargetConfig
@@ -11,6 +9,7 @@ from kdcore.configs.selection import All, ColumnIs, to_url
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.filters import ONE_BY_ONE
+from kdcore.records.projects import PromptVersion
 from kdcore.services import governance, projects
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.explore import samples as explore_samples
@@ -30,7 +29,7 @@ TRAINING = {
 }
 
 
-def new_run(app: App, project_id: str, versions: list[dict[str, Any]]) -> None:
+def new_run(app: App, project_id: str, versions: list[PromptVersion]) -> None:
     """Teacher, sampling, how many; the forecast and the teacher's terms before the start."""
     names = {v["prompt_version_id"]: f"{v['name']} v{v['version']}" for v in versions}
     left, right = st.columns(2)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from kdcore import ids
 from kdcore.configs.selection import Selection, to_url
 from kdcore.records.decisions import UNDO, Decision
+from kdcore.records.samples import Sample
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
@@ -123,7 +122,7 @@ def _leave() -> None:
     state.set_params(sample=None)
 
 
-def _editor(app: App, sample: dict[str, Any]) -> None:
+def _editor(app: App, sample: Sample) -> None:
     """Question and answer in place; the original is kept."""
     sample_id = sample["sample_id"]
     with st.form(f"edit-{sample_id}", border=False):

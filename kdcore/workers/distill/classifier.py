@@ -17,6 +17,7 @@ from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.journal import TrainAnswerRecord
+from kdcore.records.runs import BatchRow
 from kdcore.workers.base import on_accelerator
 from kdcore.workers.distill import setup
 
@@ -72,5 +73,9 @@ def _voted(run: RunDir, config: DistillConfig) -> tuple[list[str], list[Any], li
     for row in train[:3]:
         shares = zip(labels, row.shares, strict=True)
         learns = ", ".join(f"{label} {share:.0%}" for label, share in shares if share)
-        report.first_batch.append({"reads": row.text, "learns": learns, "supervised": 1, "topk": False})
+        report.first_batch.append(
+            BatchRow(
+                sample_id=row.sample_id, reads=row.text, learns=learns, supervised=1, topk=False, bad=False, worse=[]
+            )
+        )
     return labels, train, heldout, setup.written(run, report)

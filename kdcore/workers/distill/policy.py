@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import torch
 
@@ -12,10 +11,11 @@ from kdcore.distill.batches.rows import read_rows
 from kdcore.distill.student.build import build_student
 from kdcore.distill.training.loop import Job, planned_steps
 from kdcore.distill.training.preflight import Report, check_disk, refuse
-from kdcore.distill.trl.policy import policy_cost, train_policy
+from kdcore.distill.trl.policy import Asked, policy_cost, train_policy
 from kdcore.hardware import pick_precision, torch_device
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.datasets import TrainingRow
 from kdcore.workers.base import on_accelerator
 from kdcore.workers.distill import setup
 from kdcore.workers.distill.rewards import reward_of
@@ -56,11 +56,11 @@ def train(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
             answers=setup.shown_answers(config, tokenizer, heldout, reporter, reward),
             general=setup.general_rows(run, config, tokenizer),
         )
-        questions = [{"sample_id": row["sample_id"], "prompt": json.loads(row["messages"])} for row in _asked(run)]
+        questions = [Asked(sample_id=row["sample_id"], prompt=json.loads(row["messages"])) for row in _asked(run)]
         with setup.kept(student, tokenizer, run, reporter):
             train_policy(job, questions, reward, tokenizer, reporter)
 
 
-def _asked(run: RunDir) -> list[dict[str, Any]]:
+def _asked(run: RunDir) -> list[TrainingRow]:
     """The training rows, each question once."""
     return list({row["messages"]: row for row in read_rows(run.path / "input.parquet", "train")}.values())

@@ -11,10 +11,13 @@ from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.rows import read_rows
 from kdcore.distill.student.build import save_merged
 from kdcore.distill.training.preflight import Report, check_disk, refuse
-from kdcore.distill.trl.reward_model import longest_chat, reward_cost, train_reward
+from kdcore.distill.trl.reward_model import Pair, longest_chat, reward_cost, train_reward
 from kdcore.hardware import pick_precision
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.records.datasets import TrainingRow
+from kdcore.records.runs import BatchRow, PairScore
+from kdcore.types import Message
 from kdcore.workers.base import on_accelerator
 from kdcore.workers.distill import setup
 from kdcore.workers.distill.rewards import load_judge, scored_by
@@ -50,25 +53,29 @@ def train(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
         write_json(run.path / "margins.json", _scored(run, config, model.eval(), tokenizer))
 
 
-def _scored(run: RunDir, config: DistillConfig, model: Any, tokenizer: Any) -> list[dict[str, Any]]:
+def _scored(run: RunDir, config: DistillConfig, model: Any, tokenizer: Any) -> list[PairScore]:
     """What the finished model gives both answers of each held-out pair that it reads whole, as TRL measures it."""
     limit = longest_chat(config)
 
-    def whole(row: dict[str, Any]) -> bool:
-        chats = _pair(row).values()
+    def whole(row: TrainingRow) -> bool:
+        pair = _pair(row)
+        chats = pair["chosen"], pair["rejected"]
         return all(len(tokenizer.apply_chat_template(chat, return_dict=False)) <= limit for chat in chats)
 
     rows = [row for row in read_rows(run.path / "input.parquet", "heldout") if row["rivals"] and whole(row)]
     reward = scored_by(model, tokenizer, rows, limit)
     ids = [row["sample_id"] for row in rows]
-    sides = reward(ids, [row["completion"] for row in rows]), reward(ids, [row["rivals"][-1] for row in rows])
+    sides = (
+        reward(ids, [row["completion"] for row in rows]),
+        reward(ids, [(row["rivals"] or [""])[-1] for row in rows]),
+    )
     return [
         {"sample_id": name, "chosen": chosen, "rejected": rejected}
         for name, chosen, rejected in zip(ids, *sides, strict=True)
     ]
 
 
-def _pairs(run: RunDir, config: DistillConfig) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Report]:
+def _pairs(run: RunDir, config: DistillConfig) -> tuple[list[Pair], list[Pair], Report]:
     """Best and worst answer of each row that has two, as whole chats."""
     found = {
         split: [_pair(row) for row in read_rows(run.path / "input.parquet", split) if row["rivals"]]
@@ -81,14 +88,19 @@ def _pairs(run: RunDir, config: DistillConfig) -> tuple[list[dict[str, Any]], li
             "or edit answers on the Review page"
         )
     for pair in found["train"][:3]:
-        texts = [pair[side][-1]["content"] for side in ("chosen", "rejected")]
         reads = "\n".join(f"{message['role']}: {message['content']}" for message in pair["chosen"][:-1])
-        shown = {"reads": reads, "learns": texts[0], "worse": [texts[1]], "supervised": 0, "topk": False}
-        report.first_batch.append(shown)
+        learns, worse = pair["chosen"][-1]["content"], pair["rejected"][-1]["content"]
+        report.first_batch.append(
+            BatchRow(sample_id="", reads=reads, learns=learns, supervised=0, topk=False, bad=False, worse=[worse])
+        )
     return found["train"], found["heldout"], setup.written(run, report)
 
 
-def _pair(row: dict[str, Any]) -> dict[str, Any]:
-    chat = json.loads(row["messages"])
-    answers = {"chosen": row["completion"], "rejected": row["rivals"][-1]}
-    return {side: [*chat, {"role": "assistant", "content": text}] for side, text in answers.items()}
+def _pair(row: TrainingRow) -> Pair:
+    """The row's own answer against the worst one that it has."""
+    chat: list[Message] = json.loads(row["messages"])
+    worst = (row["rivals"] or [""])[-1]
+    return {
+        "chosen": [*chat, {"role": "assistant", "content": row["completion"]}],
+        "rejected": [*chat, {"role": "assistant", "content": worst}],
+    }

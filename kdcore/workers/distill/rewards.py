@@ -9,24 +9,25 @@ from typing import Any
 import torch
 
 from kdcore.configs.distillation import DistillConfig
-from kdcore.distill.batches.rows import encode
+from kdcore.distill.batches.rows import encode, of_text
 from kdcore.distill.measures.heldout import reference_logprobs
 from kdcore.distill.student.build import load_causal_lm
 from kdcore.distill.training.loop import Reward
 from kdcore.elicitation.parse import final_of
 from kdcore.evaluate.measures import rouge_l
+from kdcore.records.datasets import TrainingRow
 
 AT_ONCE = 8
 
 
-def reward_of(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str) -> Reward:
+def reward_of(config: DistillConfig, rows: Sequence[TrainingRow], device: str) -> Reward:
     """The reward that a recipe names; ``rows`` are those of input.parquet."""
     return {"reward_model": by_model, "frozen_answer": by_frozen_answer, "teacher": by_teacher}[config.policy.reward](
         config, rows, device
     )
 
 
-def by_frozen_answer(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str = "cpu") -> Reward:
+def by_frozen_answer(config: DistillConfig, rows: Sequence[TrainingRow], device: str = "cpu") -> Reward:
     """1 for the same final answer as one of those frozen for the question, else the best ROUGE-L F1 to them.
 
     An answer with its reasoning is compared as it was learnt, too.
@@ -46,7 +47,7 @@ def by_frozen_answer(config: DistillConfig, rows: Sequence[dict[str, Any]], devi
     return _each(one)
 
 
-def by_teacher(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str) -> Reward:
+def by_teacher(config: DistillConfig, rows: Sequence[TrainingRow], device: str) -> Reward:
     """Nats a token that the teacher gives the answer, its end included: 0 at best, below where it is surprised."""
     from transformers import AutoTokenizer
 
@@ -55,10 +56,7 @@ def by_teacher(config: DistillConfig, rows: Sequence[dict[str, Any]], device: st
     chats = {row["sample_id"]: row["messages"] for row in rows}
 
     def score(sample_ids: Sequence[str], texts: Sequence[str]) -> list[float]:
-        given = [
-            {"sample_id": name, "slice": 0, "messages": chats[name], "completion": text, "token_ids": None}
-            for name, text in zip(sample_ids, texts, strict=True)
-        ]
+        given = [of_text(name, chats[name], text) for name, text in zip(sample_ids, texts, strict=True)]
         read = encode(given, tokenizer, config.max_length + config.rollout_tokens)
         pad = tokenizer.pad_token_id or tokenizer.eos_token_id or 0
         found = reference_logprobs(teacher, read, int(pad), AT_ONCE, config.chunk_tokens)
@@ -67,7 +65,7 @@ def by_teacher(config: DistillConfig, rows: Sequence[dict[str, Any]], device: st
     return score
 
 
-def by_model(config: DistillConfig, rows: Sequence[dict[str, Any]], device: str) -> Reward:
+def by_model(config: DistillConfig, rows: Sequence[TrainingRow], device: str) -> Reward:
     """The one output of a trained reward model for the whole chat."""
     return scored_by(*load_judge(config.policy.reward_path, device), rows, config.max_length)
 
@@ -84,7 +82,7 @@ def load_judge(path: str, device: str) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def scored_by(model: Any, tokenizer: Any, rows: Sequence[dict[str, Any]], max_length: int) -> Reward:
+def scored_by(model: Any, tokenizer: Any, rows: Sequence[TrainingRow], max_length: int) -> Reward:
     """The rewards of a model of one output; ``rows`` have sample_id and messages."""
     chats = {row["sample_id"]: json.loads(row["messages"]) for row in rows}
 

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoTokenizer
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.alignment import Translator
 from kdcore.distill.batches.compatibility import fits, within
-from kdcore.distill.batches.rows import Row, encode, read_rows, same_tokenizer, without_token_ids
+from kdcore.distill.batches.rows import Row, encode, of_text, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.measures.heldout import store_topk
 from kdcore.distill.student.build import load_causal_lm, save_merged
 from kdcore.distill.training.loop import Reward, planned_steps
@@ -27,6 +27,7 @@ from kdcore.evaluate.answers import answer
 from kdcore.hardware import pick_precision, torch_device
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.records.datasets import TrainingRow
 from kdcore.records.journal import TrainAnswerRecord
 
 MIXED = {"bfloat16": "bf16", "float16": "fp16"}  # precision → accelerate's word for it
@@ -93,8 +94,8 @@ def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list
 
 
 def _in_its_tokens(
-    config: DistillConfig, splits: dict[str, list[dict[str, Any]]], tokenizer: Any, report: Report
-) -> dict[str, list[dict[str, Any]]]:
+    config: DistillConfig, splits: dict[str, list[TrainingRow]], tokenizer: Any, report: Report
+) -> dict[str, list[TrainingRow]]:
     """The rows for a student of other tokens: what both can say of the same text, else the text."""
     said = "the student's tokens are not the teacher's: "
     if any(part.tail == "drawn" for part in config.slices):
@@ -125,13 +126,7 @@ def general_rows(run: RunDir, config: DistillConfig, tokenizer: Any) -> list[Row
     """
     texts = run.read_lines("general.jsonl")[: config.general_rows]
     rows = [
-        {
-            "sample_id": f"general-{number}",
-            "slice": 0,
-            "messages": json.dumps([{"role": "user", "content": text["question"]}]),
-            "completion": text["answer"],
-            "token_ids": None,
-        }
+        of_text(f"general-{number}", json.dumps([{"role": "user", "content": text["question"]}]), text["answer"])
         for number, text in enumerate(texts)
     ]
     read = encode(rows, tokenizer, config.max_length)
