@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKSPACE ?= workspace
 export KD_WORKSPACE := $(abspath $(WORKSPACE))
 
-# `make check` is what to run before a commit: a minute or two; `make test` has all but the long ones.
+# `make check` is what to run before a commit: a minute; `make test` has all but the long ones.
 # `make coverage` counts what the tests reach.
 .PHONY: run setup test test-long test-kills coverage lint check fmt demo shots types clean-venv
 
@@ -44,7 +44,7 @@ lint: $(VENV)/.installed
 # Lint and types beside the tests: each takes one core for most of a minute.
 check: $(VENV)/.installed
 	@$(MAKE) -s lint >lint.log 2>&1 & lint=$$!; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 tests --ignore=tests/e2e --ignore=tests/workers --ignore=tests/pages --ignore=tests/bench --ignore=tests/test_import_weight.py -m "not models"; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore=tests/e2e --ignore=tests/workers --ignore=tests/pages --ignore=tests/bench --ignore=tests/test_import_weight.py -m "not models"; \
 	tests=$$?; wait $$lint || { cat lint.log; exit 1; }; exit $$tests
 
 fmt: $(VENV)/.installed

@@ -9,11 +9,25 @@ from pathlib import Path
 import pytest
 
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.jobs.backends.local import LocalBackend
 from kdcore.models import BUILT_IN, is_ready
 from kdcore.services import projects
+from kdcore.services import workspace as services_workspace
 from kdcore.services.workspace import App, open_app
 from kdcore.settings import workspace
 from kdcore.store.engine.db import Store
+from tests.in_process import InProcess
+
+AT_ONCE = ("cli", "old", "pages", "services", "ui")  # folders whose tests ask what a run wrote, not how it ran
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture opens a workspace: which backend it gets."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    real = folder not in AT_ONCE or item.get_closest_marker("processes")
+    services_workspace.LocalBackend = LocalBackend if real else InProcess
+
 
 SCRIPTED = TeacherConfig(engine="scripted", model="scripted")
 PLAIN = SamplingConfig(top_logprobs=0)

@@ -1,5 +1,6 @@
 """What the documents say exists, exists; what the tables hold is documented."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kdcore.cli import main
 from kdcore.cli.program import build_parser
 from kdcore.elicitation import METHODS
 from kdcore.exporters import EXPORTERS
@@ -66,26 +68,30 @@ def test_tables_agree_and_every_entry_says_what_it_is():
         (["import", "none.csv", "--project", "P"], 2, "there is no file"),
     ],
 )
-def test_wrong_input_is_one_sentence_and_exit_2(arguments, code, word, tmp_path):
+def test_wrong_input_is_one_sentence_and_exit_2(arguments, code, word, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--workspace", str(tmp_path), "--json"])
+    assert ended.value.code == code
+    said = capsys.readouterr()
+    assert word in said.err
+    assert said.err.strip().count("\n") == 0
+    assert said.out == ""
+
+
+def test_the_command_is_a_program(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "kdcore.cli", *arguments, "--workspace", str(tmp_path), "--json"],
+        [sys.executable, "-m", "kdcore.cli", "generate", "--project", "none", "--workspace", str(tmp_path)],
         capture_output=True,
         text=True,
     )
-    assert done.returncode == code
-    assert word in done.stderr
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert done.stdout == ""
 
 
 @pytest.mark.parametrize("name", ["methods", "losses", "measures", "filters", "exporters"])
-def test_tables_print_json(name):
-    import json
-
-    done = subprocess.run(
-        [sys.executable, "-m", "kdcore.cli", name, "--json"], capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout)[name]
+def test_tables_print_json(name, capsys):
+    main([name, "--json"])
+    assert json.loads(capsys.readouterr().out)[name]
 
 
 def test_nothing_here_speaks_of_one_machine():

@@ -60,7 +60,7 @@ def embed_file(
     texts = [_text(row, text_field, number) for number, row in enumerate(rows, 1)]
     local = resolve(config.model, models)
     config = config.model_copy(update={"model_path": str(local or "")})
-    table = pa.table({"sample_id": [str(i) for i in range(len(rows))], "text": texts})
+    table = pa.Table.from_pydict({"sample_id": [str(i) for i in range(len(rows))], "text": texts})
     with _throwaway("embed", config, table) as run:
         progress = _finish(run, watch).progress
         vectors = parquet.read(run.path / "vectors.parquet")
@@ -70,7 +70,7 @@ def embed_file(
     columns: dict[str, Any] = {"id": _ids(rows), "vector": vectors["vector"]}
     columns |= {name: places[name] for name in ("x", "y", "cluster")}
     columns["title"] = [names[key] for key in places["cluster"].to_pylist()]
-    _replace(out, pa.table(columns))
+    _replace(out, pa.Table.from_pydict(columns))
     return {"rows": len(rows), "dim": progress.get("dim"), "clusters": groups, "out": str(out)}
 
 
@@ -83,7 +83,7 @@ def screen_file(path: Path, filters: list[str], text_field: str | None, out: Pat
     rows = read_jsonl(path)
     pairs = [_pair(row, text_field, number) for number, row in enumerate(rows, 1)]
     names = _unique(_ids(rows))
-    table = pa.table(
+    table = pa.Table.from_pydict(
         {
             "sample_id": names,
             "question": [question for question, _ in pairs],

@@ -187,6 +187,7 @@ def test_an_unknown_sample_is_a_sentence(run_page, populated):
     assert "There is no sample" in texts(run_page("pages/3_Explore.py", sample="sm_none"))
 
 
+@pytest.mark.processes
 def test_a_running_run_shows_its_progress(run_page, populated, tmp_path):
     app = frame.open_app(str(tmp_path / "ws"))
     [version, *_] = projects.prompt_versions(app, populated)

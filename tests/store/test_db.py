@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+from typing import TypedDict
 
 import duckdb
 import pytest
@@ -90,3 +91,21 @@ def test_a_damaged_file_is_set_aside_not_deleted(tmp_path):
     assert kept is not None
     assert kept.exists()
     Store(path).close()
+
+
+def test_a_query_that_lacks_a_field_of_its_record_says_so(store: Store):
+    class Counted(TypedDict):
+        name: str
+        rows: int
+
+    assert store.records(Counted, "SELECT 'a' AS name, 1 AS rows, 2 AS more") == [{"name": "a", "rows": 1, "more": 2}]
+    with pytest.raises(StoreError, match="Counted lacks rows"):
+        store.records(Counted, "SELECT 'a' AS name")
+
+
+def test_json_columns_come_as_what_they_say(store: Store):
+    class Told(TypedDict):
+        config: dict
+
+    sql = """SELECT unnest(['{"a": 1}', '', NULL]) AS config"""
+    assert store.records(Told, sql, parsed=["config"]) == [{"config": {"a": 1}}, {"config": {}}, {"config": {}}]

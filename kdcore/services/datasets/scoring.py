@@ -109,7 +109,7 @@ def start(
             + f", of {teacher.model} or a model with the same tokens."
         )
     run = app.create_run("score", config)
-    table = pa.table(
+    table = pa.Table.from_pydict(
         {
             "sample_id": [row["sample_id"] for row in rows],
             "messages": [row["messages"] for row in rows],
