@@ -11,8 +11,8 @@ import pytest
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.jobs.backends.local import LocalBackend
 from kdcore.models import BUILT_IN, is_ready
-from kdcore.services import projects
 from kdcore.services import workspace as services_workspace
+from kdcore.services.elicit import imports
 from kdcore.services.workspace import App, open_app
 from kdcore.settings import workspace
 from kdcore.store.engine.db import Store
@@ -78,7 +78,7 @@ def import_questions(app: App, project_id: str, folder: Path, count: int) -> Non
     path = folder / f"questions-{count}.csv"
     lines = ["question,topic"] + [f"What is thing number {i}?,topic {i % 5}" for i in range(count)]
     path.write_text("\n".join(lines), encoding="utf-8")
-    run = projects.read_file(
+    run = imports.read_file(
         app, project_id, path, path.name, "question", {"text": "question", "topic": "topic", "group": "topic"}
     )
     assert app.wait(run.run_id, timeout_s=60).state == "done"

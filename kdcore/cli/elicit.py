@@ -2,65 +2,96 @@
 
 from __future__ import annotations
 
-import json
+import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, json_object, open_workspace, project_id
 from kdcore.configs.base import load_config
 from kdcore.configs.teacher import SamplingConfig
+from kdcore.configs.uploads import ROLES, ReadingConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.elicitation.recipes import RECIPES
-from kdcore.errors import ConfigError
+from kdcore.errors import ConfigError, DataError
 from kdcore.services import models, projects
-from kdcore.services.elicit import trial
-from kdcore.services.workspace import App
+from kdcore.services.elicit import imports, trial
+from kdcore.services.workspace import App, open_app
 
 
-def import_seeds(arguments: Arguments) -> object:
-    """``kd import``: look at the file, map its columns, import."""
-    mapping = {}
-    for pair in arguments.map:
-        role, separator, column = pair.partition("=")
-        if not separator:
-            raise ConfigError(f'--map "{pair}" is not ROLE=COLUMN.')
-        mapping[role] = column
-    path = Path(arguments.file)
+def import_files(arguments: Arguments) -> object:
+    """``kd import``: read files, and store what they hold; with ``--preview`` only look."""
+    mapping = _mapping(arguments.map)
+    reading = load_config(
+        ReadingConfig, {name: value for name, value in _reading(arguments).items() if value is not None}
+    )
+    files = imports.expand([Path(each) for each in arguments.file])
+    how: dict[str, Any] = {"seed_kind": arguments.kind, "mapping": mapping, "reading": reading}
+    if arguments.preview:
+        with tempfile.TemporaryDirectory() as scratch, closing(open_app(scratch)) as app:
+            run = imports.read_files(app, "preview", files, **how, shown=arguments.preview)
+            found = _finished(app, run.run_id)
+        return {"files": found["files"], "seeds": found["seeds"][: arguments.preview]}
     with open_workspace(arguments) as app:
         project = project_id(app, arguments.project, create=True)
-        look = projects.read_file(app, project, path, path.name, arguments.kind)
-        _finish_reading(app, look.run_id)
-        columns = _preview(app, look.run_id)["columns"]
-        chosen = projects.guess_mapping(columns, arguments.kind) | mapping
-        run = projects.read_file(app, project, path, path.name, arguments.kind, chosen)
-        _finish_reading(app, run.run_id)
-        preview = _preview(app, run.run_id)
+        run = imports.read_files(app, project, files, **how, store=True, teacher=arguments.teacher)
+        found = _finished(app, run.run_id)
     return {
         "project_id": project,
         "run_id": run.run_id,
-        "mapping": chosen,
-        "imported": preview["imported"],
-        "rejected": preview["rejected"],
+        "mapping": found["files"][0]["mapping"],
+        "imported": found["imported"],
+        "rejected": found["rejected"],
+        "files": found["files"],
+        "seeds": found["seeds"],
     }
 
 
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        role, separator, column = pair.partition("=")
+        if not separator:
+            raise ConfigError(f'--map "{pair}" is not ROLE=COLUMN.')
+        if role not in ROLES:
+            raise ConfigError(f'--map "{pair}": there is no role "{role}"; known: {", ".join(ROLES)}.')
+        mapping[role] = column
+    return mapping
+
+
+def _reading(arguments: Arguments) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in ReadingConfig.model_fields}
+
+
 def _import_options(parser: Parser) -> None:
-    parser.add_argument("file")
-    parser.add_argument("--project", required=True, help="name of the project; made if it is new")
-    parser.add_argument("--kind", choices=("question", "document"), default="question")
-    parser.add_argument("--map", action="append", default=[], metavar="ROLE=COLUMN", help="text=…, topic=…, group=…")
+    parser.add_argument("file", nargs="+", help="files, folders or ZIP archives")
+    parser.add_argument("--project", help="name of the project; made if it is new")
+    parser.add_argument(
+        "--kind",
+        choices=("question", "document", "answered"),
+        default="question",
+        help="questions to ask, documents to cut into passages, or questions with answers that are there already",
+    )
+    parser.add_argument("--map", action="append", default=[], metavar="ROLE=COLUMN", help="text=…, answer=…, topic=…")
+    parser.add_argument("--preview", type=int, default=0, metavar="N", help="store nothing, show the first N rows")
+    parser.add_argument("--teacher", default="", help="the model that wrote the answers; none: people did")
+    parser.add_argument("--encoding", help="such as cp1252; found out unless given")
+    parser.add_argument("--delimiter", help="what parts the columns: , ; | or tab")
+    parser.add_argument("--header-row", type=int, dest="header_row", help="row of the column names; 0 for none")
+    parser.add_argument("--sheet", help="sheet of a spreadsheet")
+    parser.add_argument("--passage-tokens", type=int, dest="passage_tokens", help="longest passage of a document")
+    parser.add_argument(
+        "--overlap-tokens", type=int, dest="overlap_tokens", help="of a passage, repeated in the next"
+    )
 
 
-def _finish_reading(app: App, run_id: str) -> None:
-    status = app.wait(run_id, timeout_s=300)
+def _finished(app: App, run_id: str) -> dict[str, Any]:
+    status = app.wait(run_id, timeout_s=3600)
     if status.state != "done":
-        raise ConfigError(status.message)
-
-
-def _preview(app: App, run_id: str) -> dict[str, Any]:
-    return json.loads((app.run_dir(run_id).path / "preview.json").read_bytes())
+        raise DataError(status.message)
+    return imports.result(app, run_id)
 
 
 def elicit(arguments: Arguments) -> object:
@@ -124,6 +155,6 @@ def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[di
 
 
 COMMANDS = (
-    Command("import", "import seed questions or documents from a file", import_seeds, _import_options),
+    Command("import", "import questions, documents or answers from files", import_files, _import_options),
     Command("elicit", "show or try the requests of a method or a recipe", elicit, _elicit_options),
 )

@@ -81,6 +81,11 @@ def terms_of(teacher: TeacherConfig) -> Terms:
     return Terms(UNKNOWN, version, stale)
 
 
+def own_answers() -> Entry:
+    """What holds for answers that people brought along themselves."""
+    return entry_of("own-answers")
+
+
 def entry_of(terms: str) -> Entry:
     """The entry that a sample's ``terms`` name, as ``id@version``; UNKNOWN for one that is no longer there."""
     return next((entry for entry in registry()[2] if entry.id == terms.split("@")[0]), UNKNOWN)

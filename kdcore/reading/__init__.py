@@ -1,1 +1,1 @@
-"""Files that people bring → rows with named fields, nothing altered or dropped without a word. For a limited child."""
+"""Files that people bring → rows with named fields, nothing dropped without a word. For a limited child."""

@@ -8,34 +8,42 @@ from statistics import fmean
 
 from kdcore.reading.found import Row, as_text
 
-QUESTIONS = (
-    "question", "questions", "instruction", "prompt", "query", "chq", "frage", "fragen", "pregunta", "domanda", "vraag",
-    "pergunta", "fråga", "question text", "question_text", "user question", "user_question", "input", "text", "utterance",
-    "sentence", "problem", "task", "request", "patient_message", "message", "content", "original_text", "full_text", "文本", "问题",
-)  # fmt: skip
-PASSAGES = (
-    "passage", "document", "text", "context", "section_text", "content", "body", "abstract", "article", "paragraph", "clause",
-    "contract", "note", "source", "original_text", "full_text", "dokument", "texto", "texte",
-)  # fmt: skip
-ANSWERS = (
-    "answer", "answers", "antwort", "respuesta", "réponse", "reponse", "risposta", "response", "output", "completion", "reply",
-    "long_answer", "gold", "gold_answer", "reference", "reference_summary", "target", "summary", "explanation", "final_decision",
-    "labels", "label", "答案",
-)  # fmt: skip
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# names in small letters, spaces and hyphens as underscores; what comes first is preferred
+QUESTIONS = _names(
+    "question questions instruction prompt query chq frage fragen pregunta domanda vraag pergunta fråga "
+    "question_text user_question input text utterance sentence problem task request patient_message message content "
+    "original_text full_text 文本 问题"
+)
+PASSAGES = _names(
+    "passage document text context section_text content body abstract article paragraph clause contract note source "
+    "original_text full_text dokument texto texte"
+)
+ANSWERS = _names(
+    "answer answers antwort respuesta réponse reponse risposta response output completion reply long_answer gold "
+    "gold_answer reference reference_summary target summary explanation final_decision labels label 答案"
+)
 OTHERS = {
-    "rationale": ("rationale", "reasoning", "explanation", "exp", "begründung", "justification"),
-    "source": ("source", "context", "contexts", "passage", "reference", "kontext", "quelle", "contexte", "fuente"),
-    "topic": ("topic", "category", "subject", "subject_name", "thema", "tema", "thème", "theme", "department", "section_header",
-              "qtype", "label", "task"),
-    "difficulty": ("difficulty", "level", "schwierigkeit"),
-    "reader": ("reader", "audience", "zielgruppe"),
-    "group": ("group", "document_id", "source_id", "doc_id", "group_id", "gruppe"),
-    "split": ("split", "fold", "partition"),
-}  # fmt: skip
+    "rationale": _names("rationale reasoning explanation exp begründung justification"),
+    "source": _names("source context contexts passage reference kontext quelle contexte fuente"),
+    "topic": _names(
+        "topic category subject subject_name thema tema thème theme department section_header qtype label task"
+    ),
+    "difficulty": _names("difficulty level schwierigkeit"),
+    "reader": _names("reader audience zielgruppe"),
+    "group": _names("group document_id source_id doc_id group_id gruppe"),
+    "split": _names("split fold partition"),
+}
 _ID = re.compile(
-    r"(?:id|nr|no|num|number|index|idx|key|uuid|pmid|file|filename|row|line|lfd|#)(?:$|[\s_.-])|.*[\s_-](?:id|nr|no|idx|index)$",
+    r"(?:id|nr|no|num|number|index|idx|key|uuid|pmid|file|filename|row|line|lfd|#)(?:$|[\s_.-])"
+    r"|.*[\s_-](?:id|nr|no|idx|index)$",
     re.I,
 )
+SPLITS = frozenset(_names("train training test heldout held_out validation valid dev eval"))
 LOOKED_AT = 200
 WORDS = 3.0  # on average, that make a column one of texts
 
@@ -43,7 +51,7 @@ WORDS = 3.0  # on average, that make a column one of texts
 def guess_roles(columns: Sequence[str], rows: Sequence[Row], seed_kind: str) -> dict[str, str]:
     """Role → column. ``text`` is left out where no column looks like one: then a person has to say."""
     cells = {name: [text for row in rows[:LOOKED_AT] if (text := as_text(row.get(name)).strip())] for name in columns}
-    lower = {name.strip().lower().replace("-", "_"): name for name in reversed(columns)}
+    lower = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in reversed(columns)}
     chosen: dict[str, str] = {}
     if text := _text_column(columns, cells, lower, PASSAGES if seed_kind == "document" else QUESTIONS):
         chosen["text"] = text
@@ -95,14 +103,4 @@ def _is_code(cells: Sequence[str]) -> bool:
 
 
 def _is_split(cells: Sequence[str]) -> bool:
-    return {cell.lower() for cell in cells} <= {
-        "train",
-        "training",
-        "test",
-        "heldout",
-        "held_out",
-        "validation",
-        "valid",
-        "dev",
-        "eval",
-    }
+    return {cell.lower() for cell in cells} <= SPLITS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ LOOKED_AT = 400  # records that tell delimiter and header
 SAMPLE = 1 << 20  # characters
 MOST_REREAD = 50  # quotes that are never closed; after so many the rest is set aside as one
 TITLES = 20  # rows in which the header is looked for
-HEADER_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +153,27 @@ def _inner_quote(cell: str, delimiter: str) -> bool:
 
 def _header(rows: list[Record], width: int) -> int:
     """The row number of the header; 0 where the first row is a row like any other."""
-    for record in rows[:TITLES]:
-        filled = [cell for cell in record.cells if cell.strip()]
-        if record.problem or len(record.cells) != width or (width > 1 and len(filled) < 2):
+    for at, record in enumerate(rows[:TITLES]):
+        cells = record.cells
+        filled = [cell for cell in cells if cell.strip()]
+        title = width > 1 and len(filled) == 1 and bool(cells[0].strip())
+        if record.problem or len(cells) != width or not filled or title or cells[0].startswith("sep="):
             continue
-        if record.cells[0].startswith("sep=") and width == 1:
-            continue
-        sentence = any(cell.strip().endswith("?") or len(cell) > HEADER_LENGTH for cell in filled)
-        return 0 if sentence else record.place
+        body = [r.cells for r in rows[at + 1 :] if not r.problem and len(r.cells) == width]
+        return 0 if any(is_one_of(cell, [row[n] for row in body]) for n, cell in enumerate(cells)) else record.place
     return 0
+
+
+def is_one_of(cell: str, below: list[str]) -> bool:
+    """Whether a cell is no name but like those below it: a question above questions, a number above numbers."""
+    if len(below) < 2 or not cell.strip():
+        return False
+    asked = cell.strip().endswith("?") and sum(each.strip().endswith("?") for each in below) > 0.8 * len(below)
+    return asked or (_is_number(cell) and all(_is_number(each) for each in below))
+
+
+def _is_number(cell: str) -> bool:
+    return bool(re.fullmatch(r"\s*[-+]?\d+(?:[.,]\d+)*\s*", cell))
 
 
 # ---- the file -----------------------------------------------------------------------------------------------
@@ -170,12 +182,22 @@ def read(
 ) -> None:
     """Read a table into ``found``; at most ``most`` rows where that is not 0."""
     found.kind = "csv"
-    lines = _open(path, found, encoding, partial=bool(most))
+    with _open(path, found, encoding, partial=bool(most)) as lines:
+        try:
+            _read(lines, path.suffix.lower(), found, delimiter, header_row, most)
+        except UnicodeDecodeError as exc:
+            raise DataError(
+                f'"{found.name}" is not {found.encoding} text ({exc.reason}); choose another, such as cp1252.'
+            ) from exc
+
+
+def _read(
+    lines: io.TextIOWrapper, suffix: str, found: Found, delimiter: str, header_row: int | None, most: int
+) -> None:
     beginning = lines.read(SAMPLE)
     if not beginning.strip():
         raise DataError(f'"{found.name}" is empty; choose a file with at least one row.')
-    whole = len(beginning) < SAMPLE
-    layout = detect(beginning, path.suffix.lower(), delimiter, header_row, whole=whole)
+    layout = detect(beginning, suffix, delimiter, header_row, whole=len(beginning) < SAMPLE)
     found.delimiter, found.header_row = layout.delimiter, layout.header_row
     if layout.doubt and not delimiter:
         found.guesses.append(layout.doubt)
@@ -185,22 +207,17 @@ def read(
         found.columns = header = unique("" for _ in range(layout.width))
         found.guesses.append("the first row is read as a row, not as names of columns")
     table = _Table(found)
-    try:
-        for record in records(_without_mark(lines), layout.delimiter):
-            if most and len(found.rows) >= most:
-                found.more = True
-                break
-            if record.place < layout.header_row:
-                _title(found, record)
-            elif record.place == layout.header_row:
-                found.columns = header = unique(record.cells)
-                _say_names(found, record.cells)
-            elif not table.take(record, header):
-                break
-    except UnicodeDecodeError as exc:
-        raise DataError(
-            f'"{found.name}" is not {found.encoding} text ({exc.reason}); choose another encoding, such as cp1252.'
-        ) from exc
+    for record in records(_without_mark(lines), layout.delimiter):
+        if most and len(found.rows) >= most:
+            found.more = True
+            break
+        if record.place < layout.header_row:
+            _title(found, record)
+        elif record.place == layout.header_row:
+            found.columns = header = unique(record.cells)
+            _say_names(found, record.cells)
+        elif not table.take(record, header):
+            break
     table.finish(header)
 
 
@@ -234,9 +251,8 @@ def _title(found: Found, record: Record) -> None:
 
 def _say_names(found: Found, cells: list[str]) -> None:
     for cell, name in zip(cells, found.columns, strict=True):
-        if cell.strip() in ("", name):
-            continue
-        found.warn(f'two columns are called "{cell.strip()}"; the second is read as "{name}"')
+        if cell.strip() and cell != name:
+            found.warn(f'two columns are called "{cell.strip()}"; the second is read as "{name}"')
 
 
 class _Table:

@@ -74,6 +74,8 @@ def _html(path: Path, found: Found, encoding: str) -> Iterator[Block]:
     for name in _NO_TEXT:
         for tag in soup.find_all(name):
             tag.decompose()
+    for tag in soup.find_all("br"):
+        tag.replace_with("\n")
     yield from _walk(soup.body or soup)
 
 
@@ -87,17 +89,15 @@ def _walk(node: Any) -> Iterator[Block]:
         elif name in _HEADINGS or name in _BLOCKS or child.find([*_HEADINGS, *_BLOCKS]):
             yield from _flushed(loose)
             if name in _HEADINGS:
-                yield Block(_spaced(child.get_text(" ")), _HEADINGS[name])
+                yield Block(_spaced(child.get_text()), _HEADINGS[name])
             elif name == "tr":
-                yield Block(" | ".join(_spaced(cell.get_text(" ")) for cell in child.find_all(["td", "th"])))
+                yield Block(" | ".join(_spaced(cell.get_text()) for cell in child.find_all(["td", "th"])))
             elif child.find([*_HEADINGS, *_BLOCKS]):
                 yield from _walk(child)
             else:
-                yield Block(_spaced(child.get_text(" ")))
-        elif name == "br":
-            loose.append("\n")
+                yield Block(_spaced(child.get_text()))
         else:
-            loose.append(child.get_text(" "))
+            loose.append(child.get_text())
     yield from _flushed(loose)
 
 
@@ -113,14 +113,16 @@ def _spaced(text: str) -> str:
 
 
 def _docx(path: Path, found: Found, encoding: str) -> Iterator[Block]:
+    from zipfile import BadZipFile
+
     from docx import Document
     from docx.opc.exceptions import PackageNotFoundError
     from docx.table import Table
 
     try:
         document = Document(str(path))
-    except (PackageNotFoundError, KeyError, ValueError, OSError) as exc:
-        raise DataError(f'"{found.name}" is not a readable Word file: {str(exc)[:120]}.') from exc
+    except (PackageNotFoundError, BadZipFile, KeyError, ValueError, OSError) as exc:
+        raise DataError(f'"{found.name}" is not a readable Word file; open it in Word and save it again.') from exc
     for part in document.iter_inner_content():
         if isinstance(part, Table):
             for row in part.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from kdcore.errors import DataError
 from kdcore.reading import columnar, delimited, documents, json_rows, packed, passages, sheets, xml_files
 from kdcore.reading.found import Found
 
+log = logging.getLogger(__name__)
 TABLES = (".csv", ".tsv", ".tab", ".psv")
 JSONS = (".json", ".jsonl", ".ndjson")
 SHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
@@ -56,6 +58,10 @@ def read(path: Path, name: str, how: How, scratch: Path) -> Found:
             raise DataError(f'"{name}" has no usable row; check the file and try again.')
     except DataError as exc:
         found.reject(0, str(exc))
+    except Exception as exc:  # a library met what its makers did not think of: the other files go on
+        log.exception("%s can't be read", name)
+        found.rows, found.places = [], []
+        found.reject(0, f'"{name}" is damaged or of a form that is not known ({type(exc).__name__}).')
     return found
 
 
@@ -65,10 +71,10 @@ def _read(path: Path, suffix: str, found: Found, how: How) -> None:
     if suffix != path.suffix.lower():
         path = path.rename(path.with_suffix(suffix))
     if suffix in TABLES:
+        delimiter = delimited.names_of(how.delimiter)
         delimited.read(
-            path, found, encoding=how.encoding, delimiter=delimited.names_of(how.delimiter), header_row=how.header_row,
-            most=how.most,
-        )  # fmt: skip
+            path, found, encoding=how.encoding, delimiter=delimiter, header_row=how.header_row, most=how.most
+        )
     elif suffix in JSONS:
         json_rows.read(path, found, encoding=how.encoding, most=how.most)
     elif suffix in SHEETS:

@@ -131,7 +131,7 @@ def unique(names: Iterable[str]) -> list[str]:
     taken: set[str] = set()
     result: list[str] = []
     for place, name in enumerate(names, start=1):
-        base = name.strip() or f"column {place}"
+        base = name if name.strip() else f"column {place}"
         candidate, number = base, 1
         while candidate in taken:
             number += 1

@@ -34,10 +34,7 @@ def read(path: Path, found: Found, *, encoding: str = "", most: int = 0) -> None
         raise DataError(f'"{found.name}" is not {told.name} text; choose another encoding.') from exc
     del data
     values = list(_values(text.removeprefix("\ufeff"), found))
-    if len(values) == 1:
-        rows = list(_unwrapped(values[0][1], values[0][0], found))
-    else:
-        rows = values
+    rows = list(_unwrapped(values[0][1], values[0][0], found)) if len(values) == 1 else values
     for place, value in rows:
         row = _row(value)
         if row is None:

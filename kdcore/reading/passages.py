@@ -93,7 +93,7 @@ def tokens_of(text: str) -> int:
 
 
 def cut(blocks: Sequence[Block], size: int = SIZE, overlap: int = 0) -> list[Passage]:
-    """Passages of at most ``size`` tokens; each but the first of a section begins with ``overlap`` of the one before."""
+    """Passages of at most ``size`` tokens; each begins with ``overlap`` of the one before."""
     found: list[Passage] = []
     for heading, part in _sections(blocks):
         found += _packed(heading, list(_pieces(part, size - tokens_of(heading))), size, overlap)

@@ -1,4 +1,4 @@
-"""Spreadsheets (XLSX, XLS, XLSB, ODS) by calamine: a sheet to choose, merged cells filled, dates and numbers as they are.
+"""Spreadsheets (XLSX, XLS, XLSB, ODS) by calamine: a sheet to choose, merged cells filled, true dates.
 
 The header is found below titles as in a text table; row numbers are those that the spreadsheet shows.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from python_calamine import CalamineError, CalamineWorkbook
 
 from kdcore.errors import DataError
-from kdcore.reading.delimited import HEADER_LENGTH, TITLES
-from kdcore.reading.found import MAX_COLUMNS, Found, is_there, unique
+from kdcore.reading.delimited import TITLES, is_one_of
+from kdcore.reading.found import MAX_COLUMNS, Found, as_text, is_there, unique
 
 Cells = list[list[Any]]
 MOST_CELLS = 20_000_000
@@ -100,13 +100,13 @@ def _has_values(filled: list[tuple[int, list[Any]]], column: int, head: int) -> 
 
 def _header(filled: list[tuple[int, list[Any]]], widest: int) -> int:
     """The first row of texts that is as wide as a table is; 0 where rows begin at once."""
-    for place, row in filled[:TITLES]:
+    for at, (place, row) in enumerate(filled[:TITLES]):
         count = _count(row)
         if count < min(widest, 2) or (widest > 3 and count < widest / 2):
             continue
-        texts = [cell for cell in row if is_there(cell)]
-        if all(isinstance(cell, str) for cell in texts):
-            sentence = any(cell.strip().endswith("?") or len(cell) > HEADER_LENGTH for cell in texts)
-            return 0 if sentence else place
-        return 0
+        if not all(isinstance(cell, str) for cell in row if is_there(cell)):
+            return 0
+        below = [each for _, each in filled[at + 1 :]]
+        like = (is_one_of(str(cell), [as_text(r[n]) for r in below if n < len(r)]) for n, cell in enumerate(row))
+        return 0 if any(like) else place
     return 0

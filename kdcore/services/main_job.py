@@ -22,6 +22,7 @@ from kdcore.resources import SEEDS
 from kdcore.services import models, projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import runs as training_runs
+from kdcore.services.elicit import imports
 from kdcore.services.evaluate import comparison
 from kdcore.services.explore import maps
 from kdcore.services.explore import samples as explore_samples
@@ -124,7 +125,7 @@ def _seeds(app: App, plan: Plan) -> str:
         mapping = {"text": "question" if kind == "question" else "text", "topic": "topic", "group": "topic"}
         if kind == "question":
             mapping |= {"difficulty": "difficulty", "reader": "reader"}
-        started.append(projects.read_file(app, plan.project_id, path, path.name, kind, mapping).run_id)
+        started.append(imports.read_file(app, plan.project_id, path, path.name, kind, mapping).run_id)
     return ",".join(started)
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 import time
-from pathlib import Path
 from typing import Any, TypedDict
 
 from kdcore import ids
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.configs.selection import All
-from kdcore.configs.uploads import SeedKind, UploadConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
-from kdcore.errors import ConfigError, DataError
-from kdcore.jobs.run_dir import RunDir
+from kdcore.errors import ConfigError
 from kdcore.records.decisions import Decision, ProjectMade, PromptVersionSaved
 from kdcore.records.projects import Project, PromptVersion
 from kdcore.records.samples import SeedCount
@@ -100,52 +96,6 @@ def diff_versions(old: PromptVersion, new: PromptVersion) -> str:
 
 
 # ---- seeds ------------------------------------------------------------------------------------------
-def read_file(
-    app: App,
-    project_id: str,
-    path: Path,
-    name: str,
-    seed_kind: SeedKind = "question",
-    mapping: dict[str, str] | None = None,
-) -> RunDir:
-    """Read a file in a child process: a preview, or with a mapping an import. Returns its run."""
-    if not path.is_file():
-        raise DataError(f'there is no file "{path}"; give the path of a file with seeds.')
-    kept = app.folders.inbox / f"{ids.stable_hash(name, path.stat().st_size, path.stat().st_mtime_ns)}{path.suffix}"
-    if not kept.exists():
-        shutil.copyfile(path, kept)
-    config = UploadConfig(
-        project_id=project_id, path=str(kept), name=name, seed_kind=seed_kind, mapping=mapping or {}
-    )
-    return app.launch(app.create_run("read_upload", config))
-
-
-def new_seeds(app: App, run_id: str) -> int:
-    """Seeds that an import added to the project."""
-    return projects.seeds_of_run(app.store, run_id)
-
-
-def guess_mapping(columns: list[str], seed_kind: SeedKind = "question") -> dict[str, str]:
-    """Which column is what, by its name; the text falls back to the first column."""
-    words = {
-        "text": ("question", "text", "instruction", "prompt", "query", "input", "chq", "passage", "document"),
-        "source": ("source", "context", "passage", "reference"),
-        "topic": ("topic", "category", "subject", "label", "subject_name"),
-        "difficulty": ("difficulty", "level"),
-        "reader": ("reader", "audience"),
-        "group": ("group", "document_id", "source_id", "topic"),
-    }
-    lower = {column.lower(): column for column in columns}
-    chosen: dict[str, str] = {}
-    for role, names in words.items():
-        found = next((lower[name] for name in names if name in lower), None)
-        if found and (role == "group" or found not in chosen.values()):
-            chosen[role] = found
-    if "text" not in chosen and columns:
-        chosen["text"] = columns[0]
-    return chosen
-
-
 def seeds(app: App, project_id: str, **how: Any) -> list[dict[str, str]]:
     """Seeds as templates see them; see ``store.projects.list_seeds``."""
     project = next((p for p in projects.list_projects(app.store) if p["project_id"] == project_id), None)

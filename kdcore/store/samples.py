@@ -142,6 +142,11 @@ def count_requests(store: Store, run_id: str) -> int:
     return int(store.scalar("SELECT count(DISTINCT request_id) FROM samples WHERE run_id = ?", [run_id]))
 
 
+def count_of_run(store: Store, run_id: str) -> int:
+    """Rows of a run."""
+    return int(store.scalar("SELECT count(*) FROM samples WHERE run_id = ?", [run_id]))
+
+
 def failed_requests(store: Store, run_id: str) -> list[str]:
     """Requests of a run that ended as failed."""
     found = store.table("SELECT DISTINCT request_id FROM samples WHERE run_id = ? AND status = 'failed'", [run_id])

@@ -28,6 +28,7 @@ from kdcore.resources import SEEDS
 from kdcore.services import main_job, models, projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import sweeps
+from kdcore.services.elicit import imports
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App, open_app
@@ -53,7 +54,7 @@ def version_of(app: App) -> tuple[str, str]:
     for file, kind in main_job.SEED_FILES[:2]:
         path = SEEDS / f"{file}.jsonl"
         mapping = {"text": "question", "topic": "topic", "group": "topic"}
-        app.wait(projects.read_file(app, project, path, path.name, kind, mapping).run_id)
+        app.wait(imports.read_file(app, project, path, path.name, kind, mapping).run_id)
     prompt = projects.save_prompt_version(app, project, "Short answers", main_job.SAMPLE_TEMPLATE, "")
     sampling = SamplingConfig(max_tokens=192, temperature=0.7, n=ANSWERS)
     run = generation_runs.start_run(app, project, prompt, models.default_teacher(), sampling, rows=120)

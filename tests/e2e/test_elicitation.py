@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from kdcore.elicitation.recipes import RECIPES
 from kdcore.services import projects
+from kdcore.services.elicit import imports
 from kdcore.services.workspace import open_app
 from tests.e2e.browser import browser_page, button, open_page, server, settled
 from tests.e2e.test_journey import workspace
@@ -37,7 +38,7 @@ def fill_project(root: Path, folder: Path) -> str:
         (questions, "question", mapping),
         (passages, "document", {"text": "text", "topic": "topic"}),
     ):
-        run = projects.read_file(app, project, path, path.name, kind, columns)
+        run = imports.read_file(app, project, path, path.name, kind, columns)
         assert app.wait(run.run_id).state == "done"
     app.close()
     return project

@@ -19,8 +19,8 @@ from kdcore.jobs.backends import local
 from kdcore.services import governance, projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.datasets.split import joined_groups
+from kdcore.services.elicit import imports, trial
 from kdcore.services.elicit import seeds as method_seeds
-from kdcore.services.elicit import trial
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.generate import views as run_views
 from kdcore.services.review import decisions as review_decisions
@@ -228,7 +228,7 @@ def test_passages_feed_the_methods_that_take_them(app: App, tmp_path: Path):
     project = projects.create_project(app, "Passages", "law")
     path = tmp_path / "act.md"
     path.write_text("A tenant pays rent each month.\n\n" * 120)
-    run = projects.read_file(app, project, path, path.name, "document", {"text": "text", "group": "group"})
+    run = imports.read_file(app, project, path, path.name, "document", {"text": "text", "group": "group"})
     assert app.wait(run.run_id).state == "done"
     seeds = method_seeds.for_method(app, project, "document_grounded")
     assert seeds and all("tenant" in row["source"] and not row["question"] for row in seeds)

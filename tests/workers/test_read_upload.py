@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from kdcore.configs.selection import EVERYTHING
 from kdcore.errors import DataError
-from kdcore.services import projects
+from kdcore.services import governance, projects
+from kdcore.services.datasets import versions
+from kdcore.services.elicit import imports
 from kdcore.services.workspace import App
+from kdcore.store import samples
 
 
 def read(app: App, path: Path, mapping=None):
@@ -16,7 +20,7 @@ def read(app: App, path: Path, mapping=None):
         if projects.list_projects(app)
         else projects.create_project(app, "P")
     )
-    run = projects.read_file(app, project, path, path.name, "question", mapping)
+    run = imports.read_file(app, project, path, path.name, "question", mapping)
     status = app.wait(run.run_id, timeout_s=60)
     preview = run.path / "preview.json"
     return project, status, json.loads(preview.read_bytes()) if preview.exists() else None
@@ -28,12 +32,14 @@ def test_preview_then_import_then_again(app: App, tmp_path: Path):
     project, status, preview = read(app, path)
     assert status.state == "done"
     assert preview["columns"] == ["question", "topic", "level"]
-    mapping = projects.guess_mapping(preview["columns"])
-    assert mapping == {"text": "question", "topic": "topic", "group": "topic", "difficulty": "level"}
+    mapping = preview["files"][0]["mapping"]
+    assert mapping == {"text": "question", "topic": "topic", "difficulty": "level"}
     for _ in range(2):  # a second import of the same file adds nothing
         _, status, preview = read(app, path, mapping)
     assert preview["imported"] == 2
-    assert preview["rejected"] == [{"row": 2, "reason": 'the column "question" is empty'}]
+    [rejected] = preview["rejected"]
+    assert (rejected["row"], rejected["reason"]) == (3, 'the column "question" is empty')
+    assert "Heart" in rejected["text"]
     seeds = projects.seeds(app, project)
     assert [(s["question"], s["topic"], s["difficulty"]) for s in seeds] == [
         ("Why?", "Brain", "hard"),
@@ -54,9 +60,83 @@ def test_a_bomb_ends_the_child_only(app: App, tmp_path: Path):
     path.write_text("[" * 2_000_000)
     _, status, _ = read(app, path)
     assert status.state == "failed"
-    assert "not JSON" in status.message
+    assert "no JSON" in status.message
 
 
 def test_a_missing_file_is_a_sentence(app: App, tmp_path: Path):
     with pytest.raises(DataError, match="there is no file"):
-        projects.read_file(app, "p", tmp_path / "none.csv", "none.csv")
+        imports.read_file(app, "p", tmp_path / "none.csv", "none.csv")
+
+
+def test_answers_that_are_there_already_become_samples(app: App, tmp_path: Path):
+    project = projects.create_project(app, "P")
+    talk = [{"from": "human", "value": "May I?"}, {"from": "gpt", "value": "You may."}]
+    rows = [
+        {"conversations": talk, "topic": "law"},
+        {"conversations": talk[:1]},
+        {"conversations": talk, "topic": "law"},
+    ]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    for _ in range(2):  # twice adds nothing
+        run = imports.read_files(app, project, [(path, path.name)], "answered", store=True)
+        assert app.wait(run.run_id, timeout_s=60).state == "done"
+    found = imports.result(app, run.run_id)
+    assert [(r["row"], r["reason"]) for r in found["rejected"]] == [
+        (2, "it has no answer"),
+        (3, "it is the same as row 1"),
+    ]
+    [sample] = samples.page(app.store, project, EVERYTHING)
+    assert (sample["question"], sample["answer"], sample["status"], sample["topic"]) == (
+        "May I?",
+        "You may.",
+        "parsed",
+        "law",
+    )
+    assert (sample["teacher"], sample["terms"].split("@")[0]) == ("own answers", "own-answers")
+    assert (sample["extra"]["file"], sample["extra"]["row"]) == ("answers.jsonl", 1)
+    assert found["seeds"][0]["sample_id"] == sample["sample_id"]
+    version = versions.freeze(app, project, "Mine", heldout_share=0)
+    assert version["row_count"] == 1
+    assert not governance.undecided_terms(app, project, [version["dataset_id"]])
+
+
+def test_answers_of_a_named_model_stand_under_its_terms(app: App, tmp_path: Path):
+    project = projects.create_project(app, "P")
+    path = tmp_path / "a.csv"
+    path.write_text("question,answer\nWhy?,So.\n")
+    run = imports.read_files(app, project, [(path, path.name)], "answered", store=True, teacher="gpt-5")
+    assert app.wait(run.run_id, timeout_s=60).state == "done"
+    [sample] = samples.page(app.store, project, EVERYTHING)
+    assert (sample["teacher"], sample["terms"].split("@")[0]) == ("gpt-5", "openai-api")
+
+
+def test_several_files_and_a_folder_are_one_import(app: App, tmp_path: Path):
+    folder = tmp_path / "contracts"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.txt").write_text(f"The tenant of house {number} pays on the first day.")
+    (folder / ".hidden").write_text("x")
+    (folder / "picture.png").write_bytes(b"PNG")
+    project = projects.create_project(app, "P")
+    files = imports.expand([folder])
+    run = imports.read_files(app, project, files, "document", store=True)
+    assert app.wait(run.run_id, timeout_s=60).state == "done"
+    found = imports.result(app, run.run_id)
+    assert [(f["name"], f["imported"]) for f in found["files"]] == [
+        ("0.txt", 1),
+        ("1.txt", 1),
+        ("2.txt", 1),
+        ("picture.png", 0),
+    ]
+    assert "unknown kind" in found["rejected"][0]["reason"] and found["rejected"][0]["file"] == "picture.png"
+    assert {seed["group"] for seed in projects.seeds(app, project, kind="document")} == {"0", "1", "2"}
+
+
+def test_what_a_person_left_out_or_cut_anew_is_kept_so(app: App, tmp_path: Path):
+    project = projects.create_project(app, "P")
+    path = tmp_path / "a.txt"
+    path.write_text("Why?\nHow?\nWho?\n")
+    run = imports.read_files(app, project, [(path, "a.txt")], store=True, left_out=[1], rewritten={2: "Who pays?"})
+    assert app.wait(run.run_id, timeout_s=60).state == "done"
+    assert {seed["question"] for seed in projects.seeds(app, project)} == {"Why?", "Who pays?"}

@@ -1,104 +1,201 @@
-"""Panels of the Elicit page about seeds: upload with a preview and column mapping, and what may be shared."""
+"""Panels of the Elicit page about what comes in: files with a preview and roles, and what may be shared."""
 
 from __future__ import annotations
 
-import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.uploads import ROLES
-from kdcore.errors import JobError
-from kdcore.services import governance, projects
+from kdcore.configs.uploads import PASSAGE_TOKENS, ROLES, ReadingConfig, SeedKind
+from kdcore.services import governance
+from kdcore.services.elicit import imports
 from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
 from kdcore.ui import live, state
 from kdcore.ui.labels import escape
 
-KINDS = {"question": "Questions", "document": "Source passages"}
+KINDS: dict[SeedKind, str] = {
+    "question": "Questions",
+    "document": "Documents, cut into passages",
+    "answered": "Questions with answers",
+}
+ROLE_NAMES = {"text": "Question", "answer": "Answer", "rationale": "Reasoning", "source": "Source passage"}
+DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+ENCODINGS = ("", "utf-8", "cp1252", "utf-16", "iso8859_15", "cp1250", "cp1251", "shift_jis", "gb18030", "mac_roman")
+LARGE = 20 * 2**20  # bytes, from which on only the beginning of a file is looked at before the import
+LOOKED_AT = 5000  # rows of it
+SHAPES = {
+    "sharegpt": "talks in ShareGPT's form",
+    "messages": "chats in OpenAI's form",
+    "alpaca": "instructions in Alpaca's form",
+    "preference": "pairs of a better and a worse answer",
+    "prompt_completion": "prompts with completions",
+    "question_answer": "questions with answers",
+    "passages": "passages",
+    "table": "a table",
+}
 
 
 def upload(app: App, project_id: str) -> None:
-    """Choose a file, look at it, say which column is what, import."""
-    kind = st.segmented_control(
-        "What is in the file?", list(KINDS), format_func=KINDS.__getitem__, default="question", required=True
-    )
-    file = st.file_uploader(
-        "File",
-        type=["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt", "md"],
-        help="At most 200 MB",
+    """Choose files, look at what they hold, say which column is what, import."""
+    kind: SeedKind = (
+        st.segmented_control(
+            "What is in the files?", list(KINDS), format_func=KINDS.__getitem__, default="question", required=True
+        )
+        or "question"
+    )  # pyright: ignore[reportAssignmentType]
+    files = st.file_uploader(
+        "Files",
+        accept_multiple_files=True,
+        help="Tables (CSV, Excel, JSON, Parquet), documents (Word, PDF, HTML, XML, text), also in a ZIP; 200 MB each",
         key=state.own("elicit.file"),
     )
-    if file is not None:
-        key = f"{project_id}-{file.file_id}-{kind}"
-        if state.of_project().get("elicit.upload_key") != key:
-            state.of_project()["elicit.upload_key"] = key
-            state.of_project()["elicit.upload_run"] = _read(app, project_id, file, kind or "question", None)
-            state.of_project().pop("elicit.import_run", None)
-        _preview_panel(app, project_id, file, kind or "question", state.of_project()["elicit.upload_run"])
+    if not files:
+        return
+    reading = _reading(kind)
+    key = f"{project_id}-{[f.file_id for f in files]}-{kind}-{reading.model_dump_json()}"
+    mine = state.of_project()
+    if mine.get("elicit.upload_key") != key:
+        mine["elicit.upload_key"] = key
+        most = LOOKED_AT if sum(file.size for file in files) > LARGE else 0
+        mine["elicit.upload_run"] = _read(app, project_id, files, kind, reading, most=most)
+        mine.pop("elicit.import_run", None)
+    _preview_panel(app, project_id, files, kind, reading, mine["elicit.upload_run"])
 
 
-def _read(app: App, project_id: str, file: Any, kind: str, mapping: dict[str, str] | None) -> str:
+def _reading(kind: SeedKind) -> ReadingConfig:
+    """What a person may say where it was found out wrongly."""
+    with st.expander("How the files are read", icon=":material/tune:"), st.container(horizontal=True):
+        if kind == "document":
+            size = st.number_input("Longest passage (tokens)", 40, 8000, PASSAGE_TOKENS, step=50)
+            overlap = st.number_input("Repeated of the one before (tokens)", 0, 2000, 0, step=10)
+            return ReadingConfig(passage_tokens=int(size), overlap_tokens=int(overlap))
+        encoding = st.selectbox("Encoding", ENCODINGS, format_func=lambda name: name or "found out")
+        delimiter = st.selectbox("Columns are parted by", list(DELIMITERS), format_func=DELIMITERS.__getitem__)
+        header = st.number_input("Row of the column names", 0, 1000, None, placeholder="found out", help="0 for none")
+        sheet = st.text_input("Sheet", placeholder="the first with a table")
+    return ReadingConfig(
+        encoding=encoding or "",
+        delimiter=delimiter or "",
+        header_row=None if header is None else int(header),
+        sheet=sheet,
+    )
+
+
+def _read(app: App, project_id: str, files: Sequence[Any], kind: SeedKind, reading: ReadingConfig, **how: Any) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(file.name).name
-        path.write_bytes(file.getbuffer())
-        return projects.read_file(app, project_id, path, file.name, kind, mapping).run_id  # pyright: ignore[reportArgumentType]
+        given: list[tuple[Path, str]] = []
+        for number, file in enumerate(files):
+            path = Path(folder) / f"{number}-{Path(file.name).name}"
+            path.write_bytes(file.getbuffer())
+            given.append((path, file.name))
+        return imports.read_files(app, project_id, given, kind, reading=reading, **how).run_id
 
 
-def _preview_panel(app: App, project_id: str, file: Any, kind: str, run_id: str) -> None:
+def _preview_panel(
+    app: App, project_id: str, files: Sequence[Any], kind: SeedKind, reading: ReadingConfig, run_id: str
+) -> None:
     @st.fragment(run_every=None if app.status(run_id).state in TERMINAL_STATES else 0.7)
     def panel() -> None:
         status = app.status(run_id)
         live.rerun_when_ended(run_id, status)
         if status.state not in TERMINAL_STATES:
-            st.caption("Reading the file…")
+            live.status_line(run_id, status)
         elif status.state == "failed":
             st.error(escape(status.message), icon=":material/error:")
         else:
-            _mapping_form(app, project_id, file, kind, run_id)
+            _look(app, project_id, files, kind, reading, run_id)
 
     panel()
 
 
-def _mapping_form(app: App, project_id: str, file: Any, kind: str, run_id: str) -> None:
-    found = _found(app, run_id)
-    st.dataframe(found["rows"], hide_index=True, height=200)
-    guess = projects.guess_mapping(found["columns"], kind)  # pyright: ignore[reportArgumentType]
-    with st.form(f"mapping-{run_id}", border=True):
-        st.caption(f"{found['row_count']} rows. Which column is what?")
-        columns = st.columns(len(ROLES))
-        chosen = {
-            role: place.selectbox(
-                role.capitalize(),
-                ["", *found["columns"]],
-                index=(found["columns"].index(guess[role]) + 1) if role in guess else 0,
-            )
-            for role, place in zip(ROLES, columns, strict=True)
-        }
-        if st.form_submit_button("Import", type="primary", icon=":material/upload:"):
-            mapping = {role: column for role, column in chosen.items() if column}
-            state.of_project()["elicit.import_run"] = _read(app, project_id, file, kind, mapping)
-            app.wait(state.of_project()["elicit.import_run"], timeout_s=60)
-            st.rerun()
+def _look(
+    app: App, project_id: str, files: Sequence[Any], kind: SeedKind, reading: ReadingConfig, run_id: str
+) -> None:
+    found = imports.result(app, run_id)
+    for file in found["files"]:
+        _told(file)
+    st.caption(f"As {'passages' if kind == 'document' else 'they'} will be kept, the first {len(found['seeds'])}:")
+    st.dataframe(found["seeds"] or found["rows"], hide_index=True, height=220)
+    _roles(app, project_id, files, kind, reading, run_id, found)
     done = state.of_project().get("elicit.import_run")
     if done:
-        result = _found(app, done)
-        new = projects.new_seeds(app, done)
-        known = f", {result['imported'] - new} were there already" if new < result["imported"] else ""
-        st.success(f"{new} seeds imported{known}.", icon=":material/check:")
-        found = result
+        _imported(app, done)
+        found = imports.result(app, done)
     if found["rejected"]:
         with st.expander(f"{found['rejected_count']} rows can't be used", icon=":material/error:"):
             st.dataframe(found["rejected"], hide_index=True)
 
 
-def _found(app: App, run_id: str) -> dict[str, Any]:
-    path = app.run_dir(run_id).path / "preview.json"
-    if not path.exists():
-        raise JobError(app.status(run_id).message or f"run {run_id} left no preview; choose the file again.")
-    return json.loads(path.read_bytes())
+def _told(file: dict[str, Any]) -> None:
+    """What was found out of one file, in a line; what was guessed or left out below it."""
+    parts = [f"{'the first ' if file['more'] else ''}{file['rows']:,} rows", SHAPES.get(file["shape"], "")]
+    parts += [file["encoding"], DELIMITERS.get(file["delimiter"], "") if file["delimiter"] else ""]
+    parts += [
+        f"sheet {file['sheet']}" if file["sheet"] else "",
+        f"names in row {file['header_row']}" if file["header_row"] else "",
+    ]
+    st.markdown(f"**{escape(file['name'])}** · {escape(' · '.join(part for part in parts if part))}")
+    for warning in file["warnings"][:6]:
+        st.caption(f":material/info: {escape(warning)}")
+    if len(file["warnings"]) > 6:
+        st.caption(f"and {len(file['warnings']) - 6} more like these")
+
+
+def _roles(
+    app: App,
+    project_id: str,
+    files: Sequence[Any],
+    kind: SeedKind,
+    reading: ReadingConfig,
+    run_id: str,
+    found: dict[str, Any],
+) -> None:
+    """One select box a role; a known shape needs none."""
+    guess: dict[str, str] = {role: column for file in found["files"] for role, column in file["mapping"].items()}
+    known = any(file["shape"] not in ("table", "question_answer", "passages", "") for file in found["files"])
+    with st.form(f"mapping-{run_id}", border=True):
+        st.caption(
+            "The form of the file says what is asked and what was answered; the columns beside it may be named."
+            if known
+            else f"{found['row_count']:,} rows. Which column is what?"
+        )
+        roles = [role for role in ROLES if not known or role not in ("text", "answer", "rationale", "source")]
+        places = st.columns(5)
+        chosen = {
+            role: places[number % 5].selectbox(
+                ROLE_NAMES.get(role, role.capitalize()) if kind != "document" or role != "text" else "Passage",
+                ["", *found["columns"]],
+                index=(found["columns"].index(guess[role]) + 1) if guess.get(role) in found["columns"] else 0,
+                key=f"role-{run_id}-{role}",
+            )
+            for number, role in enumerate(roles)
+        }
+        teacher = ""
+        if kind == "answered":
+            teacher = st.text_input(
+                "Who wrote the answers", placeholder="people; or the name of a model, whose terms then hold"
+            )
+        if st.form_submit_button("Import", type="primary", icon=":material/upload:"):
+            mapping = {role: column or "" for role, column in chosen.items() if column or role in guess}
+            done = _read(app, project_id, files, kind, reading, mapping=mapping, store=True, teacher=teacher)
+            state.of_project()["elicit.import_run"] = done
+            app.wait(done, timeout_s=600)
+            st.rerun()
+
+
+def _imported(app: App, run_id: str) -> None:
+    status = app.status(run_id)
+    if status.state == "failed":
+        st.error(escape(status.message), icon=":material/error:")
+        return
+    result = imports.result(app, run_id)
+    new = imports.new_rows(app, run_id)
+    known = f", {result['imported'] - new:,} were there already" if new < result["imported"] else ""
+    st.success(f"{new:,} rows imported{known}.", icon=":material/check:")
 
 
 def data_class(app: App, project_id: str) -> None:

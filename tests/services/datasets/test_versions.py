@@ -14,6 +14,7 @@ from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.datasets.chat_text import rejected_answers
 from kdcore.services.distill.input import Part, write_input
+from kdcore.services.elicit import imports
 from kdcore.services.export import datasets as dataset_export
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
@@ -160,9 +161,9 @@ def test_the_same_instruction_over_other_passages_is_another_seed(app: App, tmp_
     project = projects.create_project(app, "S")
     path = tmp_path / "s.csv"
     path.write_text("q,passage\n" + "\n".join(f"Summarise it.,Passage {i % 3}" for i in range(6)))
-    run = projects.read_file(app, project, path, path.name, "question", {"text": "q", "source": "passage"})
+    run = imports.read_file(app, project, path, path.name, "question", {"text": "q", "source": "passage"})
     assert app.wait(run.run_id).state == "done"
-    assert projects.new_seeds(app, run.run_id) == len(projects.seeds(app, project)) == 3
+    assert imports.new_rows(app, run.run_id) == len(projects.seeds(app, project)) == 3
 
 
 def test_only_selected_rows_are_frozen(app: App, answered: str):
