@@ -67,6 +67,7 @@ class Reply:
     logprobs: list[float] = field(default_factory=list[float])
     error: str | None = None
     tail: TopK | None = None
+    reasoning: str = ""  # the model's own thoughts, where they are told apart from its answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from kdcore.configs.base import Config, load_config
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.parse import clean, loss_reason
 from kdcore.elicitation.pool import Pool
+from kdcore.elicitation.replies import without_invented_turn, without_signal
 from kdcore.elicitation.sandbox import CodeResult, run_code
 from kdcore.errors import ConfigError
 from kdcore.types import Message, MethodRow, Reply, Request
@@ -82,7 +83,8 @@ def single(read: Callable[[str, Any], MethodRow]) -> Program:
 
     def program(request: Request, config: Any, tools: Tools) -> Steps:
         [replies] = yield [Ask(request.messages, n=None)]
-        return [keep(reply, read(reply.text, config)) if usable(reply) else lost(reply) for reply in replies]
+        own = [own_turn(reply) for reply in replies]
+        return [keep(reply, read(reply.text, config)) if usable(reply) else lost(reply) for reply in own]
 
     return program
 
@@ -100,12 +102,21 @@ def lost(reply: Reply, **more: Any) -> MethodRow:
 
 def keep(reply: Reply, parsed: MethodRow) -> MethodRow:
     """Tie a row to the reply whose whole text it is."""
-    return replace(parsed, reply=reply)
+    return replace(parsed, reply=reply, rationale=parsed.rationale or reply.reasoning)
+
+
+def own_turn(reply: Reply) -> Reply:
+    """The reply without a turn of a user that the model went on to make up."""
+    text, invented = without_invented_turn(reply.text)
+    return without_signal(replace(reply, text=text)) if invented else reply
 
 
 def written(reply: Reply, **more: Any) -> MethodRow:
     """A row whose answer is the whole reply, or the loss that the reply is; ``more`` are fields of the row."""
-    return MethodRow("parsed", clean(reply.text), reply=reply, **more) if usable(reply) else lost(reply, **more)
+    own = own_turn(reply)
+    if not usable(own):
+        return lost(own, **more)
+    return MethodRow("parsed", clean(own.text), rationale=own.reasoning, reply=own, **more)
 
 
 def system_of(messages: list[Message]) -> str:

@@ -6,40 +6,38 @@ import json
 import re
 from typing import Any
 
+import json_repair
+
 from kdcore.types import MethodRow, Reply
-
-_REFUSAL = re.compile(
-    r"^\W*(i['’]?m sorry|i am sorry|sorry,|i apologi[sz]e|i can(?:no|['’])t (?:help|assist|provide|answer|give|offer)"
-    r"|i['’]?m (?:not able|unable) to|i am (?:not able|unable) to|as an ai\b.{0,60}\b(?:cannot|can['’]t|unable))",
-    re.IGNORECASE | re.DOTALL,
-)
-_SPECIAL = re.compile(r"<\|[a-z_]+\|>")
-
-
-def is_refusal(text: str) -> bool:
-    """Whether an answer opens with an apology or a plain 'I can't'. Reads the first 200 characters."""
-    return bool(_REFUSAL.search(text[:200]))
+from kdcore.wording import refusal_of
 
 
 def clean(text: str) -> str:
-    """Strip blank edges and stray chat markers; replace what no database can store."""
-    text = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\u2400")
-    return _SPECIAL.sub("", text).strip()
+    """Strip blank edges; replace what no database can store."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\u2400").strip()
+
+
+FILTERED = "filtered by the provider"
 
 
 def loss_reason(reply: Reply) -> MethodRow | None:
     """The loss that any method sees before it reads the text; None when the reply is usable."""
     if reply.error is not None:
         return MethodRow("failed", reason=reply.error)
-    text = clean(reply.text)
-    if not text:
-        return MethodRow("unparsed", reason="the reply is empty")
-    if is_refusal(text):
-        return MethodRow("refused", answer=text, reason="the teacher declined to answer")
+    text, thoughts = clean(reply.text), reply.reasoning
+    if reply.finish_reason == "filtered":
+        return MethodRow("refused", answer=text, rationale=thoughts, reason=FILTERED)
+    if reply.finish_reason == "error":
+        return MethodRow("failed", answer=text, reason="the provider broke off with an error")
     if reply.finish_reason == "length":
-        return MethodRow(
-            "truncated", answer=text, reason="the reply hit the longest answer allowed; raise max_tokens"
-        )
+        where = "the model's own thoughts used up" if thoughts and not text else "the reply hit"
+        reason = f"{where} the longest answer allowed; raise max_tokens"
+        return MethodRow("truncated", answer=text, rationale=thoughts, reason=reason)
+    if not text:
+        reason = "the reply has thoughts, but no answer after them" if thoughts else "the reply is empty"
+        return MethodRow("unparsed", rationale=thoughts, reason=reason)
+    if refusal_of(text):
+        return MethodRow("refused", answer=text, rationale=thoughts, reason="the teacher declined to answer")
     return None
 
 
@@ -77,15 +75,27 @@ def code_of(text: str) -> str:
 
 
 def json_of(text: str) -> Any:
-    """The first JSON object or list inside a text; None where there is none that can be read."""
+    """The first JSON object or list inside a text, mended where it is nearly right; None where there is none.
+
+    Nearly right is a comma too many, a line break or a quotation mark inside a text, quotes of the wrong kind.
+    """
     body = clean(text)
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(strict=False)  # line breaks inside a text are read as they are
     for match in re.finditer(r"[{\[]", body):
         try:
-            return decoder.raw_decode(body, match.start())[0]
+            found = decoder.raw_decode(body, match.start())[0]
         except (ValueError, RecursionError):
             continue
-    return None
+        if found:
+            return found
+    first, last = body.find("{"), body.rfind("}")
+    if first < 0 or last <= first:
+        return None
+    try:
+        mended = json_repair.loads(body[first : last + 1])
+    except (ValueError, RecursionError):
+        return None
+    return mended if isinstance(mended, dict | list) and mended else None
 
 
 def number_of(text: str, low: float, high: float) -> float | None:

@@ -16,6 +16,7 @@ from kdcore import ids
 from kdcore.configs.teacher import Call, SamplingConfig
 from kdcore.elicitation.base import Ask, Method, Steps, Tools
 from kdcore.elicitation.pool import Pool
+from kdcore.elicitation.replies import understood
 from kdcore.types import MethodRow, Reply, Request
 
 
@@ -154,8 +155,9 @@ class Scheduler:
                     live.begun = True
                     live.asks = next(live.steps)
                 else:
-                    live.calls += list(zip(live.asks, live.replies, strict=True))
-                    live.asks = live.steps.send(live.replies)
+                    read = [[understood(reply) for reply in replies] for replies in live.replies]
+                    live.calls += list(zip(live.asks, read, strict=True))
+                    live.asks = live.steps.send(read)
             except StopIteration as end:
                 self.active -= 1
                 self._on_done(Outcome(live.unit, end.value, live.calls, live.paid, live.tokens_in, live.tokens_out))

@@ -11,18 +11,19 @@ from pydantic import Field
 from kdcore.configs.base import Config
 from kdcore.filters.base import Filter, Rows
 from kdcore.types import Verdict
+from kdcore.wording import count_words, pieces, refusal_of
 
 
 class LengthConfig(Config):
     """Bounds in words."""
 
-    min_words: int = Field(default=5, ge=0, description="Shorter answers fail")
+    min_words: int = Field(default=2, ge=0, description="Shorter answers fail")
     max_words: int = Field(default=400, ge=1, description="Longer answers fail")
 
 
 def _length(rows: Rows, config: LengthConfig) -> list[Verdict]:
     def one(answer: str) -> Verdict:
-        words = len(answer.split())
+        words = count_words(answer)
         if words < config.min_words:
             return Verdict(False, f"{words} words, fewer than {config.min_words}", float(words))
         if words > config.max_words:
@@ -36,16 +37,13 @@ class RefusalConfig(Config):
     """Nothing to set."""
 
 
-_REFUSES = re.compile(
-    r"\b(as an ai|i(?:['’]m| am) (?:sorry|unable|not able)|i can(?:no|['’])t (?:help|assist|provide|answer)"
-    r"|consult (?:a|your) (?:doctor|lawyer|physician|attorney) instead of)",
-    re.IGNORECASE,
-)
-
-
 def _refusal(rows: Rows, config: RefusalConfig) -> list[Verdict]:
-    found = [_REFUSES.search(row["answer"][:4000]) for row in rows]
-    return [Verdict(False, f'declines: "{match.group(0)}"') if match else Verdict(True) for match in found]
+    found = [refusal_of(row["answer"]) for row in rows]
+    return [Verdict(False, f'declines: "{words}"') if words else Verdict(True) for words in found]
+
+
+# a few letters ten times or more in a row; dots, lines and zeros are layout
+_LOOP = re.compile(r"((?=.{0,24}[^\W\d_]).{2,24}?)\1{9,}", re.DOTALL)
 
 
 class RepetitionConfig(Config):
@@ -56,7 +54,9 @@ class RepetitionConfig(Config):
 
 def _repetition(rows: Rows, config: RepetitionConfig) -> list[Verdict]:
     def one(answer: str) -> Verdict:
-        words = answer.lower().split()
+        if loop := _LOOP.search(answer):
+            return Verdict(False, f'"{loop[1].strip()}" again and again', 1.0)
+        words = pieces(answer)
         runs = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
         total = sum(runs.values())
         share = 1 - len(runs) / total if total else 0.0
@@ -70,12 +70,19 @@ class PlaceholderConfig(Config):
     """Nothing to set."""
 
 
-# Left-over blanks: "Article X", "[name]", "Lorem ipsum", "XXXX", "____".
+# What a template's blank is called. In capitals, or with a first capital: "[party]" in small letters is how lawyers
+# speak of a slot, and "Article XX" is a number.
+_SLOT = (
+    r"(?:NAMES?|DATE|AMOUNT|ADDRESS|CITY|STATE|COUNTRY|COMPANY|CLIENT|PATIENT|PARTY|TENANT|LANDLORD|LESSEE|LESSOR|EMPLOYER"
+    r"|EMPLOYEE|BUYER|SELLER|TITLE|NUMBER|PHONE|EMAIL|SIGNATURE|YEAR|MONTH|DAY|TIME|DOSE|DRUG|DIAGNOSIS|HOSPITAL|DOCTOR"
+    r"|COURT|CASE|JURISDICTION|INSERT|YOUR|LINK|URL|SOURCE|CITATION)"
+)
+_TITLED = _SLOT.replace("|", "|").title().replace("(?:", "(?:")
 _PLACEHOLDER = re.compile(
-    r"\b(?:article|section|clause|paragraph|act|case|drug|law)\s+(?:X{1,4}|Y{1,4}|N{2,4})\b(?![.\w])"
-    r"|\[(?:insert|your|name|date|client|patient|company|party|address|amount)\b[^\]\n]{0,60}\]"
-    r"|\blorem ipsum\b|\bX{4,}\b|_{4,}|\{\{[^}\n]{1,40}\}\}",
-    re.IGNORECASE,
+    rf"\[(?=[^\]a-z]*\b{_SLOT}\b)[A-Z0-9 _/'’.,&-]{{2,60}}\]|<(?=[^>a-z]*\b{_SLOT}\b)[A-Z0-9 _/-]{{2,40}}>"
+    rf"|\[(?:{_TITLED})(?: [A-Za-z'’]+){{0,4}}\]|\[(?i:insert|enter|add|fill in|your|please)\b[^\]\n]{{0,60}}\]"
+    r"|\[\s*(?:X{1,6}|N{2,4}|\.{2,}|…|_+|#+|(?i:tbd|blank|placeholder))\s*\]"
+    r"|(?i:\blorem ipsum\b)|\bX{4,}\b|(?<![:_]\s)(?<![:_])_{4,}(?!_)|\{\{[^}\n]{1,40}\}\}"
 )
 
 
@@ -121,7 +128,7 @@ def _exact_duplicates(rows: Rows, config: ExactDuplicatesConfig) -> list[Verdict
 LENGTH = Filter("length", "Too short or too long", LengthConfig, _length)
 REFUSAL = Filter("refusal", "The answer declines to answer", RefusalConfig, _refusal)
 REPETITION = Filter("repetition", "The answer repeats itself", RepetitionConfig, _repetition)
-PLACEHOLDER = Filter("placeholder", "A blank was left in, such as Article X", PlaceholderConfig, _placeholder)
+PLACEHOLDER = Filter("placeholder", "A blank was left in, such as [AMOUNT]", PlaceholderConfig, _placeholder)
 TRUNCATION = Filter("truncation", "The answer stops in the middle of a sentence", TruncationConfig, _truncation)
 EXACT_DUPLICATES = Filter(
     "exact_duplicates",

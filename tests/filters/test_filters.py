@@ -47,7 +47,8 @@ def unit(seed):
             "consultation, electrocardiographic surveillance.",
         ),
         ("gold", "Contracts end by notice."),
-        ("placeholder", "Under Article X you have to file a claim."),
+        ("placeholder", "Dear <NAME>, your claim of <AMOUNT> was received."),
+        ("placeholder", "The tenant, [INSERT TENANT NAME], pays $[AMOUNT] a month."),
         ("placeholder", "Dear [insert name], thank you for writing."),
     ],
 )

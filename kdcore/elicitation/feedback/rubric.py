@@ -37,15 +37,21 @@ def schema_of(config: RubricConfig) -> dict[str, Any]:
 def read(text: str, config: RubricConfig) -> MethodRow:
     """Scores from a JSON object or from lines ``aspect: n``; every aspect must have one."""
     found = json_of(text)
-    said: dict[str, Any] = found if isinstance(found, dict) else dict(sections(text, config.aspects))
+    said: dict[str, Any] = _flat(found) if isinstance(found, dict) else dict(sections(text, config.aspects))
     scores: dict[str, int] = {}
     for aspect in config.aspects:
-        value = number_of(str(said.get(aspect, "")), 1, config.top)
+        value = number_of(str(said.get(aspect.lower(), "")), 1, config.top)
         if value is None:
             return MethodRow("unparsed", reason=f'no score from 1 to {config.top} for "{aspect}"')
         scores[aspect] = round(value)
-    reason = str(said.get("reason", "")) if isinstance(found, dict) else ""
+    reason = str(said.get("reason") or said.get("rationale") or "") if isinstance(found, dict) else ""
     return MethodRow("parsed", clean(text), rationale=reason, extra={"scores": scores})
+
+
+def _flat(found: dict[str, Any]) -> dict[str, Any]:
+    """Scores that a judge put into an object of their own, beside its other words; names in small letters."""
+    inner = {str(k).lower(): v for each in found.values() if isinstance(each, dict) for k, v in each.items()}
+    return inner | {str(key).lower(): value for key, value in found.items() if not isinstance(value, dict)}
 
 
 def _program(request: Request, config: RubricConfig, tools: Tools) -> Steps:

@@ -9,6 +9,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation.base import Method, single
 from kdcore.elicitation.parse import clean
 from kdcore.types import MethodRow
+from kdcore.wording import count_words
 
 
 class DirectConfig(Config):
@@ -20,7 +21,7 @@ class DirectConfig(Config):
 def read(text: str, config: DirectConfig) -> MethodRow:
     """The reply is the answer."""
     answer = clean(text)
-    words = len(answer.split())
+    words = count_words(answer)
     if words < config.min_words:
         return MethodRow("unparsed", answer, reason=f"{words} words, at least {config.min_words} expected")
     return MethodRow("parsed", answer)
