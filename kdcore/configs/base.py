@@ -32,5 +32,6 @@ def load_config(kind: type[T], data: dict[str, Any], mounts: Mounts | None = Non
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        given = repr(first.get("input"))[:80]
-        raise ConfigError(f"{where}: {first['msg']} (given {given}); correct it and try again.") from exc
+        # A field about keys may have been given the key itself.
+        given = "" if "key" in where or "url" in where else f" (given {repr(first.get('input'))[:80]})"
+        raise ConfigError(f"{where}: {first['msg']}{given}; correct it and try again.") from exc

@@ -35,6 +35,16 @@ class TeacherConfig(Config):
         pattern=r"^[A-Za-z0-9_-]*$",
         description="Name of a file in ~/.config/kd/keys that holds the key and that only you can read (mode 0600)",
     )
+    headers: dict[str, str] = Field(default_factory=dict, description="More headers of each call; no keys")
+    query: dict[str, str] = Field(default_factory=dict, description="More of the address, as Azure's api-version")
+    body: dict[str, Any] = Field(default_factory=dict, description="More fields of each call's body")
+    key_header: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="Header that carries the key, such as Azure's api-key; empty is Authorization: Bearer",
+    )
+    proxy: str = Field(default="", description="Proxy that calls go through, such as http://proxy.example:3128")
+    ca_file: str = Field(default="", description="File of the certificates that the endpoint's is checked by")
     timeout_s: float = Field(default=300.0, gt=0, description="Longest wait for one answer, in seconds")
     price_in: float = Field(default=0.0, ge=0, description="Money for one million prompt tokens")
     price_out: float = Field(default=0.0, ge=0, description="Money for one million answer tokens")

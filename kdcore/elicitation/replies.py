@@ -14,8 +14,8 @@ from kdcore.types import Reply
 # ---- how a reply ended ----------------------------------------------------------------------------------------
 _LENGTH = {"length", "max_tokens", "max_output_tokens", "model_length", "token_limit", "max_length", "incomplete"}
 _FILTERED = {
-    "content_filter", "content_filtered", "safety", "refusal", "recitation", "blocklist", "spii",
-    "prohibited_content", "guardrail_intervened", "language", "image_safety", "moderation", "flagged", "sensitive", "error_toxic",
+    "content_filter", "content_filtered", "safety", "refusal", "recitation", "blocklist", "spii", "language",
+    "prohibited_content", "guardrail_intervened", "image_safety", "moderation", "flagged", "sensitive", "error_toxic",
 }  # fmt: skip
 _ERROR = {
     "error",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import ssl
 import stat
 from pathlib import Path
 
@@ -26,11 +27,11 @@ def check_address(base_url: str) -> tuple[httpx.URL, str]:
     try:
         url = httpx.URL(base_url.strip().rstrip("/"))
     except (httpx.InvalidURL, ValueError) as exc:
-        raise ConfigError(f'the endpoint address "{base_url}" can\'t be read: {exc}.') from exc
+        raise ConfigError(f"the endpoint address {shown(base_url)} can't be read: {exc}.") from exc
     plain = url.scheme in {"http", "https"} and url.host and not url.userinfo and "\\" not in base_url
     if not plain or url.query or url.fragment:
         raise ConfigError(
-            f'the endpoint address "{base_url}" is not usable; expected something like http://localhost:8000/v1.'
+            f"the endpoint address {shown(base_url)} is not usable; expected something like http://localhost:8000/v1."
         )
     _check_origin(url)
     address = _resolve(url)
@@ -61,8 +62,8 @@ def _resolve(url: httpx.URL) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 class PinnedTransport(httpx.AsyncHTTPTransport):
     """Connects to one checked address whatever the name says later; TLS still checks the name."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__()
+    def __init__(self, address: str, verify: ssl.SSLContext | bool = True) -> None:
+        super().__init__(verify=verify)
         self._address = address
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -90,3 +91,43 @@ def read_key(config: TeacherConfig) -> str:
         raise ConfigError(
             f"the key file {path} can't be read ({exc.strerror}); put the endpoint's key there."
         ) from exc
+
+
+def shown(base_url: str) -> str:
+    """An address as it may be repeated: one that is none may be a key in the wrong field."""
+    try:
+        url = httpx.URL(base_url.strip())
+    except (httpx.InvalidURL, ValueError):
+        return "that was given"
+    return f"{url.scheme}://{url.netloc.decode('ascii')}{url.path}" if url.scheme and url.host else "that was given"
+
+
+def client_of(config: TeacherConfig, key: str, address: str) -> httpx.AsyncClient:
+    """A client of one endpoint: its key, headers and query, through a proxy only where one is named."""
+    headers = dict(config.headers)
+    if key:
+        headers[config.key_header or "Authorization"] = key if config.key_header else f"Bearer {key}"
+    if strange := [name for name in config.headers if name.lower() in ("authorization", "api-key", "x-api-key")]:
+        raise ConfigError(f"the header {strange[0]} carries a key; name the key by api_key_env and its key_header.")
+    verify = _certificates(config.ca_file)
+    timeout = httpx.Timeout(config.timeout_s, connect=10.0)
+    if config.proxy:
+        # The proxy resolves the name, so an address can't be pinned: who names one trusts it.
+        return httpx.AsyncClient(
+            proxy=config.proxy, verify=verify, headers=headers, params=config.query, timeout=timeout, trust_env=False,
+            follow_redirects=False,
+        )  # fmt: skip
+    # trust_env off: a proxy from the environment would be asked to connect in our place.
+    return httpx.AsyncClient(
+        transport=PinnedTransport(address, verify), headers=headers, params=config.query, timeout=timeout,
+        trust_env=False, follow_redirects=False,
+    )  # fmt: skip
+
+
+def _certificates(path: str) -> ssl.SSLContext | bool:
+    if not path:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(Path(path).expanduser()))
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(f"the certificates in {path} can't be read ({exc}); give a file in PEM form.") from exc

@@ -6,22 +6,27 @@ import asyncio
 import queue
 import random
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
-from kdcore.errors import MissingDependency, TeacherError
-from kdcore.resources import SETUP
+from kdcore.errors import TeacherError
 from kdcore.teacher.base import StopCheck
-from kdcore.teacher.endpoint_guard import PinnedTransport, check_address, read_key
+from kdcore.teacher.endpoint_abilities import Abilities
+from kdcore.teacher.endpoint_answers import Trouble, replies_of, trouble_of, wait_of
+from kdcore.teacher.endpoint_guard import check_address, client_of, read_key, shown
 from kdcore.types import Reply
 
-RETRIES = 6
-LONGEST_WAIT_S = 60.0
-RETRY_STATUS = {408, 409, 429, 500, 502, 503, 504}
+RETRIES = 6  # of a call without a word about how long to wait
+PATIENCE_S = 1800.0  # with one: as long as it asks, but not for ever
+LONGEST_WAIT_S = 600.0
+MOST_LEARNT = 8  # fields that one call may have told otherwise
+RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _END = object()
 
 
@@ -55,30 +60,21 @@ class OpenAiTeacher:
     """A client of ``/chat/completions``."""
 
     def __init__(self, config: TeacherConfig, model_path: Path | None, sampling: SamplingConfig) -> None:
-        try:
-            import openai
-        except ImportError as exc:
-            raise MissingDependency(f"the openai client is missing ({exc}); run {SETUP}.") from exc
-        self._openai: Any = openai
         self._config = config
-        # Never None: the client would look for a key of its own and send it to this address.
-        key = read_key(config) or "none"
+        key = read_key(config)
         url, address = check_address(config.base_url)
+        self._client = client_of(config, key, address)
+        self._url = f"{url}/chat/completions"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
         self._thread.start()
-        # trust_env off: a proxy from the environment would be asked to connect in our place.
-        http = httpx.AsyncClient(transport=PinnedTransport(address), follow_redirects=False, trust_env=False)
-        self._client: Any = openai.AsyncOpenAI(
-            api_key=key,
-            base_url=str(url),
-            organization="",
-            project="",
-            timeout=httpx.Timeout(config.timeout_s, connect=10.0),
-            max_retries=0,
-            http_client=http,
-        )
         self._window = Window(config.max_concurrency)
+        self._abilities = Abilities()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the endpoint does otherwise than asked, in sentences."""
+        return self._abilities.said
 
     def generate(self, calls: Iterator[Call | None], check: StopCheck) -> Iterator[Reply]:
         """See Teacher. An endpoint that is down raises; a single bad call becomes a failed reply."""
@@ -120,96 +116,93 @@ class OpenAiTeacher:
             results.put(exc)
 
     async def _answer(self, call: Call) -> list[Reply]:
-        problem = "no try was made"
-        for attempt in range(RETRIES):
-            try:
-                answer = await self._client.chat.completions.create(**self._body(call))
-            except self._openai.APIStatusError as exc:
-                problem = f"HTTP {exc.status_code}: {_told(exc.response)}"
-                if exc.status_code not in RETRY_STATUS:
-                    return self._refused(call, exc.status_code, problem)
-                if exc.status_code in (429, 503):
-                    self._window.too_much()
-                wait = _retry_after(exc.response) or 2.0**attempt
-            except (self._openai.APIConnectionError, self._openai.APIResponseValidationError) as exc:
-                cause = exc.__cause__ or exc
-                problem, wait = f"{type(cause).__name__}: {cause}", 2.0**attempt
-            except ValueError as exc:  # a body that is no JSON
-                return _all_failed(call, f"the endpoint's answer is not in the chat format ({exc})")
-            else:
-                self._window.went_well()
-                return _read_replies(call, answer)
-            if attempt + 1 < RETRIES:
-                await asyncio.sleep(min(wait, LONGEST_WAIT_S) * (0.75 + random.random() / 2))
-        raise TeacherError(
-            f"the endpoint {self._config.base_url} does not answer ({problem}); finished answers are kept, "
-            "check the address and resume."
-        )
+        """Exactly ``n`` replies: in one call where the endpoint bears it, else in one call each."""
+        found: list[Reply] = []
+        missing = call.sampling.n
+        while missing:
+            replies = (await self._call(call, missing if self._abilities.several else 1))[:missing]
+            if len(replies) < missing and self._abilities.several:
+                self._abilities.several = False
+            found += [replace(reply, n=len(found) + place) for place, reply in enumerate(replies)]
+            missing = call.sampling.n - len(found)
+        return found
 
-    def _body(self, call: Call) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self._config.model,
-            "messages": call.messages,
-            "temperature": call.sampling.temperature,
-            "top_p": call.sampling.top_p,
-            "max_tokens": call.sampling.max_tokens,
-            "n": call.sampling.n,
-        }
-        if call.schema:
-            schema = {"name": "answer", "schema": call.schema}  # not strict: that refuses schemas with a choice
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
+    async def _call(self, call: Call, count: int) -> list[Reply]:
+        """One call, tried again as long as that can help; a call that can't be answered is one failed reply."""
+        began, attempt, learnt = time.monotonic(), 0, 0
+        while True:
+            body = self._abilities.body(call, self._config, count) | self._config.body
+            trouble, wait = await self._post(call, body)
+            if isinstance(trouble, list):
+                return trouble
+            may_learn = trouble.status in (400, 404, 415, 422) and learnt < MOST_LEARNT
+            if may_learn and self._abilities.learn(trouble.words, trouble.param, body):
+                learnt += 1
+                count = count if self._abilities.several else 1
+                continue
+            if trouble.filtered:
+                return [Reply(call.call_id, 0, "", "content_filter")]
+            if trouble.spent:
+                raise TeacherError(f"{self._named} has no quota left ({trouble.words}); finished answers are kept.")
+            if trouble.status not in RETRY_STATUS:
+                return self._refused(call, trouble)
+            if trouble.status in (429, 503, 529):
+                self._window.too_much()
+            attempt += 1
+            patient = wait is not None and time.monotonic() - began < PATIENCE_S
+            if attempt >= RETRIES and not patient:
+                raise TeacherError(
+                    f"{self._named} does not answer ({trouble.words}); finished answers are kept, check the address "
+                    "and resume."
+                )
+            told = min(wait if wait is not None else 2.0 ** (attempt - 1), LONGEST_WAIT_S)
+            await asyncio.sleep(told * (1 + random.random() / 4))  # never sooner than asked
 
-    def _refused(self, call: Call, status: int, problem: str) -> list[Reply]:
-        if status in {401, 403, 404}:
+    async def _post(self, call: Call, body: dict[str, Any]) -> tuple[list[Reply] | Trouble, float | None]:
+        """The replies, or what went wrong; and how long the endpoint asks to wait."""
+        try:
+            response = await self._client.post(self._url, json=body)
+        except httpx.TransportError as exc:
+            return Trouble(503, f"{type(exc).__name__}: {exc}"), None
+        kind = response.headers.get("content-type", "")
+        trouble = trouble_of(response.status_code, kind, response.text)
+        if trouble is not None:
+            return trouble, wait_of(response.headers)
+        try:
+            replies, counted = replies_of(call, kind, response.text)
+        except (ValueError, KeyError, TypeError) as exc:
+            return [_failed(call, f"the endpoint's answer is not in the chat format ({exc})")], None
+        if not replies:
+            return [_failed(call, "the endpoint sent no answer")], None
+        if not counted:
+            self._abilities.say("the endpoint tells no tokens: they were counted by letters")
+        self._window.went_well()
+        return replies, None
+
+    @property
+    def _named(self) -> str:
+        return f"the endpoint {shown(self._config.base_url)}"
+
+    def _refused(self, call: Call, trouble: Trouble) -> list[Reply]:
+        if trouble.status in (401, 403):
+            raise TeacherError(f"{self._named} refused (HTTP {trouble.status}: {trouble.words}); check the key.")
+        if trouble.status == 404:
+            hint = "" if "/v" in self._config.base_url else "; such an address often ends in /v1"
             raise TeacherError(
-                f"the endpoint {self._config.base_url} refused ({problem}); check the key and the model name."
+                f"{self._named} knows no such place or model (HTTP 404: {trouble.words}); check the address and the "
+                f"model name{hint}."
             )
-        return _all_failed(call, problem)
+        if trouble.status == 200:
+            return [_failed(call, f"the endpoint: {trouble.words}")]
+        return [_failed(call, f"HTTP {trouble.status}: {trouble.words}")]
 
     def close(self) -> None:
         """Close the connections."""
-        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
 
 
-def _told(response: httpx.Response) -> str:
-    """What an API says of an error; other pages of other servers are not repeated."""
-    is_json = "json" in response.headers.get("content-type", "")
-    return response.text[:200] if is_json else "no further word in JSON"
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the endpoint asks us to wait."""
-    try:
-        return max(0.0, float(response.headers.get("retry-after", "")))
-    except ValueError:
-        return None
-
-
-def _all_failed(call: Call, error: str) -> list[Reply]:
-    return [Reply(call.call_id, n, "", "error", error=error) for n in range(call.sampling.n)]
-
-
-def _read_replies(call: Call, answer: Any) -> list[Reply]:
-    """Exactly ``n`` replies: what is missing or unreadable is failed, with its reason."""
-    try:
-        usage = answer.usage
-        share = int(usage.completion_tokens or 0) // max(1, len(answer.choices)) if usage else 0
-        found = {
-            choice.index: Reply(
-                call.call_id,
-                choice.index,
-                str(choice.message.content or ""),
-                str(choice.finish_reason or "stop"),
-                int(usage.prompt_tokens or 0) if usage else 0,
-                share,
-            )
-            for choice in answer.choices
-        }
-    except (AttributeError, TypeError, ValueError) as exc:
-        return _all_failed(call, f"the endpoint's answer is not in the chat format ({type(exc).__name__}: {exc})")
-    missing = "the endpoint sent fewer answers than were asked for"
-    return [found.get(n) or Reply(call.call_id, n, "", "error", error=missing) for n in range(call.sampling.n)]
+def _failed(call: Call, error: str) -> Reply:
+    return Reply(call.call_id, 0, "", "error", error=error)
