@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, json_object, open_workspace, project_id
+from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, chosen, json_object, open_workspace, project_id
 from kdcore.configs.base import load_config
-from kdcore.configs.teacher import SamplingConfig
+from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.configs.uploads import ROLES, ReadingConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
@@ -124,15 +124,17 @@ def _elicit_options(parser: Parser) -> None:
     parser.add_argument("--user")
     parser.add_argument("--preview", type=int, default=0, metavar="N", help="ask the teacher N rows")
     parser.add_argument("--config", metavar="JSON", help="settings of the method, as a JSON object")
-    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--engine", choices=(*ENGINES, "openai_http"))
+    parser.add_argument("--model")
+    parser.add_argument("--base-url", help="address of an endpoint, with --engine openai_http")
+    parser.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--save", metavar="NAME", help="keep the template as a prompt version")
 
 
 def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[dict[str, Any]]:
-    teacher = models.default_teacher()
-    if arguments.engine:
-        teacher = teacher.model_copy(update={"engine": arguments.engine})
+    named = chosen(arguments, {name: name for name in ("engine", "model", "base_url", "api_key_env")})
+    teacher = load_config(TeacherConfig, models.default_teacher().model_dump() | named)
     sampling = SamplingConfig(max_tokens=arguments.max_tokens)
     run_id, key, requests = trial.start(app, project, template, teacher, sampling, arguments.preview)
     try:
@@ -145,6 +147,7 @@ def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[di
         {
             "seed_id": a["request"].seed_id,
             "calls": len(a["calls"]),
+            "said": [reply for call in a["calls"] for reply in call["replies"]],
             "rows": [
                 {key: row[key] for key in ("status", "question", "answer", "rationale", "reason", "extra")}
                 for row in a["rows"]

@@ -37,9 +37,12 @@ BUDGET = {"budget_tokens": "tokens", "budget_seconds": "seconds", "budget_money"
 def generate(arguments: Arguments) -> object:
     """``kd generate``."""
     with open_workspace(arguments) as app:
-        if arguments.resume or arguments.route:
-            refuse_config(arguments, "--resume" if arguments.resume else "--route")
-        if arguments.resume:
+        for option in ("resume", "retry", "route"):
+            if getattr(arguments, option):
+                refuse_config(arguments, f"--{option}")
+        if arguments.retry:
+            run = generation_runs.retry_failed(app, arguments.retry)
+        elif arguments.resume:
             run = generation_runs.resume(app, arguments.resume, _raised(arguments))
         elif arguments.route:
             return _route(app, arguments)
@@ -52,12 +55,16 @@ def generate(arguments: Arguments) -> object:
             target = chosen(arguments, TARGET)
             if arguments.checks is not None:
                 target["checks"] = names(arguments.checks)
+            asked_of, drawn = load_config(TeacherConfig, teacher), load_config(SamplingConfig, sampling)
+            template = projects.template_of(app, project, version)
+            for warning in generation_runs.look(app, project, template, asked_of, drawn, arguments.rows).warnings:
+                print(f"note: {warning}", file=sys.stderr)
             run = generation_runs.start_run(
                 app,
                 project,
                 version,
-                load_config(TeacherConfig, teacher),
-                load_config(SamplingConfig, sampling),
+                asked_of,
+                drawn,
                 rows=arguments.rows,
                 target=load_config(TargetConfig, given.get("target", {}) | target),
                 budget=load_config(BudgetConfig, given.get("budget", {}) | chosen(arguments, BUDGET)),
@@ -71,6 +78,7 @@ def _options(parser: Parser) -> None:
     parser.add_argument("--prompt", help="prompt version id; the newest when left out")
     parser.add_argument("--rows", type=int)
     parser.add_argument("--resume", metavar="RUN", help="go on with a run")
+    parser.add_argument("--retry", metavar="RUN", help="ask again what ended as failed")
     parser.add_argument("--model")
     parser.add_argument("--engine", choices=("vllm", "transformers", "openai_http"))
     parser.add_argument("--base-url")

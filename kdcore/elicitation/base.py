@@ -49,6 +49,10 @@ class Tools:
     run_code: Callable[[str], CodeResult] = run_code
 
 
+# How default prompts open; a project without a field leaves no hole.
+CAREFUL_TUTOR = "You are a careful{{#domain}} {{domain}}{{/domain}} tutor."
+TUTOR = "You are a{{#domain}} {{domain}}{{/domain}} tutor."
+
 Program = Callable[[Request, Any, Tools], Steps]
 
 

@@ -20,6 +20,7 @@ from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, reso
 from kdcore.resources import SETUP
 from kdcore.services.workspace import App
 from kdcore.settings import Workspace
+from kdcore.teacher.endpoint_guard import try_endpoint
 
 
 def has_vllm() -> bool:
@@ -46,6 +47,12 @@ def refuse_engine(method: Method, teacher: TeacherConfig) -> None:
             f'the method "{method.name}" holds answers to a JSON schema, which the transformers engine can\'t; '
             "choose vLLM or an endpoint."
         )
+
+
+def try_teacher(teacher: TeacherConfig) -> None:
+    """Raise ConfigError where an endpoint does not answer or refuses the key, before anything is started."""
+    if teacher.engine == "openai_http":
+        try_endpoint(teacher)
 
 
 def is_student(model: str) -> bool:

@@ -11,6 +11,7 @@ from kdcore.configs.elicitation import PromptTemplate
 from kdcore.configs.selection import All
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
+from kdcore.elicitation.template import refuse_braces
 from kdcore.errors import ConfigError
 from kdcore.records.decisions import Decision, ProjectMade, PromptVersionSaved
 from kdcore.records.projects import Project, PromptVersion
@@ -41,6 +42,7 @@ def list_projects(app: App) -> list[Project]:
 def save_prompt_version(app: App, project_id: str, name: str, template: PromptTemplate, note: str = "") -> str:
     """Keep a template as an immutable version; saving the same text again returns the same id."""
     find_method(METHODS, template.method)
+    refuse_braces(template)
     content = template.model_dump(mode="json")
     version_id = ids.prompt_version_id({"project": project_id, "name": name, **content})
     existing = [p for p in projects.list_prompt_versions(app.store, project_id) if p["name"] == name]

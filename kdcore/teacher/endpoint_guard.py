@@ -6,6 +6,7 @@ to the very address that was checked; redirects are not followed.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import socket
@@ -122,6 +123,34 @@ def client_of(config: TeacherConfig, key: str, address: str) -> httpx.AsyncClien
         transport=PinnedTransport(address, verify), headers=headers, params=config.query, timeout=timeout,
         trust_env=False, follow_redirects=False,
     )  # fmt: skip
+
+
+TRY_S = 10.0
+
+
+def try_endpoint(config: TeacherConfig) -> None:
+    """Ask an endpoint for its models, which costs nothing. Raises ConfigError where nobody answers.
+
+    Servers that have no such list answer with another status; that they answer is enough.
+    """
+    key = read_key(config)
+    url, address = check_address(config.base_url)
+
+    async def status() -> int:
+        async with client_of(config.model_copy(update={"timeout_s": TRY_S}), key, address) as client:
+            return (await client.get(f"{url}/models")).status_code
+
+    try:
+        found = asyncio.run(status())
+    except httpx.HTTPError as exc:
+        raise ConfigError(
+            f"the endpoint {shown(config.base_url)} does not answer ({type(exc).__name__}); check that it runs, its "
+            "address and your network."
+        ) from exc
+    if found in (401, 403):
+        named = config.api_key_env or config.api_key_file
+        what = f"the key of {named}" if named else "calls without a key; name one by api_key_env"
+        raise ConfigError(f"the endpoint {shown(config.base_url)} refuses {what} (HTTP {found}).")
 
 
 def _certificates(path: str) -> ssl.SSLContext | bool:

@@ -8,9 +8,9 @@ from kdcore import ids
 from kdcore.configs.elicitation import Example, PromptTemplate
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
-from kdcore.elicitation.requests import build_requests
+from kdcore.elicitation.requests import build_requests, prepare
 from kdcore.elicitation.schedule import drive
-from kdcore.elicitation.template import render_messages, variables
+from kdcore.elicitation.template import refuse_braces, render_messages, required, variables
 from kdcore.errors import ConfigError
 from kdcore.types import MethodRow, Reply, Request
 
@@ -110,3 +110,55 @@ def test_unknown_names_are_refused():
         find_method(METHODS, "lenght")
     with pytest.raises(ConfigError, match="min_words"):
         ask_once("direct", "three words here", config={"min_words": -1})
+
+
+def test_any_column_is_a_variable_and_a_part_is_left_out_where_a_field_is_empty():
+    template = PromptTemplate(
+        system="A tutor{{#reader}} for a {{reader}}{{/reader}}.",
+        user="{{Patient age}}, {{ größe }}, {{Vorerkrankung (kurz)}}: {{question}}",
+    )
+    values = {
+        "Patient age": "71",
+        "größe": "180",
+        "Vorerkrankung (kurz)": "CKD {{x}}",
+        "question": "Safe?",
+        "reader": "",
+    }
+    assert [m["content"] for m in render_messages(template, values)] == ["A tutor.", "71, 180, CKD {{x}}: Safe?"]
+    assert render_messages(template, {**values, "reader": "nurse"})[0]["content"] == "A tutor for a nurse."
+    assert required(template) == ["Patient age", "größe", "Vorerkrankung (kurz)", "question"]
+
+
+@pytest.mark.parametrize("user", ["{{question", "{{#a}}x", "{{}}", "Why }}?", "{{ question }} {{/a}}"])
+def test_braces_that_are_no_variable_are_refused_before_a_call(user):
+    with pytest.raises(ConfigError, match="braces that are no variable"):
+        prepare(PromptTemplate(user=user), "pv", [{"seed_id": "s", "question": "q", "a": "1"}])
+
+
+def test_a_row_that_lacks_a_key_is_set_aside_alone_and_holes_are_said():
+    seeds = [
+        {"seed_id": "1", "question": "Is ibuprofen safe?", "age": "71"},
+        {"seed_id": "2", "question": "May I fly?"},
+        {"seed_id": "3", "question": "Is the lease void?", "age": ""},
+        {"seed_id": "4", "question": "A-17", "age": "3"},
+        {"seed_id": "5", "question": "Is ibuprofen safe?", "age": "71"},
+        {"seed_id": "6", "question": "long " * 200, "age": "1"},
+    ]
+    made = prepare(PromptTemplate(user="{{question}} ({{age}})"), "pv", seeds, room=200)
+    assert [request.seed_id for request in made.requests] == ["1", "3", "4", "5", "6"]
+    assert [(aside.seed_id, aside.reason) for aside in made.aside] == [("2", 'the row has no "age"; it has question')]
+    assert [warning.split(" (such")[0] for warning in made.warnings] == [
+        "1 row left out, for they can't be asked",
+        "1 row without age: the prompt has a hole there",
+        "2 rows asked in the very same words as another row",
+        "1 row with a question that looks like a number or an id",
+        "1 row perhaps longer than the 200 tokens that the model leaves",
+    ]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_default_prompt_reads_well_where_optional_fields_are_empty(name):
+    template = METHODS[name].template
+    optional = {"domain", "reader", "topic", "difficulty", "group"}
+    assert not optional & set(required(template)) or name == "topic_tree"
+    refuse_braces(template)

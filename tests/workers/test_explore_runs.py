@@ -142,7 +142,7 @@ def test_a_check_says_what_it_needs(app):
 
 def test_a_map_is_coloured_zoomed_and_counted(app):
     map_run = maps.newest(app, PROJECT)
-    done(app, explore_samples.start_screen(app, PROJECT, ["length"]))
+    done(app, explore_samples.start_screen(app, PROJECT, ["length"], options={"length": {"min_words": 50}}))
     for colour in (*map_store.COLOURS, "verdict:length", "score:length", "no such colour"):
         seen = maps.picture(app, PROJECT, map_run, EVERYTHING, colour)
         assert len(seen.points) == seen.inside == ROWS

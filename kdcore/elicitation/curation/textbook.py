@@ -54,7 +54,7 @@ TEXTBOOK = Method(
     config=TextbookConfig,
     template=PromptTemplate(
         method="textbook",
-        system="You write clear lessons for a {{reader}}.",
+        system="You write clear lessons{{#reader}} for a {{reader}}{{/reader}}.",
         user="Write a lesson of one paragraph that explains: {{question}}",
     ),
     program=_program,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
+from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import listed
 from kdcore.types import MethodRow, Request
 
@@ -90,7 +90,7 @@ TOPIC_TREE = Method(
     config=TopicTreeConfig,
     template=PromptTemplate(
         method="topic_tree",
-        system="You are a careful {{domain}} tutor. Answer in two or three sentences.",
+        system=CAREFUL_TUTOR + " Answer in two or three sentences.",
         user="{{topic}}",
     ),
     program=_program,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, system_of, user, written
+from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, system_of, user, written
 from kdcore.elicitation.parse import clean, loss_reason
 from kdcore.elicitation.pool import Pool
 from kdcore.types import MethodRow, Reply, Request
@@ -88,7 +88,9 @@ EVOL_INSTRUCT = Method(
     warning="Growth drifts from the subject and repeats itself: read the tree, not only its leaves.",
     config=EvolInstructConfig,
     template=PromptTemplate(
-        method="evol_instruct", system="You are a careful {{domain}} tutor. Be brief.", user="{{question}}"
+        method="evol_instruct",
+        system=CAREFUL_TUTOR + " Be brief.",
+        user="{{question}}",
     ),
     program=_program,
 )

@@ -6,7 +6,19 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, joined, lost, system_of, usable, user, written
+from kdcore.elicitation.base import (
+    CAREFUL_TUTOR,
+    Ask,
+    Method,
+    Steps,
+    Tools,
+    joined,
+    lost,
+    system_of,
+    usable,
+    user,
+    written,
+)
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
 from kdcore.types import MethodRow, Request
@@ -52,7 +64,9 @@ INSTRUCTION_FUSION = Method(
     warning="Unlike subjects fuse into questions that nobody asks: keep to seeds of one field.",
     config=FusionConfig,
     template=PromptTemplate(
-        method="instruction_fusion", system="You are a careful {{domain}} tutor. Be brief.", user="{{question}}"
+        method="instruction_fusion",
+        system=CAREFUL_TUTOR + " Be brief.",
+        user="{{question}}",
     ),
     program=_program,
 )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable, user
+from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.parse import clean, listed
 from kdcore.elicitation.pool import Pool
 from kdcore.types import MethodRow, Request
@@ -56,7 +56,7 @@ PARAPHRASE = Method(
     config=ParaphraseConfig,
     template=PromptTemplate(
         method="paraphrase",
-        system="You are a careful {{domain}} tutor. Answer in two sentences.",
+        system=CAREFUL_TUTOR + " Answer in two sentences.",
         user="{{question}}",
     ),
     program=_program,

@@ -81,7 +81,8 @@ SELF_INSTRUCT = Method(
     config=SelfInstructConfig,
     template=PromptTemplate(
         method="self_instruct",
-        system="You write questions for {{domain}} learners. Each new question is about something that the shown "
+        system="You write questions for{{#domain}} {{domain}}{{/domain}} learners. "
+        "Each new question is about something that the shown "
         "ones do not ask.",
         user="{{question}}",
     ),

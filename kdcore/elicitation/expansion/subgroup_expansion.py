@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
+from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import listed
 from kdcore.types import MethodRow, Request
 
@@ -57,7 +57,9 @@ SUBGROUP_EXPANSION = Method(
     warning="More of a failing kind can drown what already works: keep a share of general rows in training.",
     config=SubgroupConfig,
     template=PromptTemplate(
-        method="subgroup_expansion", system="You are a careful {{domain}} tutor. Be brief.", user="{{question}}"
+        method="subgroup_expansion",
+        system=CAREFUL_TUTOR + " Be brief.",
+        user="{{question}}",
     ),
     program=_program,
     takes="answers",

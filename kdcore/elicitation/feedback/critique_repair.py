@@ -48,7 +48,8 @@ CRITIQUE_REPAIR = Method(
     config=CritiqueRepairConfig,
     template=PromptTemplate(
         method="critique_repair",
-        system="You are a strict {{domain}} reviewer. Say in one or two sentences what is wrong or missing.",
+        system="You are a strict{{#domain}} {{domain}}{{/domain}} reviewer. "
+        "Say in one or two sentences what is wrong or missing.",
         user="Question: {{question}}\n\nAnswer:\n<<<\n{{answer}}\n>>>",
     ),
     program=_program,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
+from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
 from kdcore.types import MethodRow, Request
@@ -46,7 +46,9 @@ HARDER_PROMPT = Method(
     warning="Hard is not useful: a question that experts would not ask teaches nothing they need.",
     config=HarderPromptConfig,
     template=PromptTemplate(
-        method="harder_prompt", system="You are a careful {{domain}} tutor. Be brief.", user="{{question}}"
+        method="harder_prompt",
+        system=CAREFUL_TUTOR + " Be brief.",
+        user="{{question}}",
     ),
     program=_program,
     takes="answers",

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
-from kdcore.elicitation.base import Method, single
+from kdcore.elicitation.base import CAREFUL_TUTOR, Method, single
 from kdcore.elicitation.parse import clean
 from kdcore.types import MethodRow
 
@@ -53,7 +53,7 @@ CHAIN_OF_THOUGHT = Method(
     config=ChainOfThoughtConfig,
     template=PromptTemplate(
         method="chain_of_thought",
-        system="You are a careful {{domain}} tutor. First reason in a few short steps, then give the answer.\n"
+        system=CAREFUL_TUTOR + " First reason in a few short steps, then give the answer.\n"
         "Use exactly this form:\nReasoning: <your steps>\nAnswer: <one or two sentences>",
         user="{{question}}",
         # A small teacher keeps to a form that it has seen better than to one that it was told.

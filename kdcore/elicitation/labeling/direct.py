@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Method, single
+from kdcore.elicitation.base import CAREFUL_TUTOR, Method, single
 from kdcore.elicitation.parse import clean
 from kdcore.types import MethodRow
 from kdcore.wording import count_words
@@ -36,7 +36,7 @@ DIRECT = Method(
     config=DirectConfig,
     template=PromptTemplate(
         method="direct",
-        system="You are a careful {{domain}} tutor. Answer in two or three short sentences for a {{reader}}.",
+        system=CAREFUL_TUTOR + " Answer in two or three short sentences{{#reader}} for a {{reader}}{{/reader}}.",
         user="{{question}}",
     ),
     program=single(read),

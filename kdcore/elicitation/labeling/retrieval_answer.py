@@ -79,7 +79,7 @@ RETRIEVAL_ANSWER = Method(
                 assistant="Insulin lets sugar enter the cells [2].",
             ),
         ),
-        user="Summarise what the passages say about: {{topic}}",
+        user="Summarise what the passages say{{#topic}} about: {{topic}}{{/topic}}",
     ),
     program=_program,
     takes="document",

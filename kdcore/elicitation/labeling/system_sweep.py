@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, system_of, usable
+from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, keep, lost, system_of, usable
 from kdcore.elicitation.parse import clean
 from kdcore.types import Message, MethodRow, Request
 
@@ -50,6 +50,6 @@ SYSTEM_SWEEP = Method(
     summary="Ask each question under several system messages",
     warning="Style is copied more easily than knowledge: check facts, not tone.",
     config=SystemSweepConfig,
-    template=PromptTemplate(method="system_sweep", system="You are a careful {{domain}} tutor.", user="{{question}}"),
+    template=PromptTemplate(method="system_sweep", system=CAREFUL_TUTOR, user="{{question}}"),
     program=_program,
 )

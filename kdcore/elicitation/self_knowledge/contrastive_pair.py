@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user
+from kdcore.elicitation.base import TUTOR, Ask, Method, Steps, Tools, lost, system_of, usable, user
 from kdcore.elicitation.feedback.pairwise import preference
 from kdcore.elicitation.parse import clean
 from kdcore.elicitation.pool import Pool
@@ -54,6 +54,6 @@ CONTRASTIVE_PAIR = Method(
     summary="A chosen and a rejected answer from two opposite instructions",
     warning="The pair teaches how the two instructions sound; make sure that is what you mean by good.",
     config=ContrastivePairConfig,
-    template=PromptTemplate(method="contrastive_pair", system="You are a {{domain}} tutor.", user="{{question}}"),
+    template=PromptTemplate(method="contrastive_pair", system=TUTOR, user="{{question}}"),
     program=_program,
 )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, answered, keep, lost, system_of, usable, user
+from kdcore.elicitation.base import TUTOR, Ask, Method, Steps, Tools, answered, keep, lost, system_of, usable, user
 from kdcore.elicitation.parse import clean
 from kdcore.types import MethodRow, Request
 
@@ -55,6 +55,6 @@ PRINCIPLES = Method(
     summary="Answer under your principles; the student learns the answer without them",
     warning="Cautious rules can make a student refuse too much: watch the refusal rate beside the gain.",
     config=PrinciplesConfig,
-    template=PromptTemplate(method="principles", system="You are a {{domain}} tutor. Be brief.", user="{{question}}"),
+    template=PromptTemplate(method="principles", system=TUTOR + " Be brief.", user="{{question}}"),
     program=_program,
 )

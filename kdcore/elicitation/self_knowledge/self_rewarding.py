@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable, user
+from kdcore.elicitation.base import TUTOR, Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.feedback.pairwise import preference
 from kdcore.elicitation.parse import clean, number_of
 from kdcore.types import MethodRow, Request
@@ -61,7 +61,9 @@ SELF_REWARDING = Method(
     warning="A model praises its own style: without people's decisions the rounds drift away from them.",
     config=SelfRewardingConfig,
     template=PromptTemplate(
-        method="self_rewarding", system="You are a {{domain}} tutor. Be brief.", user="{{question}}"
+        method="self_rewarding",
+        system=TUTOR + " Be brief.",
+        user="{{question}}",
     ),
     program=_program,
 )

@@ -65,6 +65,7 @@ def start(
         raise ConfigError(method_seeds.missing(method.name))
     models.refuse_engine(method, teacher)
     governance.refuse_zone(app, project_id, teacher)
+    models.try_teacher(teacher)
     run = warm_teacher(app, teacher)
     body = {
         "template": template.model_dump(mode="json"),
@@ -116,6 +117,7 @@ def start_suggestion(
 ) -> tuple[str, str]:
     """Ask the warm teacher for a better wording of a system message; returns (run id, key) to poll with."""
     governance.refuse_zone(app, project_id, teacher)
+    models.try_teacher(teacher)
     run = warm_teacher(app, teacher)
     wanted = (
         "Here is the system message of a prompt and its question template. Write a clearer, more exact system "

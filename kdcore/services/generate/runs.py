@@ -13,7 +13,7 @@ from kdcore.configs.selection import Selection
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
-from kdcore.elicitation.requests import build_requests
+from kdcore.elicitation.requests import Prepared, prepare
 from kdcore.errors import ConfigError, JobError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.figures import LossReason
@@ -52,6 +52,7 @@ class RunFunnel(TypedDict):
     by_status: dict[str, int]
     reasons: list[LossReason]
     target: int
+    aside: list[dict[str, str]]
 
 
 def forecast(
@@ -140,12 +141,15 @@ def start_run(
     )
     if not seeds:
         raise ConfigError(method_seeds.missing(method.name))
+    models.try_teacher(teacher)
     # A repeat of a prompt version is meant as more answers: its requests get ids of their own.
     earlier = sum(
         run["config"]["prompt_version_id"] == prompt_version_id
         for run in runs.list_runs(app.store, project_id, "generate")
     )
-    requests = build_requests(template, prompt_version_id, seeds, index=earlier)
+    prepared = prepare(template, prompt_version_id, seeds, index=earlier)
+    if not prepared.requests:
+        raise ConfigError(f"no row can be asked: {prepared.aside[0].reason}.")
     config = GenerateConfig(
         project_id=project_id,
         prompt_version_id=prompt_version_id,
@@ -161,9 +165,24 @@ def start_run(
         terms_version=terms.version,
     )
     run = app.create_run("generate", config)
-    run.write_lines("requests.jsonl", (asdict(request) for request in requests))
+    run.write_lines("requests.jsonl", (asdict(request) for request in prepared.requests))
+    run.write_lines("aside.jsonl", (asdict(aside) for aside in prepared.aside))
     run.write_lines("pool.jsonl", method_seeds.pool_of(app, project_id, method.name))
     return app.launch(run)
+
+
+def look(
+    app: App,
+    project_id: str,
+    template: PromptTemplate,
+    teacher: TeacherConfig,
+    sampling: SamplingConfig,
+    rows: int | None = None,
+    topics: list[str] | None = None,
+) -> Prepared:
+    """What a run would ask: its requests, the seeds that can't be asked, and what to know before a call is paid."""
+    seeds = method_seeds.for_method(app, project_id, template.method, topics=topics, limit=rows)
+    return prepare(template, "draft", seeds, room=max(0, teacher.max_model_len - sampling.max_tokens))
 
 
 def regenerate(app: App, sample_id: str) -> RunDir:
@@ -231,6 +250,7 @@ def funnel(app: App, run_id: str) -> RunFunnel:
         "by_status": counts,
         "reasons": samples.loss_reasons(app.store, run_id),
         "target": target,
+        "aside": run.read_lines("aside.jsonl"),
     }
 
 

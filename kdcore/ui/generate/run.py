@@ -17,7 +17,7 @@ from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
 from kdcore.ui import forms, frame, state, teacher_form
 from kdcore.ui.generate import views as run_views_panel
-from kdcore.ui.labels import duration, escape, short
+from kdcore.ui.labels import duration, escape, sentence, short
 
 ASK_ABOVE_ROWS, ASK_ABOVE_S = 1000, 1800.0
 TRAINING = {
@@ -61,6 +61,8 @@ def new_run(app: App, project_id: str, versions: list[PromptVersion]) -> None:
         f"**{duration(ahead['seconds'])}**{money}" + (" for each pass over the seeds" if target.rows else "")
     )
     st.caption(f"Basis: {ahead['basis']}.")
+    for warning in generation_runs.look(app, project_id, template, teacher, sampling, rows, chosen or None).warnings:
+        st.warning(sentence(escape(warning)), icon=":material/warning:")
     large = rows > ASK_ABOVE_ROWS or (ahead["seconds"] or 0) > ASK_ABOVE_S
     sure = st.checkbox("Yes, this is a large run", key="generate.sure") if large else True
     ready = sure and bool(seeds)

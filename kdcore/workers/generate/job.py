@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import Method, find_method
 from kdcore.elicitation.pool import Pool
 from kdcore.elicitation.schedule import Outcome, Scheduler, Unit
+from kdcore.errors import TeacherError
 from kdcore.jobs import topk_files
 from kdcore.jobs.reply_cache import ReplyCache
 from kdcore.jobs.reporter import Reporter
@@ -29,6 +31,7 @@ from kdcore.workers.generate.journal import JournalProgress
 from kdcore.workers.generate.target import Target, each_once
 
 ROWS_A_COPY = 1_000_000  # a program run again for the next copy numbers its rows from here
+IN_VAIN = 5  # failures alike, and nothing else, after which a run is given up
 ACTIVE = 256  # programs under way at once: enough for any engine, flat in memory
 
 
@@ -149,6 +152,9 @@ class Job:
         self._units_made = self._new_tokens = 0
         self._started = time.monotonic()
         self._spill: topk_files.SignalWriter | None = None
+        self._failures = Counter[str]()  # of this attempt, by reason
+        self._made = 0
+        self._notes: list[str] = []
         self.show()
 
     def ask(self) -> None:
@@ -185,7 +191,9 @@ class Job:
                     for reply in teacher.generate(_after(first, calls), self._reporter.check_stop):
                         self._paid_for(reply)
                         scheduler.take(reply)
+                    self._refuse_in_vain(least=1)
                 finally:
+                    self._notes = list(getattr(teacher, "notes", ()))
                     teacher.close()
         finally:
             self._spill.close()
@@ -250,7 +258,16 @@ class Job:
             self._rows[judged.status] += 1
         if used is not None and used.paid:  # every row was there already
             self._reporter.append(PaidRecord(**used.model_dump()))
+        self._made += len(outcome.rows)
+        self._failures.update(_alike(row.reason) for row in outcome.rows if row.status == "failed")
         self.show()
+        self._refuse_in_vain(least=IN_VAIN)
+
+    def _refuse_in_vain(self, least: int) -> None:
+        """Raise TeacherError where all rows so far failed alike: the others would too."""
+        for reason, count in self._failures.most_common(1):
+            if count == self._made >= least:
+                raise TeacherError(f"all of the first {count} answers failed alike: {reason}")
 
     def show(self) -> None:
         """Hand the figures to the status file."""
@@ -280,8 +297,13 @@ class Job:
         target = self._config.target.rows
         through = self._target.counted >= target if target else self._finished >= self._total
         if spent and not through:
-            return f"stopped: {spent}; raise it to go on"
-        return f"stopped: {self._target.ended}" if self._target.ended else ""
+            return "; ".join([f"stopped: {spent}; raise it to go on", *self._notes])
+        return "; ".join([f"stopped: {self._target.ended}", *self._notes] if self._target.ended else self._notes)
+
+
+def _alike(reason: str) -> str:
+    """A reason without what differs from call to call."""
+    return re.sub(r"\b(?:req|chatcmpl|id)[-_:]?\w{6,}|\d{4,}", "…", reason)
 
 
 def _after(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
