@@ -11,7 +11,7 @@ from kdcore.errors import ConfigError
 from kdcore.services.export import datasets as dataset_export
 from kdcore.services.export import students
 
-FIELDS = {"dataset": "dataset_id", "run": "train_run_id", "format": "format", "out": "out"}
+FIELDS = {"dataset": "dataset_id", "run": "train_run_id", "format": "format", "out": "out", "thoughts": "thoughts"}
 
 
 def export(arguments: Arguments) -> object:
@@ -32,7 +32,8 @@ def export(arguments: Arguments) -> object:
             files, what = students.copy_to(app, run.run_id, out), {"run_id": config.train_run_id}
         else:
             form = config.format or "chat_jsonl"
-            files, what = dataset_export.write(app, config.dataset_id, form, out), {"dataset_id": config.dataset_id}
+            files = dataset_export.write(app, config.dataset_id, form, out, config.thoughts)
+            what = {"dataset_id": config.dataset_id}
     return {**what, "format": form, "files": [str(f) for f in files]}
 
 
@@ -41,6 +42,7 @@ def _options(parser: Parser) -> None:
     config_option(parser, "dataset_id or train_run_id, format and out")
     parser.add_argument("--run", help="a training run, to take its student instead")
     parser.add_argument("--format", help="chat_jsonl and others (kd exporters); safetensors or gguf for a student")
+    parser.add_argument("--thoughts", choices=("none", "tags"), help="tags: rationales between think tags")
     parser.add_argument("--out", help="a new or an empty folder")
 
 

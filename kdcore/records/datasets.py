@@ -79,6 +79,8 @@ class VersionRow(TypedDict):
     given: str
     completion: str
     extra: str | None
+    terms: str | None
+    reviewer: str | None
 
 
 class ChatRow(VersionRow):

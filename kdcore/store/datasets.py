@@ -128,9 +128,10 @@ def rows_of(store: Store, dataset_id: str, split: str | None = None, *, rejected
     """Rows of a version with where each came from; ``rejected`` brings the bad answers too, if it holds any."""
     sql = """
         SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
-            s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra
+            s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra, s.terms, c.reviewer
         FROM dataset_rows r
         LEFT JOIN samples s USING (sample_id)
+        LEFT JOIN current_reviews c USING (sample_id)
         WHERE r.dataset_id = ?
         """
     values: list[Any] = [dataset_id]

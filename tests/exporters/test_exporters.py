@@ -1,5 +1,6 @@
 """Every format, by its table: each row is in it, with its text and where it came from, in its split."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openpyxl import load_workbook
 
 from kdcore.exporters import EXPORTERS
 
@@ -19,11 +21,11 @@ def row(place: int, split: str, question: str, answer: str) -> dict:
     return {
         **{"sample_id": f"s{place}", "prompt_version_id": "p", "run_id": "r", "teacher": "m", "topic": "t"},
         **{"source": "", "split": split, "question": question, "answer": answer, "completion": answer},
-        **{"messages": json.dumps(chat), "edited": False, "rationale": "", "rivals": [], "extra": None},
+        **{"messages": json.dumps(chat), "edited": False, "rationale": "", "rivals": ["worse"], "extra": None},
     }
 
 
-def read_back(files: list[Path], folder: Path) -> list[tuple[str, str]]:
+def read_back(files: list[Path]) -> list[tuple[str, str]]:
     """(sample id, answer) of every row in what was written, whatever the format."""
     found: list[dict] = []
     for file in files:
@@ -31,7 +33,17 @@ def read_back(files: list[Path], folder: Path) -> list[tuple[str, str]]:
             found += [json.loads(line) for line in file.read_text("utf-8").split("\n") if line]
         elif file.suffix == ".parquet":
             found += pq.read_table(file).to_pylist()
+        elif file.suffix == ".csv":
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                found += [{k: _plain(v) for k, v in row.items()} for row in csv.DictReader(lines)]
+        elif file.suffix == ".xlsx":
+            header, *rows = load_workbook(file).active.iter_rows(values_only=True)
+            found += [dict(zip(header, (cell or "" for cell in row), strict=True)) for row in rows]
     return sorted((_field(r, "sample_id"), _answer(r)) for r in found)
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") else cell
 
 
 def _field(found: dict, name: str) -> str:
@@ -39,7 +51,12 @@ def _field(found: dict, name: str) -> str:
 
 
 def _answer(found: dict) -> str:
-    return found["answer"] if "answer" in found else found["messages"][-1]["content"]
+    for name in ("answer", "output", "chosen", "completion"):
+        if name in found:
+            return found[name] if isinstance(found[name], str) else found[name][-1]["content"]
+    if "answers" in found:
+        return found["answers"][0]
+    return found["messages"][-1]["content"] if "messages" in found else found["conversations"][-1]["value"]
 
 
 @pytest.mark.parametrize("name", list(EXPORTERS))
@@ -47,7 +64,62 @@ def _answer(found: dict) -> str:
 @given(texts=st.lists(st.tuples(TEXT, TEXT), min_size=2, max_size=5))
 def test_no_row_and_no_letter_is_lost(tmp_path_factory, name, texts):
     folder = tmp_path_factory.mktemp(name)
+    if name in ("csv", "xlsx"):  # a cell of a spreadsheet holds no other control signs, and no apostrophe first
+        texts = [tuple("".join(c for c in t if c.isprintable()).lstrip("'") for t in pair) for pair in texts]
     rows = [row(n, "heldout" if n == 0 else "train", question, answer) for n, (question, answer) in enumerate(texts)]
     files = EXPORTERS[name].write(folder, VERSION, rows)
     assert files and all(file.is_relative_to(folder) and file.exists() for file in files)
-    assert read_back(files, folder) == sorted((r["sample_id"], r["completion"]) for r in rows)
+    expected = [(r["sample_id"], r["completion"]) for r in rows]
+    if name == "kto":
+        expected += [(r["sample_id"], "worse") for r in rows]
+    assert read_back(files) == sorted(expected)
+    again = tmp_path_factory.mktemp(name)
+    for one, other in zip(files, EXPORTERS[name].write(again, VERSION, rows), strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def made(folder: Path, name: str) -> Path:
+    """One format of a small version: five rows to train on, two held out, one rejected."""
+    rows = [row(n, "heldout" if n > 4 else "train", f"Why {n}?", f"Because {n}.") for n in range(7)]
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "A?"}]
+    chat += [{"role": "assistant", "content": "B."}, {"role": "user", "content": "Why 0?"}]
+    rows[0]["messages"] = json.dumps(chat)
+    EXPORTERS[name].write(folder, VERSION, rows)
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTERS if name not in ("csv", "xlsx")])
+def test_the_datasets_library_keeps_the_splits_apart(tmp_path, name):
+    from datasets import load_dataset
+
+    loaded = load_dataset(str(made(tmp_path, name)), cache_dir=str(tmp_path / "cache"))
+    held = "test" if name == "datasets_folder" else "heldout"
+    assert set(loaded) == {"train", held}
+    each = 2 if name == "kto" else 1
+    assert (loaded["train"].num_rows, loaded[held].num_rows) == (5 * each, 2 * each)
+    assert "Why 5?" not in str(loaded["train"][:]) and "Because 6." not in str(loaded["train"][:])
+
+
+def test_a_cell_is_never_a_formula(tmp_path):
+    evil = [row(0, "train", "=1+1", "@SUM(A1)"), row(1, "train", "+49 30", "-5 %")]
+    for name in ("csv", "xlsx"):
+        (folder := tmp_path / name).mkdir()
+        EXPORTERS[name].write(folder, VERSION, evil)
+    text = (tmp_path / "csv" / "dataset.csv").read_text("utf-8-sig")
+    assert '"\'=1+1"' in text and '"\'@SUM(A1)"' in text and '"\'-5 %"' in text
+    sheet = load_workbook(tmp_path / "xlsx" / "dataset.xlsx").active
+    assert [(cell.value, cell.data_type) for cell in sheet[2][1:3]] == [("=1+1", "s"), ("@SUM(A1)", "s")]
+
+
+def test_worked_examples_and_the_system_message_reach_every_form(tmp_path):
+    first = {}
+    for name in ("alpaca", "sharegpt", "prompt_completion"):
+        (folder := tmp_path / name).mkdir()
+        first[name] = json.loads((made(folder, name) / "train.jsonl").read_text().split("\n")[0])
+    assert first["alpaca"]["system"] == "Be brief." and first["alpaca"]["history"] == [["A?", "B."]]
+    assert (first["alpaca"]["instruction"], first["alpaca"]["output"]) == ("Why 0?", "Because 0.")
+    assert [turn["from"] for turn in first["sharegpt"]["conversations"]] == ["human", "gpt", "human", "gpt"]
+    assert first["sharegpt"]["system"] == "Be brief."
+    assert [turn["role"] for turn in first["prompt_completion"]["prompt"]] == ["system", "user", "assistant", "user"]
+    info = json.loads((tmp_path / "sharegpt" / "dataset_info.json").read_text())
+    assert info["d_v1_train"]["file_name"] == "train.jsonl" and info["d_v1_train"]["formatting"] == "sharegpt"

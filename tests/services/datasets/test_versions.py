@@ -111,7 +111,7 @@ def test_an_undone_edit_is_gone(app: App, answered: str):
 def test_an_export_is_what_the_student_learns(app: App, answered: str, tmp_path: Path):
     frozen = dataset_versions.freeze(app, answered, 'Odd: "name"', heldout_share=0.3)
     files = dataset_export.write(app, frozen["dataset_id"], "chat_jsonl", tmp_path / "out")
-    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for f in files if f.suffix == ".jsonl" for line in f.read_text().splitlines()]
     learnt = training_rows(app, tmp_path, frozen["dataset_id"])
     assert len(lines) == len(learnt) == 20
     for line in lines:
