@@ -1,13 +1,14 @@
 import streamlit as st
 
 from kdcore.services.review import decisions as review_decisions
+from kdcore.services.review.decisions import QUEUES
 from kdcore.ui import filter_bar, frame, state
 from kdcore.ui.review import reviewer as reviewer_panel
 
 with frame.page("Review") as page:
     selection = state.selection()
-    progress = review_decisions.progress(page.app, page.project_id, selection)
-    if not progress["total"]:
+    totals = {w: review_decisions.progress(page.app, page.project_id, selection, w)["total"] for w in QUEUES}
+    if not any(totals.values()):
         if state.param("filter"):
             frame.empty("Nothing in this filter can be reviewed.", "Explore", "Choose another filter")
         frame.empty("There is nothing to review yet.", "Generate", "Ask the teacher")
@@ -18,7 +19,10 @@ with frame.page("Review") as page:
         [":material/fact_check: Read and judge", ":material/history: Last decisions", ":material/keyboard: Keys"]
     )
     with reviewer_tab:
-        reviewer_panel.reviewer(page.app, page.project_id, selection)
+        which = "usable" if totals["usable"] else "lost"
+        if all(totals.values()):
+            which = state.tab({w: f"{title} · {totals[w]:,}" for w, (title, _) in QUEUES.items()}, "queue")
+        reviewer_panel.reviewer(page.app, page.project_id, selection, which)
     with recent_tab, frame.guard():
         reviewer_panel.recent(page.app, page.project_id)
     with keys_tab:

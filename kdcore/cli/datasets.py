@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, finish, open_workspace, project_id
 from kdcore.configs.selection import EVERYTHING
 from kdcore.errors import ConfigError
@@ -36,6 +38,8 @@ def dataset(arguments: Arguments) -> object:
         project = project_id(app, arguments.project)
         if arguments.freeze:
             bad = EVERYTHING if arguments.with_rejected else None
+            for note in dataset_versions.planned(app, project, EVERYTHING, arguments.heldout).notes:
+                print(f"note: {note}", file=sys.stderr)
             return dataset_versions.freeze(
                 app, project, arguments.freeze, heldout_share=arguments.heldout, rejected=bad
             )

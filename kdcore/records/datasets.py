@@ -14,6 +14,8 @@ class Candidate(TypedDict):
     rationale: str | None
     group_key: str
     edited: bool
+    topic: str | None
+    own_split: str | None
 
 
 class FrozenRow(TypedDict):

@@ -30,13 +30,19 @@ ROWS = pa.schema([("dataset_id", pa.string()), *FROZEN.items()])
 
 
 def _eligible(project_id: str, selection: Selection, *, rejected: bool = False) -> tuple[str, list[Any]]:
-    """Selected, parsed, not rejected, or only what is; judgements only where the selection asks for them by role."""
+    """Selected, usable or accepted by people, not rejected, or only what is.
+
+    Judgements only where the selection asks for them by role; an answer without any words never.
+    """
     sql, values = compile_selection(selection)
     if not mentions(selection, "role"):
         sql += " AND coalesce(s.role, 'answer') = 'answer'"
     return (
-        "FROM samples s LEFT JOIN current_reviews r USING (sample_id) WHERE s.project_id = ? "
-        f"AND s.status = 'parsed' AND (coalesce(r.action, '') = 'reject') = ? AND {sql}",
+        "FROM samples s LEFT JOIN current_reviews r USING (sample_id) "
+        "LEFT JOIN (SELECT seed_id, any_value(fields) AS fields FROM seeds GROUP BY 1) d USING (seed_id) "
+        "WHERE s.project_id = ? "
+        "AND (s.status = 'parsed' OR r.action IN ('accept', 'edit')) AND (coalesce(r.action, '') = 'reject') = ? "
+        f"AND trim(coalesce(r.answer, nullif(s.answer, ''), s.completion)) <> '' AND {sql}",
         [project_id, rejected, *values],
     )
 
@@ -58,9 +64,13 @@ def candidates(store: Store, project_id: str, selection: Selection, *, rejected:
         Candidate,
         f"""
         SELECT s.sample_id, coalesce(r.question, s.question) AS question,
-            coalesce(r.answer, s.answer) AS answer, s.rationale, s.group_key,
+            coalesce(r.answer, nullif(s.answer, ''), s.completion) AS answer, s.rationale, s.group_key, s.topic,
             (coalesce(r.answer, s.answer) <> s.answer
-                OR coalesce(r.question, s.question) <> s.question) AS edited
+                OR coalesce(r.question, s.question) <> s.question) AS edited,
+            coalesce(
+                json_extract_string(nullif(s.extra, ''), '$.split'),
+                json_extract_string(nullif(d.fields, ''), '$.split')
+            ) AS own_split
         {where}
         ORDER BY s.sample_id
         """,

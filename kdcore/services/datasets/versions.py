@@ -11,7 +11,7 @@ from kdcore.configs.selection import All, Selection, to_json
 from kdcore.errors import ConfigError
 from kdcore.records.datasets import Candidate, Change, CountedVersion, NewRow, Version, VersionRow
 from kdcore.records.decisions import DatasetFrozen
-from kdcore.services.datasets.split import split_by_group
+from kdcore.services.datasets.split import HELD_OUT_NAMES, Split, by_own_column, split_by_group
 from kdcore.services.workspace import App
 from kdcore.store import datasets
 from kdcore.store.engine.frozen_files import digest_of, write_frozen
@@ -39,15 +39,12 @@ def freeze(
         raise ConfigError("the dataset version needs a name.")
     found = datasets.candidates(app.store, project_id, selection)
     if not found:
-        raise ConfigError("no parsed, unrejected sample is selected; widen the filter and freeze again.")
-    groups = [row["group_key"] for row in found]
+        raise ConfigError("no usable or accepted sample is selected; widen the filter and freeze again.")
     if held is None:
-        splits = split_by_group(groups, heldout_share, seed)
+        splits = split_of(found, heldout_share, seed).sides
     else:
-        splits = ["heldout" if held & set(ids.groups_of(group)) else "train" for group in groups]
-    rows: list[NewRow] = [
-        {**row, "split": split, "rationale": row["rationale"] or ""} for row, split in zip(found, splits, strict=True)
-    ]
+        splits = ["heldout" if held & set(ids.groups_of(row["group_key"])) else "train" for row in found]
+    rows = [_as_frozen(row, split) for row, split in zip(found, splits, strict=True)]
     if rejected is not None:
         rows += _bad_ones(datasets.candidates(app.store, project_id, rejected, rejected=True), rows)
     digest = digest_of(rows)
@@ -70,14 +67,35 @@ def freeze(
     return cast("Version", record.model_dump(exclude={"kind"}))
 
 
+def split_of(found: Sequence[Candidate], heldout_share: float, seed: int = 0) -> Split:
+    """Which candidates are held out: as their files said, else by group and topic."""
+    groups = [row["group_key"] for row in found]
+    if heldout_share > 0 and any((row["own_split"] or "").lower() in HELD_OUT_NAMES for row in found):
+        return by_own_column([row["own_split"] for row in found], groups)
+    return split_by_group(groups, heldout_share, seed, [row["topic"] or "" for row in found])
+
+
+def planned(app: App, project_id: str, selection: Selection, heldout_share: float, seed: int = 0) -> Split:
+    """The split that ``freeze`` would make now, with what could not be as it was meant."""
+    return split_of(datasets.candidates(app.store, project_id, selection), heldout_share, seed)
+
+
 def _bad_ones(found: Sequence[Candidate], rows: Sequence[NewRow]) -> list[NewRow]:
     """Rejected answers as rows of a version, without those that belong to one of its held-out groups."""
     held_out = {group for row in rows if row["split"] == "heldout" for group in ids.groups_of(row["group_key"])}
-    return [
-        {**row, "split": "rejected", "rationale": row["rationale"] or ""}
-        for row in found
-        if not held_out & set(ids.groups_of(row["group_key"]))
-    ]
+    return [_as_frozen(row, "rejected") for row in found if not held_out & set(ids.groups_of(row["group_key"]))]
+
+
+def _as_frozen(row: Candidate, split: str) -> NewRow:
+    return {
+        "sample_id": row["sample_id"],
+        "split": split,
+        "question": row["question"],
+        "answer": row["answer"],
+        "rationale": row["rationale"] or "",
+        "edited": row["edited"],
+        "group_key": row["group_key"],
+    }
 
 
 def held_groups(app: App, dataset_id: str) -> set[str]:

@@ -8,14 +8,14 @@ from typing import Any, TypedDict
 
 from kdcore.configs.base import load_config
 from kdcore.configs.exploration import ScreenConfig
-from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
+from kdcore.configs.selection import All, AnyOf, ColumnIs, Not, ReviewIs, Selection
 from kdcore.configs.serving import ServeConfig
 from kdcore.errors import ConfigError, DataError, JobError
 from kdcore.filters import FILTERS
 from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_EMBEDDER, DEFAULT_TEACHER, resolve
-from kdcore.records.decisions import Decision
+from kdcore.records.decisions import KEPT, Decision
 from kdcore.records.figures import Bar, View
 from kdcore.records.reviews import VerdictCount
 from kdcore.records.rows import VerdictKey
@@ -28,7 +28,13 @@ from kdcore.store.selection import compile_selection
 from kdcore.types import TERMINAL_STATES
 
 TEXT_FIELDS = ("question", "text", "prompt", "instruction", "input", "answer")
-FREEZABLE = All(parts=(ColumnIs(column="status", values=("parsed",)), Not(part=ReviewIs(states=(Decision.REJECT,)))))
+# what may enter a version: what can be used, and what people accepted or mended whatever a parser said of it
+FREEZABLE = All(
+    parts=(
+        AnyOf(parts=(ColumnIs(column="status", values=("parsed",)), ReviewIs(states=KEPT))),
+        Not(part=ReviewIs(states=(Decision.REJECT,))),
+    )
+)
 
 
 def start_screen(

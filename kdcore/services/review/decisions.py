@@ -13,11 +13,20 @@ from kdcore.services.workspace import App
 from kdcore.store import reviews, samples
 
 REVIEWABLE = ColumnIs(column="status", values=("parsed",))
+# What a parser, a limit or a refusal cost: a person may find some of it good, or mend it.
+LOST = ColumnIs(column="status", op="in", values=("unparsed", "truncated", "refused", "screened"))
+QUEUES: dict[str, tuple[str, ColumnIs]] = {"usable": ("Usable", REVIEWABLE), "lost": ("Not usable", LOST)}
 
 
-def queue(app: App, project_id: str, selection: Selection = All(), limit: int = 200) -> list[str]:  # noqa: B008
-    """Sample ids still to judge, first to last: undecided ones, then the skipped."""
-    base = All(parts=(REVIEWABLE, selection))
+def queue(
+    app: App,
+    project_id: str,
+    selection: Selection = All(),  # noqa: B008 - frozen, so it can be shared
+    limit: int = 200,
+    which: str = "usable",
+) -> list[str]:
+    """Sample ids of one of the ``QUEUES`` still to judge, first to last: undecided ones, then the skipped."""
+    base = All(parts=(QUEUES[which][1], selection))
     pending = All(parts=(base, ReviewIs(states=(Decision.PENDING,))))
     found = samples.keys(app.store, project_id, pending, sort="topic", limit=limit)
     if len(found) < limit:
@@ -26,9 +35,14 @@ def queue(app: App, project_id: str, selection: Selection = All(), limit: int = 
     return found
 
 
-def progress(app: App, project_id: str, selection: Selection = All()) -> dict[str, int]:  # noqa: B008
-    """Samples by decision, ``decided`` and ``total``; "12 of 40" is decided of total."""
-    counts = reviews.progress(app.store, project_id, All(parts=(REVIEWABLE, selection)))
+def progress(
+    app: App,
+    project_id: str,
+    selection: Selection = All(),  # noqa: B008 - frozen, so it can be shared
+    which: str = "usable",
+) -> dict[str, int]:
+    """Samples of one of the ``QUEUES`` by decision, ``decided`` and ``total``; "12 of 40" is decided of total."""
+    counts = reviews.progress(app.store, project_id, All(parts=(QUEUES[which][1], selection)))
     total = sum(counts.values())
     decided = total - counts.get(Decision.PENDING, 0) - counts.get(Decision.SKIP, 0)
     return {str(state): counts.get(state, 0) for state in Decision} | {"total": total, "decided": decided}

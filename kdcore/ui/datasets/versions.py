@@ -15,7 +15,7 @@ from kdcore.services.explore import samples as explore_samples
 from kdcore.services.export import datasets as dataset_export
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, sample_card, state
-from kdcore.ui.labels import short
+from kdcore.ui.labels import escape, sentence, short
 
 VIEWS = {
     "rows": ":material/table_rows: Rows",
@@ -48,6 +48,9 @@ def freeze(app: App, project_id: str, selection: Selection) -> None:
     share = middle.slider(
         "Held out for evaluation, by group", 0.0, 0.5, 0.15, 0.05, format="percent", key="datasets.share"
     )
+    if count and share:
+        for note in dataset_versions.planned(app, project_id, wanted, share).notes:
+            st.caption(f":material/info: {escape(sentence(note))}.")
     if right.button(
         f"Freeze {count} rows", type="primary", icon=":material/ac_unit:", disabled=not count, key="datasets.freeze"
     ):

@@ -25,21 +25,21 @@ KEYS: dict[str, tuple[str, str, str]] = {
 QUEUE = 25
 
 
-def reviewer(app: App, project_id: str, selection: Selection) -> None:
+def reviewer(app: App, project_id: str, selection: Selection, which: str = "usable") -> None:
     """A fragment: a key redraws the reviewer and nothing else."""
 
     @st.fragment
     def panel() -> None:
         with frame.guard():
-            _draw(app, project_id, selection)
+            _draw(app, project_id, selection, which)
 
     panel()
 
 
-def _draw(app: App, project_id: str, selection: Selection) -> None:
-    counts = review_decisions.progress(app, project_id, selection)
+def _draw(app: App, project_id: str, selection: Selection, which: str) -> None:
+    counts = review_decisions.progress(app, project_id, selection, which)
     _progress_bar(counts)
-    current = _current(app, project_id, selection)
+    current = _current(app, project_id, selection, which)
     if current is None:
         st.success("All read. Freeze a dataset version from what you accepted.", icon=":material/celebration:")
         frame.link("Datasets", "Freeze a version", type_="primary", filter=to_url(selection))
@@ -49,6 +49,8 @@ def _draw(app: App, project_id: str, selection: Selection) -> None:
     left, right = st.columns([2, 1])
     with left, st.container(border=True):
         sample_card.tags(sample)
+        if sample["status"] != "parsed" and sample["reason"]:
+            st.caption(f":material/error: {escape(sample['reason'])}. Accepted or mended, it counts.")
         if state.of_project().get("review.editing") == current:
             _editor(app, sample)
         else:
@@ -70,12 +72,12 @@ def _progress_bar(counts: dict[str, int]) -> None:
     )
 
 
-def _current(app: App, project_id: str, selection: Selection) -> str | None:
+def _current(app: App, project_id: str, selection: Selection, which: str) -> str | None:
     """The sample asked for in the address bar, else the first of the queue."""
     asked = state.of_project().get("review.back") or state.param("sample")
     if asked and explore_samples.sample(app, asked)["project_id"] == project_id:
         return asked
-    queue = review_decisions.queue(app, project_id, selection, limit=QUEUE)
+    queue = review_decisions.queue(app, project_id, selection, limit=QUEUE, which=which)
     skipped = state.of_project().get("review.skipped", [])
     return next((s for s in queue if s not in skipped), queue[0] if queue else None)
 
@@ -127,7 +129,9 @@ def _editor(app: App, sample: Sample) -> None:
     sample_id = sample["sample_id"]
     with st.form(f"edit-{sample_id}", border=False):
         question = st.text_area("Question", value=sample["edited_question"] or sample["question"], height=90)
-        answer = st.text_area("Answer", value=sample["edited_answer"] or sample["answer"], height=220)
+        answer = st.text_area(
+            "Answer", value=sample["edited_answer"] or sample["answer"] or sample["completion"], height=220
+        )
         note = st.text_input("Note", placeholder="What was wrong (optional)")
         with st.container(horizontal=True):
             save = st.form_submit_button("Save", type="primary", icon=":material/save:")

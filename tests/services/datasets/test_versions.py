@@ -12,7 +12,8 @@ from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
-from kdcore.services.datasets.chat_text import rejected_answers
+from kdcore.services.datasets.chat_text import rejected_answers, texts
+from kdcore.services.datasets.split import split_by_group
 from kdcore.services.distill.input import Part, write_input
 from kdcore.services.elicit import imports
 from kdcore.services.export import datasets as dataset_export
@@ -150,11 +151,11 @@ def test_a_slice_trains_on_its_selection_and_measures_on_all(app: App, answered:
 
 def test_a_split_hardly_moves_when_a_group_is_added():
     groups = [f"g{i}" for i in range(20) for _ in range(5)]
-    before = dict(zip(groups, dataset_versions.split_by_group(groups, 0.15), strict=True))
+    before = dict(zip(groups, split_by_group(groups, 0.15).sides, strict=True))
     more = [*groups, *["new"] * 5]
-    after = dict(zip(more, dataset_versions.split_by_group(more, 0.15), strict=True))
+    after = dict(zip(more, split_by_group(more, 0.15).sides, strict=True))
     assert sum(before[g] != after[g] for g in before) <= 1
-    assert dataset_versions.split_by_group(["big"] * 100 + ["small"] * 10, 0.15).count("heldout") == 10
+    assert split_by_group(["big"] * 100 + ["small"] * 10, 0.15).sides.count("heldout") == 10
 
 
 def test_the_same_instruction_over_other_passages_is_another_seed(app: App, tmp_path: Path):
@@ -187,3 +188,23 @@ def test_one_decision_about_many_spares_what_people_judged_and_is_undone_as_one(
     assert review_decisions.undo(app, answered, "me") is None
     with pytest.raises(ConfigError, match="accept or reject"):
         review_decisions.decide_all(app, answered, ones, "edit", "me")
+
+
+def test_what_people_accept_or_mend_enters_whatever_a_parser_said(app: App, tmp_path: Path):
+    project = projects.create_project(app, "Lost")
+    import_questions(app, project, tmp_path, 6)
+    prompt = projects.save_prompt_version(app, project, "v", METHODS["chain_of_thought"].template)
+    run = generation_runs.start_run(app, project, prompt, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    lost = review_decisions.queue(app, project, which="lost")
+    assert lost and not review_decisions.queue(app, project)
+    with pytest.raises(ConfigError, match="no usable or accepted sample"):
+        dataset_versions.freeze(app, project, "D")
+    review_decisions.decide(app, lost[0], "accept", "me")
+    review_decisions.decide(app, lost[1], "edit", "me", answer="Mended.")
+    frozen = dataset_versions.freeze(app, project, "D", heldout_share=0)
+    rows = {row["sample_id"]: row for row in dataset_versions.rows_of(app, frozen["dataset_id"])}
+    assert set(rows) == set(lost[:2])
+    assert rows[lost[1]]["answer"] == "Mended." and rows[lost[0]]["answer"].strip()
+    [learnt] = [row for row in texts(app, list(rows.values())) if row["sample_id"] == lost[0]]
+    assert learnt["completion"] == rows[lost[0]]["answer"]
