@@ -1,13 +1,14 @@
-"""Record real replies of the built-in teacher for every method: ``python -m tests.record_replies WORKSPACE``.
+"""Record real replies of the built-in teacher: ``python -m tests.record_replies WORKSPACE [METHOD …]``.
 
-The workspace holds the sample project after its main job. What is written to tests/elicitation/recorded is
-replayed by ``tests/elicitation/test_recorded.py``: the parsers must read it the same way for ever, without a model.
+The workspace holds the sample project after its main job (``kd demo``); without a name every method is recorded anew.
+What is written to tests/elicitation/recorded is replayed by ``tests/elicitation/test_recorded.py``: the parsers must
+read it the same way for ever, without a model.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -55,8 +56,12 @@ def record(app: App, project: str, name: str) -> str:
 
 
 def main() -> None:
-    """All methods, after a run that gives each question two answers."""
-    app = open_app(sys.argv[1])
+    """The named methods, or all, after a run that gives each question two answers."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("workspace")
+    arguments.add_argument("methods", nargs="*", choices=[*METHODS, []])
+    given = arguments.parse_args()
+    app = open_app(given.workspace)
     project = projects.list_projects(app)[0]["project_id"]
     version = projects.save_prompt_version(app, project, "two answers", main_job.SAMPLE_TEMPLATE)
     run = generation_runs.start_run(
@@ -64,7 +69,7 @@ def main() -> None:
     )
     app.wait(run.run_id)
     run_id = ""
-    for name in METHODS:
+    for name in given.methods or METHODS:
         run_id = record(app, project, name)
     app.stop(run_id)
     app.wait(run_id, timeout_s=60)

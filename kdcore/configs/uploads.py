@@ -49,8 +49,10 @@ class UploadConfig(Config):
     store: bool = False
     most: int = Field(default=0, ge=0, description="Rows that are looked at of each file; 0 is all")
     shown: int = Field(default=20, ge=1, le=10_000, description="Rows and seeds that the preview tells")
-    left_out: tuple[int, ...] = Field(default=(), description="Seeds, counted from 0, that a person left out")
-    rewritten: dict[int, str] = Field(default_factory=dict, description="Passages that a person cut or joined anew")
+    rewritten: dict[int, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Seed, counted from 0 → what a person made of it: texts, or none",
+    )
     prompt_version_id: str = ""
     teacher: dict[str, str] = Field(default_factory=dict)
     terms_id: str = ""

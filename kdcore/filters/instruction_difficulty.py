@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
 from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.places import Place
-from kdcore.errors import ConfigError
 from kdcore.filters.base import Filter, Rows
 from kdcore.filters.needs import READER
+from kdcore.filters.reading_model import answer_nll, reader_of
 from kdcore.types import Verdict
 
 
@@ -24,28 +21,8 @@ class DifficultyConfig(Config):
     max_tokens: int = Field(default=512, ge=32, le=4096, description="Longer texts are cut here")
 
 
-@lru_cache(maxsize=1)
-def _reader(path: str) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(path), AutoModelForCausalLM.from_pretrained(path).eval()
-
-
-def answer_nll(model: Any, prompt: list[int], answer: list[int]) -> float:
-    """Mean negative log-likelihood of ``answer`` after ``prompt`` (at least one token), in nats a token."""
-    import torch
-
-    ids = torch.tensor([[*prompt, *answer]], device=model.device)
-    with torch.inference_mode():
-        logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].float()
-    labels = ids[0, len(prompt) :]
-    return float(torch.nn.functional.cross_entropy(logits, labels))
-
-
 def _difficulty(rows: Rows, config: DifficultyConfig) -> list[Verdict]:
-    if not config.student:
-        raise ConfigError('this check needs a model that reads; give its folder as the setting "student".')
-    tokenizer, model = _reader(config.student)
+    tokenizer, model = reader_of(config.student)
 
     def one(question: str, answer: str) -> Verdict:
         said = tokenizer(answer, add_special_tokens=False)["input_ids"][: config.max_tokens]

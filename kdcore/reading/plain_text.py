@@ -97,7 +97,9 @@ def _edges(page: list[str]) -> set[int]:
 
 
 def _shape(line: str) -> str:
-    return re.sub(r"\d+", "#", re.sub(r"\s+", " ", line.strip()))
+    """A line without its numbers; ``ARTICLE 2`` is a heading, and the same as another only with its number."""
+    text = re.sub(r"\s+", " ", line.strip())
+    return text if _NUMBERED.match(text) else re.sub(r"\d+", "#", text)
 
 
 def _has_number_at_end(line: str) -> bool:

@@ -45,6 +45,10 @@ HOME: list[Any] = []  # the home page, once app.py has run in this server
 # what in the address bar speaks of one project only
 OF_A_PROJECT = (
     "run",
+    "upload",
+    "passages",
+    "queue",
+    "format",
     "sample",
     "filter",
     "dataset",

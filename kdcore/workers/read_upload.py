@@ -8,7 +8,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +93,13 @@ def _one(
         for place, entry, labels in entries(found, how, config.seed_kind) if found.rows else ():
             number = before + made
             made += 1
-            if number in config.left_out:
-                continue
-            entry.question = config.rewritten.get(number, entry.question)
-            record = _record(config, found, place, entry, labels) if config.store else None
-            if record is not None:
-                reporter.append(record)
-            if len(seeds) < config.shown:
-                seeds.append(_told(config, found, entry, labels) | _ids_of(config, record))
+            for text in config.rewritten.get(number, (entry.question,)):
+                one = replace(entry, question=text)
+                record = _record(config, found, place, one, labels) if config.store else None
+                if record is not None:
+                    reporter.append(record)
+                if len(seeds) < config.shown:
+                    seeds.append(_told(config, found, one, labels) | _ids_of(config, record))
     except DataError as exc:
         if config.store and len(config.files) == 1 and found.rows:
             raise

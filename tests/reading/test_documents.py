@@ -55,6 +55,14 @@ def test_a_footer_without_page_breaks_is_known_by_its_number(tmp_path):
     assert "Source" not in "\n".join(row["text"] for row in found.rows)
 
 
+def test_numbered_headings_are_no_footers(tmp_path):
+    text = "\n\n".join(f"ARTICLE {number}\n\n{SECRET} {SECRET} {SECRET}" for number in range(1, 6))
+    found = passages(tmp_path, "a.txt", text)
+    assert [row["heading"] for row in found.rows] == [f"ARTICLE {number}" for number in range(1, 6)]
+    again = passages(tmp_path, "b.txt", "\f".join(f"EXHIBIT 10.2\n\n{number}.1 {SECRET}" for number in range(1, 6)))
+    assert "EXHIBIT" not in str(again.rows)
+
+
 def test_headings_make_a_path_and_short_pieces_are_joined(tmp_path):
     text = f"# Lease\n\n## Rent\n\n{SECRET}\n\n## Term\n\nOne year.\n\n{SECRET * 3}"
     found = passages(tmp_path, "lease.md", text, size=120)

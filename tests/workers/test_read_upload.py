@@ -137,6 +137,10 @@ def test_what_a_person_left_out_or_cut_anew_is_kept_so(app: App, tmp_path: Path)
     project = projects.create_project(app, "P")
     path = tmp_path / "a.txt"
     path.write_text("Why?\nHow?\nWho?\n")
-    run = imports.read_files(app, project, [(path, "a.txt")], store=True, left_out=[1], rewritten={2: "Who pays?"})
+    look = imports.read_files(app, project, [(path, "a.txt")])
+    assert app.wait(look.run_id, timeout_s=60).state == "done"
+    imports.edit(app, look.run_id, {0: ()})
+    imports.edit(app, look.run_id, {0: None, 1: (), 2: ("Who pays?", "Who else?")})
+    run = imports.store_previewed(app, look.run_id, {"text": "text"})
     assert app.wait(run.run_id, timeout_s=60).state == "done"
-    assert {seed["question"] for seed in projects.seeds(app, project)} == {"Why?", "Who pays?"}
+    assert {seed["question"] for seed in projects.seeds(app, project)} == {"Why?", "Who pays?", "Who else?"}

@@ -15,13 +15,14 @@ from kdcore.configs.teacher import TeacherConfig
 from kdcore.configs.uploads import ReadingConfig, SeedKind, UploadConfig, UploadFile
 from kdcore.errors import DataError, JobError
 from kdcore.governance.teacher_terms import own_answers, registry, terms_of
-from kdcore.jobs.run_dir import RunDir
+from kdcore.jobs.run_dir import RunDir, write_json
 from kdcore.services import projects as project_service
 from kdcore.services.workspace import App
 from kdcore.store import projects, samples
 
 OWN_ANSWERS = "own answers"  # who wrote them, where nobody says
 PROMPT_NAME = "Imported answers"
+EDITS = "edits.json"
 
 
 def expand(paths: Sequence[Path]) -> list[tuple[Path, str]]:
@@ -55,8 +56,6 @@ def read_files(
     shown: int = 20,
     most: int = 0,
     teacher: str = "",
-    left_out: Sequence[int] = (),
-    rewritten: Mapping[int, str] | None = None,
 ) -> RunDir:
     """Read files in a limited child process; with ``store`` they are imported. Returns the run.
 
@@ -72,12 +71,33 @@ def read_files(
         store=store,
         shown=shown,
         most=most,
-        left_out=tuple(left_out),
-        rewritten=dict(rewritten or {}),
     )
     if store and seed_kind == "answered":
         config = config.model_copy(update=_provenance(app, project_id, teacher.strip() or OWN_ANSWERS))
     return app.launch(app.create_run("read_upload", config))
+
+
+def store_previewed(app: App, run_id: str, mapping: Mapping[str, str], teacher: str = "") -> RunDir:
+    """Import what a preview has shown, with the passages as people made them anew."""
+    config = app.run_dir(run_id).load(UploadConfig)
+    update: dict[str, Any] = {"store": True, "mapping": dict(mapping), "most": 0, "rewritten": edits_of(app, run_id)}
+    if config.seed_kind == "answered":
+        update |= _provenance(app, config.project_id, teacher.strip() or OWN_ANSWERS)
+    return app.launch(app.create_run("read_upload", config.model_copy(update=update)))
+
+
+def edits_of(app: App, run_id: str) -> dict[int, tuple[str, ...]]:
+    """What people made of the passages of a preview: number → texts, none where it is left out."""
+    path = app.run_dir(run_id).path / EDITS
+    kept: dict[str, list[str]] = json.loads(path.read_bytes()) if path.exists() else {}
+    return {int(number): tuple(texts) for number, texts in kept.items()}
+
+
+def edit(app: App, run_id: str, changes: Mapping[int, tuple[str, ...] | None]) -> None:
+    """Keep what a person made of some passages, at once; None takes a change back."""
+    kept: dict[int, tuple[str, ...] | None] = {**edits_of(app, run_id), **changes}
+    left = {str(number): list(texts) for number, texts in kept.items() if texts is not None}
+    write_json(app.run_dir(run_id).path / EDITS, left)
 
 
 def read_file(

@@ -97,24 +97,30 @@ def rows(app: App, version: CountedVersion) -> None:
 
 
 def export(app: App, version: Version) -> None:
-    """One button for each format; every row keeps where it came from."""
-    for name, exporter in EXPORTERS.items():
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{name.replace('_', ' ')}**: {exporter.summary}")
-            if st.button("Prepare", key=f"prepare-{name}", icon=":material/build:"):
-                state.of_project()[f"export-{version['dataset_id']}-{name}"] = str(
-                    dataset_export.archive(app, version["dataset_id"], name)
-                )
-            path = state.of_project().get(f"export-{version['dataset_id']}-{name}")
-            if path:
-                with open(path, "rb") as file:
-                    st.download_button(
-                        "Download",
-                        file.read(),
-                        path.rsplit("/", 1)[-1],
-                        key=f"get-{name}",
-                        icon=":material/download:",
-                    )
+    """One format at a time: how its first rows look, and one button; every row keeps where it came from."""
+    known = {name: f"{name.replace('_', ' ')}: {exporter.summary}" for name, exporter in EXPORTERS.items()}
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        name = state.choose("Format", list(known), "format", known.__getitem__)
+    thoughts: dataset_export.Thoughts = (
+        "tags" if right.toggle("Rationales between think tags", key="export.thoughts") else "none"
+    )
+    kept = f"export-{version['dataset_id']}-{name}-{thoughts}"
+    if st.button("Prepare", key="export.prepare", type="primary", icon=":material/build:"):
+        state.of_project()[kept] = str(dataset_export.archive(app, version["dataset_id"], name, thoughts))
+    if path := state.of_project().get(kept):
+        with open(path, "rb") as file:
+            st.download_button(
+                f"Download {path.rsplit('/', 1)[-1]}",
+                file.read(),
+                path.rsplit("/", 1)[-1],
+                key="export.get",
+                icon=":material/download:",
+            )
+    st.caption("How the first rows look")
+    for file, text in dataset_export.preview(app, version["dataset_id"], name, thoughts).items():
+        st.caption(file)
+        st.code(text, language="json" if file.endswith(("json", "jsonl")) else None, wrap_lines=True, height=260)
 
 
 def compare(app: App, names: dict[str, str], chosen: str) -> None:

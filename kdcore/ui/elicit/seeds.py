@@ -9,12 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.configs.uploads import PASSAGE_TOKENS, ROLES, ReadingConfig, SeedKind
+from kdcore.configs.uploads import PASSAGE_TOKENS, ROLES, ReadingConfig, SeedKind, UploadConfig
 from kdcore.services import governance
 from kdcore.services.elicit import imports
 from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
 from kdcore.ui import live, state
+from kdcore.ui.elicit import passages
 from kdcore.ui.labels import escape
 
 KINDS: dict[SeedKind, str] = {
@@ -25,6 +26,8 @@ KINDS: dict[SeedKind, str] = {
 ROLE_NAMES = {"text": "Question", "answer": "Answer", "rationale": "Reasoning", "source": "Source passage"}
 DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 ENCODINGS = ("", "utf-8", "cp1252", "utf-16", "iso8859_15", "cp1250", "cp1251", "shift_jis", "gb18030", "mac_roman")
+MOST_FILES = 12  # of which is told one by one
+MOST_PASSAGES = 5000  # that can be read before an import
 LARGE = 20 * 2**20  # bytes, from which on only the beginning of a file is looked at before the import
 LOOKED_AT = 5000  # rows of it
 SHAPES = {
@@ -40,7 +43,7 @@ SHAPES = {
 
 
 def upload(app: App, project_id: str) -> None:
-    """Choose files, look at what they hold, say which column is what, import."""
+    """Choose files, look at what they hold, say which column is what, import. The link reopens the preview."""
     kind: SeedKind = (
         st.segmented_control(
             "What is in the files?", list(KINDS), format_func=KINDS.__getitem__, default="question", required=True
@@ -53,17 +56,17 @@ def upload(app: App, project_id: str) -> None:
         help="Tables (CSV, Excel, JSON, Parquet), documents (Word, PDF, HTML, XML, text), also in a ZIP; 200 MB each",
         key=state.own("elicit.file"),
     )
-    if not files:
-        return
-    reading = _reading(kind)
-    key = f"{project_id}-{[f.file_id for f in files]}-{kind}-{reading.model_dump_json()}"
-    mine = state.of_project()
-    if mine.get("elicit.upload_key") != key:
-        mine["elicit.upload_key"] = key
-        most = LOOKED_AT if sum(file.size for file in files) > LARGE else 0
-        mine["elicit.upload_run"] = _read(app, project_id, files, kind, reading, most=most)
-        mine.pop("elicit.import_run", None)
-    _preview_panel(app, project_id, files, kind, reading, mine["elicit.upload_run"])
+    if files:
+        reading = _reading(kind)
+        key = f"{project_id}-{[f.file_id for f in files]}-{kind}-{reading.model_dump_json()}"
+        mine = state.of_project()
+        if mine.get("elicit.upload_key") != key:
+            mine["elicit.upload_key"] = key
+            mine.pop("elicit.import_run", None)
+            state.set_params(upload=_read(app, project_id, files, kind, reading), passages=None)
+    run_id = state.param("upload")
+    if run_id and app.run_dir(run_id).config().get("project_id") == project_id:
+        _preview_panel(app, run_id)
 
 
 def _reading(kind: SeedKind) -> ReadingConfig:
@@ -85,19 +88,19 @@ def _reading(kind: SeedKind) -> ReadingConfig:
     )
 
 
-def _read(app: App, project_id: str, files: Sequence[Any], kind: SeedKind, reading: ReadingConfig, **how: Any) -> str:
+def _read(app: App, project_id: str, files: Sequence[Any], kind: SeedKind, reading: ReadingConfig) -> str:
+    most = LOOKED_AT if sum(file.size for file in files) > LARGE else 0
     with tempfile.TemporaryDirectory() as folder:
         given: list[tuple[Path, str]] = []
         for number, file in enumerate(files):
             path = Path(folder) / f"{number}-{Path(file.name).name}"
             path.write_bytes(file.getbuffer())
             given.append((path, file.name))
-        return imports.read_files(app, project_id, given, kind, reading=reading, **how).run_id
+        shown = MOST_PASSAGES if kind == "document" else 20
+        return imports.read_files(app, project_id, given, kind, reading=reading, most=most, shown=shown).run_id
 
 
-def _preview_panel(
-    app: App, project_id: str, files: Sequence[Any], kind: SeedKind, reading: ReadingConfig, run_id: str
-) -> None:
+def _preview_panel(app: App, run_id: str) -> None:
     @st.fragment(run_every=None if app.status(run_id).state in TERMINAL_STATES else 0.7)
     def panel() -> None:
         status = app.status(run_id)
@@ -107,24 +110,27 @@ def _preview_panel(
         elif status.state == "failed":
             st.error(escape(status.message), icon=":material/error:")
         else:
-            _look(app, project_id, files, kind, reading, run_id)
+            _look(app, run_id, app.run_dir(run_id).load(UploadConfig).seed_kind)
 
     panel()
 
 
-def _look(
-    app: App, project_id: str, files: Sequence[Any], kind: SeedKind, reading: ReadingConfig, run_id: str
-) -> None:
+def _look(app: App, run_id: str, kind: SeedKind) -> None:
     found = imports.result(app, run_id)
-    for file in found["files"]:
+    for file in found["files"][:MOST_FILES]:
         _told(file)
-    st.caption(f"As {'passages' if kind == 'document' else 'they'} will be kept, the first {len(found['seeds'])}:")
-    st.dataframe(found["seeds"] or found["rows"], hide_index=True, height=220)
-    _roles(app, project_id, files, kind, reading, run_id, found)
+    if len(found["files"]) > MOST_FILES:
+        st.caption(f"and {len(found['files']) - MOST_FILES} more files")
+    if kind == "document" and found["seeds"]:
+        passages.reader(app, run_id, found["seeds"])
+    else:
+        st.caption(f"As they will be kept, the first {len(found['seeds'])}:")
+        st.dataframe(found["seeds"] or found["rows"], hide_index=True, height=220)
+    _roles(app, kind, run_id, found)
     done = state.of_project().get("elicit.import_run")
     if done:
         _imported(app, done)
-        found = imports.result(app, done)
+        found = imports.result(app, done) if app.status(done).state == "done" else found
     if found["rejected"]:
         with st.expander(f"{found['rejected_count']} rows can't be used", icon=":material/error:"):
             st.dataframe(found["rejected"], hide_index=True)
@@ -145,15 +151,7 @@ def _told(file: dict[str, Any]) -> None:
         st.caption(f"and {len(file['warnings']) - 6} more like these")
 
 
-def _roles(
-    app: App,
-    project_id: str,
-    files: Sequence[Any],
-    kind: SeedKind,
-    reading: ReadingConfig,
-    run_id: str,
-    found: dict[str, Any],
-) -> None:
+def _roles(app: App, kind: SeedKind, run_id: str, found: dict[str, Any]) -> None:
     """One select box a role; a known shape needs none."""
     guess: dict[str, str] = {role: column for file in found["files"] for role, column in file["mapping"].items()}
     known = any(file["shape"] not in ("table", "question_answer", "passages", "") for file in found["files"])
@@ -181,7 +179,7 @@ def _roles(
             )
         if st.form_submit_button("Import", type="primary", icon=":material/upload:"):
             mapping = {role: column or "" for role, column in chosen.items() if column or role in guess}
-            done = _read(app, project_id, files, kind, reading, mapping=mapping, store=True, teacher=teacher)
+            done = imports.store_previewed(app, run_id, mapping, teacher or "").run_id
             state.of_project()["elicit.import_run"] = done
             app.wait(done, timeout_s=600)
             st.rerun()
