@@ -6,12 +6,14 @@ from kdcore.ui import filter_bar, frame, state
 from kdcore.ui.explore import actions as actions_panel
 from kdcore.ui.explore import map as map_panel
 from kdcore.ui.explore import saved_views as views_panel
+from kdcore.ui.explore import table as table_panel
 from kdcore.ui.explore import tabs as explore_tabs
 
 PAGE_SIZE = 50
 with frame.page("Explore") as page:
     app, project = page.app, page.project_id
-    sort, number, down = state.param("sort", "created"), state.number("page"), bool(state.param("down"))
+    sort = state.param("sort", table_panel.usual_sort(state.selection()))
+    number, down = state.number("page"), bool(state.param("down"))
     view = explore_samples.view(app, project, state.selection(), number, PAGE_SIZE, sort, down)
     if not view["total"]:
         frame.empty("There are no answers yet.", "Generate", "Ask the teacher")

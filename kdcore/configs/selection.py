@@ -216,3 +216,9 @@ def from_text(text: str) -> Selection:
             raise ConfigError("this link has no filter; give one that Explore shows, or a selection as JSON.")
         return from_url(found)
     return from_url(text)
+
+
+def found_ids(selection: Selection) -> tuple[str, ...]:
+    """The samples that a search found, in its order; none where the selection holds no such part."""
+    parts = selection.parts if isinstance(selection, All) else (selection,)
+    return next((part.sample_ids for part in parts if isinstance(part, IsOneOf)), ())

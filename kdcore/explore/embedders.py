@@ -10,9 +10,15 @@ import numpy as np
 
 from kdcore.hardware import pick_precision
 
+MOST_WINDOWS = 128  # of one text: 32,000 tokens at 256 each
+
 
 class Embedder:
-    """A transformers encoder with masked mean pooling and unit length, as MiniLM was trained."""
+    """A transformers encoder with masked mean pooling and unit length, as MiniLM was trained.
+
+    A text longer than the model reads at once is read in windows, and its vector is their mean by tokens: two
+    contracts that begin alike are not the same. ``cut`` counts texts of which even that left something out.
+    """
 
     def __init__(self, path: Path | str, precision: str = "auto", max_tokens: int = 256) -> None:
         import torch
@@ -26,6 +32,10 @@ class Embedder:
         model: Any = AutoModel.from_pretrained(str(path), dtype=getattr(torch, self.precision))
         self._model: Any = model.to(self._device).eval()
         self.dim = int(self._model.config.hidden_size)
+        special = self._tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
+        first = special.index(0) if 0 in special else 0
+        self._around = first, special[first:].count(1)  # special tokens before and after a text
+        self.cut = 0
 
     def encode(
         self,
@@ -34,15 +44,42 @@ class Embedder:
         on_batch: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         """Embed texts: (N,) → (N, dim) float32 of unit length, in the given order. N may be 0."""
+        windows: list[list[int]] = []
+        owners: list[int] = []
+        for place, ids in enumerate(self._tokenizer(texts, verbose=False)["input_ids"] if texts else []):
+            own = self._windows(ids)
+            windows += own
+            owners += [place] * len(own)
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        token_ids = self._tokenizer(texts, truncation=True, max_length=self.max_tokens)["input_ids"] if texts else []
+        left = np.bincount(owners, minlength=len(texts)) if owners else np.zeros(0, dtype=int)
+        several = left > 1
         done = 0
-        for batch in token_batches([len(ids) for ids in token_ids], batch_tokens):
-            vectors[batch] = self._forward([token_ids[i] for i in batch])
-            done += len(batch)
+        for batch in token_batches([len(ids) for ids in windows], batch_tokens):
+            found = self._forward([windows[i] for i in batch])
+            whole = np.array([owners[i] for i in batch])
+            lengths = np.array([len(windows[i]) for i in batch], dtype=np.float32)
+            weights = np.where(several[whole], lengths, 1.0)  # a text of one window keeps its vector to the last bit
+            np.add.at(vectors, whole, found * weights[:, None])
+            np.subtract.at(left, whole, 1)
+            done += int(np.sum(left[np.unique(whole)] == 0))
             if on_batch is not None:
                 on_batch(done)
+        if several.any():
+            norms = np.linalg.norm(vectors[several], axis=1, keepdims=True)
+            vectors[several] /= np.maximum(norms, 1e-12)
         return vectors
+
+    def _windows(self, ids: list[int]) -> list[list[int]]:
+        """Token ids of a text as they are, or in parts, each between the special tokens of the whole."""
+        if len(ids) <= self.max_tokens:
+            return [ids]
+        before, after = self._around
+        inner = ids[before : len(ids) - after]
+        size = self.max_tokens - before - after
+        parts = [inner[at : at + size] for at in range(0, len(inner), size)]
+        if len(parts) > MOST_WINDOWS:
+            self.cut += 1
+        return [[*ids[:before], *part, *ids[len(ids) - after :]] for part in parts[:MOST_WINDOWS]]
 
     def _forward(self, rows: list[list[int]]) -> np.ndarray:
         torch = self._torch

@@ -20,7 +20,7 @@ class VectorCache:
 
     def __init__(self, folder: Path, model: str, max_tokens: int, precision: str, dim: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        name = "vectors-" + stable_hash(model, max_tokens, precision, dim, length=12)
+        name = "vectors-" + stable_hash(model, max_tokens, precision, dim, "whole texts", length=12)
         self._rows, self._keys, self._dim = folder / f"{name}.f32", folder / f"{name}.keys", dim
         self._index = {key: i for i, key in enumerate(self._read_keys())}
 

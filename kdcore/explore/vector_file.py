@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,10 +26,15 @@ class VectorFile:
         place = self._place.get(sample_id)
         return None if place is None else self.matrix[place]
 
-    def nearest(self, query: np.ndarray, limit: int) -> list[tuple[str, float]]:
-        """The ``limit`` samples of the largest cosine with ``query`` (D,), best first."""
+    def nearest(self, query: np.ndarray, limit: int, among: Sequence[str] | None = None) -> list[tuple[str, float]]:
+        """The ``limit`` samples of the largest cosine with ``query`` (D,), best first; ``among`` some only."""
         scores = self.matrix @ query
         count = min(limit, len(scores))
+        if among is not None:
+            places = sorted({self._place[key] for key in among if key in self._place})
+            outside = np.ones(len(scores), dtype=bool)
+            outside[places] = False
+            scores, count = np.where(outside, -np.inf, scores), min(count, len(places))
         best = np.argpartition(-scores, count - 1)[:count] if count else np.zeros(0, int)
         best = best[np.lexsort((best, -scores[best]))]
         return [(self.ids[i], float(scores[i])) for i in best]

@@ -40,6 +40,7 @@ SAMPLE: dict[str, pa.DataType] = {
     "mean_rank": pa.float64(),
     "role": pa.string(),
 }
+AS_FOUND = "found"  # the order in which a search gave its hits
 SORTS = ("created", "entropy", "mean_rank", "completion_tokens", "topic", "status", "question")
 FACETS = ("status", "topic", "difficulty", "reader", "prompt_version_id", "teacher", "run_id")
 NUMBERS = ("completion_tokens", "entropy", "captured_mass", "mean_rank", "prompt_tokens")

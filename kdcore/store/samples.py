@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from kdcore.configs.selection import Selection
+from kdcore.configs.selection import Selection, found_ids
 from kdcore.jobs.parquet import strings
 from kdcore.records.figures import Bar, CoverageCell, Facet, FirstAnswer, Grown, LossReason
 from kdcore.records.reviews import Review, SampleVerdict
-from kdcore.records.rows import FACETS, NUMBERS, SAMPLE, SORTS, schema
+from kdcore.records.rows import AS_FOUND, FACETS, NUMBERS, SAMPLE, SORTS, schema
 from kdcore.records.samples import InVersion, Lineage, NewSample, PromptName, Sample, SampleAnswer, Seed
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
@@ -67,11 +67,13 @@ def keys(
 ) -> list[str]:
     """Sample ids in order."""
     where, values = where_of(project_id, selection)
-    order = sort if sort in SORTS else "created"
+    found = found_ids(selection) if sort == AS_FOUND else None
+    by = "list_position(?, s.sample_id)" if found else f"s.{sort if sort in SORTS else 'created'}"
     sql = f"""
     SELECT s.sample_id {where}
-    ORDER BY s.{order} {"DESC" if descending else "ASC"} NULLS LAST, s.sample_id
+    ORDER BY {by} {"DESC" if descending else "ASC"} NULLS LAST, s.sample_id
     """
+    values += [list(found)] if found else []
     if limit is not None:
         sql += " LIMIT ? OFFSET ?"
         values += [limit, offset]

@@ -75,6 +75,8 @@ def embed(texts: list[str], config: EmbedConfig, cache_folder: Path, reporter: R
         new = embedder.encode([texts[i] for i in missing], config.batch_tokens, on_batch)
         vectors[missing] = new
         cache.add([texts[i] for i in missing], new)
+        if embedder.cut:
+            reporter.conclude(f"{embedder.cut} texts are longer than can be read: their ends are left out of the map")
     reporter.progress(len(texts), len(texts), "texts", cached=known, dim=embedder.dim)
     return vectors
 

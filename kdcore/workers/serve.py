@@ -139,7 +139,7 @@ def _search(config: ServeConfig, reporter: Reporter) -> Service:
         query = vectors.of(body.get("sample_id") or "")
         if query is None:
             query = embedder.encode([str(body.get("text", ""))])[0]
-        found = vectors.nearest(query, int(body.get("limit", 50)))
+        found = vectors.nearest(query, int(body.get("limit", 50)), body.get("among"))
         return {"hits": [{"sample_id": key, "score": score} for key, score in found]}
 
     return answer, lambda: None

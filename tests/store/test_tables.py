@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from kdcore.configs.selection import EVERYTHING, All, ColumnIs, InLasso, Not, ReviewIs, TextHas
+from kdcore.configs.selection import EVERYTHING, All, ColumnIs, InLasso, IsOneOf, Not, ReviewIs, TextHas
 from kdcore.records.decisions import DatasetFrozen, Reviewed
 from kdcore.records.journal import VerdictRecord
 from kdcore.records.rows import SAMPLE, VerdictKey
@@ -150,3 +150,9 @@ def test_curves_of_a_later_attempt_win(store):
     with store.transaction() as tx:
         metrics.insert(tx, "r", [point(1, 1, 5.0), point(1, 2, 4.0), point(2, 2, 3.0)])
     assert [(p["step"], p["value"]) for p in metrics.curves(store, ["r"])] == [(1, 5.0), (2, 3.0)]
+
+
+def test_hits_of_a_search_stand_in_the_order_in_which_they_were_found(filled):
+    found = IsOneOf(sample_ids=("s7", "s2", "s5"))
+    assert samples.keys(filled, "p", All(parts=(found,)), sort="found") == ["s7", "s2", "s5"]
+    assert samples.keys(filled, "p", All(), sort="found")[0] == samples.keys(filled, "p", All())[0]

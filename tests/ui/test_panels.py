@@ -27,7 +27,7 @@ from kdcore.store import samples
 from kdcore.ui import filter_bar, frame, new_project, sample_card, teacher_form
 from kdcore.ui.datasets import probabilities, versions
 from kdcore.ui.distill import curves, export, recipe, reward_model, rounds, rows, sweep, terms
-from kdcore.ui.elicit import gallery, prompt, seeds, trial
+from kdcore.ui.elicit import gallery, passages, prompt, seeds, trial
 from kdcore.ui.evaluate import comparison
 from kdcore.ui.explore import actions, concepts, duplicates, groups, saved_views, sql, table, tabs
 from kdcore.ui.generate import coverage, routing, run, views
@@ -104,6 +104,10 @@ PANELS: dict[str, tuple[Panel, str]] = {
     "distill.sweep": (lambda app, t: sweep.compare_panel(app, []), "No sweep yet"),
     "distill.terms": (lambda app, t: terms.undecided(app, t["project_id"], [t["version"]["dataset_id"]]), NOTHING),
     "elicit.gallery": (lambda app, t: gallery.gallery(app, t["project_id"]), "ecipe"),
+    "elicit.passages": (
+        lambda app, t: passages.reader(app, t["run_id"], [{"passage": "The tenant pays.", "heading": "Rent"}]),
+        "The tenant pays.",
+    ),
     "elicit.prompt": (lambda app, t: prompt.editor(app, t["project_id"]), "System"),
     "elicit.seeds": (lambda app, t: seeds.data_class(app, t["project_id"]), "data"),
     "elicit.trial": (lambda app, t: trial.trial(app, t["project_id"], t["template"]), "Suggest a better wording"),

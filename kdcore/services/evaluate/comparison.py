@@ -18,6 +18,7 @@ from kdcore.records.runs import ComparedItem, WatchedRun
 from kdcore.services import models
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill.input import Part, refuse_leaks, write_input
+from kdcore.services.explore import samples as explore_samples
 from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
 from kdcore.store import datasets, evaluations, runs
@@ -147,6 +148,15 @@ def _by_candidate(app: App, run_id: str) -> dict[str, dict[str, dict[str, float]
         for name, value in item["measures"].items():
             found.setdefault(item["candidate"], {}).setdefault(name, {})[item["sample_id"]] = value
     return found
+
+
+def rows_like(app: App, run_id: str, sample_id: str) -> tuple[str, str]:
+    """Search what the compared student learnt from for rows like one; returns (run id, question key) to poll with."""
+    config = app.run_dir(run_id).load(EvaluateConfig)
+    learnt = {row["sample_id"] for row in training_runs.learnt_before(app, config.train_run_id)}
+    if not learnt:
+        raise ConfigError("nothing is known of what this student learnt from; its training run is not here.")
+    return explore_samples.start_search(app, config.project_id, sample_id=sample_id, among=sorted(learnt))
 
 
 def worst_first(app: App, run_id: str) -> list[ComparedItem]:

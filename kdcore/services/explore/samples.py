@@ -180,8 +180,15 @@ def samples_of(app: App, sample_ids: list[str]) -> list[Sample]:
 
 
 # ---- semantic search ------------------------------------------------------------------------------------
-def start_search(app: App, project_id: str, text: str = "", sample_id: str = "", limit: int = 50) -> tuple[str, str]:
-    """Ask the warm search service; returns (run id, question key) to poll with."""
+def start_search(
+    app: App,
+    project_id: str,
+    text: str = "",
+    sample_id: str = "",
+    limit: int = 50,
+    among: Sequence[str] | None = None,
+) -> tuple[str, str]:
+    """Ask the warm search service, ``among`` some samples only; returns (run id, question key) to poll with."""
     map_run = maps.newest(app.store, project_id)
     if map_run is None:
         raise ConfigError("semantic search needs a map; draw one first.")
@@ -190,7 +197,7 @@ def start_search(app: App, project_id: str, text: str = "", sample_id: str = "",
         app,
         ServeConfig(service="search", embedder_path=str(path), vectors=str(app.run_dir(map_run).path)),
     )
-    return run.run_id, mailbox.ask(run, {"text": text, "sample_id": sample_id, "limit": limit})
+    return run.run_id, mailbox.ask(run, {"text": text, "sample_id": sample_id, "limit": limit, "among": among})
 
 
 class Hit(TypedDict):

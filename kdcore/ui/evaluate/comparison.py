@@ -10,7 +10,6 @@ from kdcore.evaluate.measures import in_order
 from kdcore.evaluate.statistics import Interval
 from kdcore.records.runs import ComparedItem
 from kdcore.services.evaluate import comparison
-from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
 from kdcore.ui import charts, frame, state
 from kdcore.ui.labels import escape, short
@@ -47,7 +46,7 @@ def run_panel(app: App, project_id: str, run_id: str) -> None:
 
     frame.run_panel(app, run_id, figures)
     with frame.guard():
-        _side_by_side(app, project_id, comparison.worst_first(app, run_id), comparison.labels_of(app, run_id))
+        _side_by_side(app, project_id, run_id, comparison.worst_first(app, run_id))
 
 
 def _differences(found: dict[str, dict[str, Interval]]) -> None:
@@ -90,7 +89,13 @@ def _figures(summary: dict[str, Any]) -> None:
     )
 
 
-def _side_by_side(app: App, project_id: str, rows: list[ComparedItem], labels: list[str]) -> None:
+def _shown(text: str | None) -> str:
+    """An answer, or that there is none: a student may say nothing at all."""
+    return safe_html(text or "") or "<i>nothing</i>"
+
+
+def _side_by_side(app: App, project_id: str, run_id: str, rows: list[ComparedItem]) -> None:
+    labels = comparison.labels_of(app, run_id)
     if not rows:
         return
     st.subheader("Answers, the student's worst first", anchor=False)
@@ -102,16 +107,16 @@ def _side_by_side(app: App, project_id: str, rows: list[ComparedItem], labels: l
         with st.expander(f"{title}{distance}", icon=":material/quiz:"):
             columns = st.columns(len(labels) + 1)
             columns[0].caption("Reference")
-            columns[0].html(safe_html(row["reference"] or ""))
+            columns[0].html(_shown(row["reference"]))
             for label, place in zip(labels, columns[1:], strict=True):
                 place.caption(escape(label))
-                place.html(safe_html(row["answers"].get(label, "…")))
+                place.html(_shown(row["answers"].get(label, "…")))
             with st.container(horizontal=True):
                 frame.link("Explore", "Open the sample", sample=row["sample_id"])
                 if st.button(
                     "Training rows like it", key=f"like-{row['sample_id']}", icon=":material/travel_explore:"
                 ):
-                    started = explore_samples.start_search(app, project_id, sample_id=row["sample_id"])
+                    started = comparison.rows_like(app, run_id, row["sample_id"])
                     state.of_project()["explore.search"] = (*started, short(row["question"] or "", 30))
                     st.switch_page(frame.PAGES["Explore"][0], query_params={"project": project_id})
     pages = -(-len(rows) // SHOWN)

@@ -206,9 +206,14 @@ def _search_panel(app: App) -> None:
                 st.caption("Searching… the first search loads the embedder.")
                 return
             del state.of_project()["explore.search"]
+            if not hits:
+                st.info("Nothing like it is on the map; draw a new one if the rows came later.")
+                return
+            state.of_project()["explore.likeness"] = {hit["sample_id"]: hit["score"] for hit in hits}
             filter_bar.add(
                 IsOneOf(sample_ids=tuple(h["sample_id"] for h in hits[:25]), label=f"like “{short(text, 30)}”")
             )
+            state.set_params(sort=None, page=None)  # the nearest first
             st.rerun()
 
     panel()

@@ -6,8 +6,9 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore.configs.selection import Selection, found_ids
 from kdcore.records.figures import View
-from kdcore.records.rows import SORTS
+from kdcore.records.rows import AS_FOUND, SORTS
 from kdcore.records.samples import Sample
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.explore import tags
@@ -45,7 +46,7 @@ def table(app: App, view: View, page_size: int) -> None:
         return
     shown: list[str] = st.session_state.get("explore.columns") or USUAL
     event: Any = st.dataframe(
-        [{name: COLUMNS[name](r) for name in shown} for r in rows],
+        [_likeness(r) | {name: COLUMNS[name](r) for name in shown} for r in rows],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -66,19 +67,35 @@ def table(app: App, view: View, page_size: int) -> None:
         if st.button("Next", icon=":material/chevron_right:", disabled=now + 1 >= pages, key="explore.next"):
             state.set_params(page=now + 1)
             st.rerun()
+        usual = usual_sort(state.selection())
+        sorts = (AS_FOUND, *SORTS) if usual == AS_FOUND else SORTS
+        now_by = state.param("sort", usual)
         order = st.selectbox(
             "Sort by",
-            SORTS,
-            index=SORTS.index(state.param("sort", "created")) if state.param("sort", "created") in SORTS else 0,
+            sorts,
+            index=sorts.index(now_by) if now_by in sorts else 0,
+            format_func=lambda name: "nearest first" if name == AS_FOUND else name,
             width=180,
         )
         st.session_state["explore.down"] = bool(state.param("down"))
         st.toggle("Largest first", key="explore.down", on_change=_turn)
-        if order != state.param("sort", "created"):
+        if order != now_by:
             state.set_params(sort=order, page=None)
             st.rerun()
         with st.popover("Columns", icon=":material/view_column:"):
             st.multiselect("Columns", list(COLUMNS), default=USUAL, key="explore.columns", persist_state="session")
+
+
+def usual_sort(selection: Selection) -> str:
+    """By which column rows stand unless a person says: hits of a search the nearest first."""
+    return AS_FOUND if found_ids(selection) else "created"
+
+
+def _likeness(row: Sample) -> dict[str, float]:
+    """The cosine of a hit, where this session searched for it."""
+    scores: dict[str, float] = state.of_project().get("explore.likeness", {})
+    found = row["sample_id"] in scores and bool(found_ids(state.selection()))
+    return {"likeness": round(scores[row["sample_id"]], 3)} if found else {}
 
 
 def _turn() -> None:
