@@ -193,7 +193,8 @@ def _imported(app: App, run_id: str) -> None:
     result = imports.result(app, run_id)
     new = imports.new_rows(app, run_id)
     known = f", {result['imported'] - new:,} were there already" if new < result["imported"] else ""
-    st.success(f"{new:,} rows imported{known}.", icon=":material/check:")
+    what = "answers" if app.run_dir(run_id).load(UploadConfig).seed_kind == "answered" else "seeds"
+    st.success(f"{new:,} {what} imported{known}.", icon=":material/check:")
 
 
 def data_class(app: App, project_id: str) -> None:
