@@ -227,10 +227,7 @@ def _open(path: Path, found: Found, encoding: str, *, partial: bool) -> io.TextI
         whole = not file.read(1)
     told = encodings.Encoding(encoding) if encoding else encodings.detect(data, whole=whole)
     del data
-    found.encoding = told.name
-    if told.guess:
-        words = f", as in {', '.join(told.words)}" if told.words else ""
-        found.guesses.append(f"the encoding is taken to be {told.name}{words}")
+    encodings.tell(told, found)
     try:
         return path.open(encoding=told.name, newline="")
     except LookupError as exc:

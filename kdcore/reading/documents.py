@@ -30,16 +30,7 @@ def read(path: Path, found: Found, encoding: str = "") -> list[Block]:
 
 
 def _text_of(path: Path, found: Found, encoding: str) -> str:
-    data = path.read_bytes()
-    told = encodings.Encoding(encoding) if encoding else encodings.detect(data)
-    found.encoding = told.name
-    if told.guess:
-        found.guesses.append(f"the encoding is taken to be {told.name}, as in {', '.join(told.words)}")
-    try:
-        text = data.decode(told.name)
-    except (UnicodeDecodeError, LookupError) as exc:
-        raise DataError(f'"{found.name}" is not {told.name} text; choose another encoding.') from exc
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return encodings.text_of(path, found, encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def lines_of(path: Path, found: Found, encoding: str) -> list[str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from charset_normalizer import from_bytes
+
+from kdcore.errors import DataError
+from kdcore.reading.found import Found
 
 SAMPLE = 256 * 1024
 _MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
@@ -29,6 +33,25 @@ class Encoding:
     name: str
     guess: bool = False
     words: tuple[str, ...] = ()
+
+
+def text_of(path: Path, found: Found, encoding: str = "") -> str:
+    """A whole file as text, without its mark; a guess is told in ``found``. Raises DataError for another encoding."""
+    data = path.read_bytes()
+    told = Encoding(encoding) if encoding else detect(data)
+    tell(told, found)
+    try:
+        return data.decode(told.name).removeprefix("\ufeff")
+    except (UnicodeDecodeError, LookupError) as exc:
+        raise DataError(f'"{found.name}" is not {told.name} text; choose another encoding.') from exc
+
+
+def tell(told: Encoding, found: Found) -> None:
+    """Note the encoding of a file, and that it is a guess where it is one."""
+    found.encoding = told.name
+    if told.guess:
+        words = f", as in {', '.join(told.words)}" if told.words else ""
+        found.guesses.append(f"the encoding is taken to be {told.name}{words}")
 
 
 def detect(data: bytes, *, whole: bool = True) -> Encoding:

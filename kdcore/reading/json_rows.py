@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from kdcore.errors import DataError
 from kdcore.reading import encodings
 from kdcore.reading.found import Found, Row
 
@@ -23,17 +22,7 @@ _MOST_NESTED = 3  # wrappers around the rows
 def read(path: Path, found: Found, *, encoding: str = "", most: int = 0) -> None:
     """Read every row into ``found``; at most ``most`` where that is not 0."""
     found.kind = "json"
-    data = path.read_bytes()
-    told = encodings.Encoding(encoding) if encoding else encodings.detect(data)
-    found.encoding = told.name
-    if told.guess:
-        found.guesses.append(f"the encoding is taken to be {told.name}, as in {', '.join(told.words)}")
-    try:
-        text = data.decode(told.name)
-    except (UnicodeDecodeError, LookupError) as exc:
-        raise DataError(f'"{found.name}" is not {told.name} text; choose another encoding.') from exc
-    del data
-    values = list(_values(text.removeprefix("\ufeff"), found))
+    values = list(_values(encodings.text_of(path, found, encoding), found))
     rows = list(_unwrapped(values[0][1], values[0][0], found)) if len(values) == 1 else values
     for place, value in rows:
         row = _row(value)

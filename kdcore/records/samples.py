@@ -11,8 +11,8 @@ from kdcore.records.reviews import Review, SampleVerdict
 from kdcore.types import Message, SampleStatus
 
 
-class NewSample(TypedDict):
-    """One row as it goes into the table; ``messages`` and ``extra`` are JSON."""
+class SampleFields(TypedDict):
+    """What every sample has. Counts in tokens, entropy in nats, mass 0 to 1, times in seconds of the clock."""
 
     sample_id: str
     request_id: str
@@ -25,6 +25,20 @@ class NewSample(TypedDict):
     reason: str
     question: str
     answer: str
+    completion: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    teacher: str
+    entropy: float | None
+    captured_mass: float | None
+    mean_rank: float | None
+    created: float
+
+
+class NewSample(SampleFields):
+    """One row as it goes into the table; ``messages`` and ``extra`` are JSON."""
+
     rationale: str
     source: str
     topic: str
@@ -32,52 +46,23 @@ class NewSample(TypedDict):
     reader: str
     group_key: str
     messages: str
-    completion: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    teacher: str
-    entropy: float | None
-    captured_mass: float | None
-    created: float
     parent: str
     extra: str
     terms: str
-    mean_rank: float | None
     role: str
 
 
-class StoredSample(TypedDict):
+class StoredSample(SampleFields):
     """One row as it lies in the table, with what people decided of it last."""
 
-    sample_id: str
-    request_id: str
-    run_id: str
-    project_id: str
-    prompt_version_id: str
-    seed_id: str
-    n: int
-    status: SampleStatus
-    reason: str
-    question: str
-    answer: str
     rationale: str | None
     source: str | None
     topic: str | None
     difficulty: str | None
     reader: str | None
     group_key: str | None
-    completion: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    teacher: str
-    entropy: float | None
-    captured_mass: float | None
-    created: float
     parent: str | None
     terms: str | None
-    mean_rank: float | None
     role: str | None
     review: str | None
     edited_question: str | None
