@@ -42,8 +42,16 @@ def _refusal(rows: Rows, config: RefusalConfig) -> list[Verdict]:
     return [Verdict(False, f'declines: "{words}"') if words else Verdict(True) for words in found]
 
 
-# a few letters ten times or more in a row; dots, lines and zeros are layout
-_LOOP = re.compile(r"((?=.{0,24}[^\W\d_]).{2,24}?)\1{9,}", re.DOTALL)
+# A piece of text ten times or more in a row. Dots, lines and zeros are layout, unless they are most of the answer.
+_LOOP = re.compile(r"(.{2,24}?)\1{9,}", re.DOTALL)
+
+
+def _loop(answer: str) -> str:
+    """The piece that a stuck model wrote again and again, or nothing."""
+    for match in _LOOP.finditer(answer):
+        if any(letter.isalpha() for letter in match[1]) or 2 * len(match[0]) > len(answer):
+            return match[1].strip() or match[1]
+    return ""
 
 
 class RepetitionConfig(Config):
@@ -54,8 +62,8 @@ class RepetitionConfig(Config):
 
 def _repetition(rows: Rows, config: RepetitionConfig) -> list[Verdict]:
     def one(answer: str) -> Verdict:
-        if loop := _LOOP.search(answer):
-            return Verdict(False, f'"{loop[1].strip()}" again and again', 1.0)
+        if loop := _loop(answer.strip()):
+            return Verdict(False, f'"{loop}" again and again', 1.0)
         words = pieces(answer)
         runs = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
         total = sum(runs.values())
@@ -77,12 +85,12 @@ _SLOT = (
     r"|EMPLOYEE|BUYER|SELLER|TITLE|NUMBER|PHONE|EMAIL|SIGNATURE|YEAR|MONTH|DAY|TIME|DOSE|DRUG|DIAGNOSIS|HOSPITAL|DOCTOR"
     r"|COURT|CASE|JURISDICTION|INSERT|YOUR|LINK|URL|SOURCE|CITATION)"
 )
-_TITLED = _SLOT.replace("|", "|").title().replace("(?:", "(?:")
+_TITLED = _SLOT.title().replace("(?:", "(?:")
 _PLACEHOLDER = re.compile(
     rf"\[(?=[^\]a-z]*\b{_SLOT}\b)[A-Z0-9 _/'’.,&-]{{2,60}}\]|<(?=[^>a-z]*\b{_SLOT}\b)[A-Z0-9 _/-]{{2,40}}>"
     rf"|\[(?:{_TITLED})(?: [A-Za-z'’]+){{0,4}}\]|\[(?i:insert|enter|add|fill in|your|please)\b[^\]\n]{{0,60}}\]"
     r"|\[\s*(?:X{1,6}|N{2,4}|\.{2,}|…|_+|#+|(?i:tbd|blank|placeholder))\s*\]"
-    r"|(?i:\blorem ipsum\b)|\bX{4,}\b|(?<![:_]\s)(?<![:_])_{4,}(?!_)|\{\{[^}\n]{1,40}\}\}"
+    r"|(?i:\blorem ipsum\b)|\bX{4,}\b|(?<![:_]\s)(?<![:_])_{4,}(?!_)|\{\{\s*\w[\w .-]{0,38}\s*\}\}"
 )
 
 

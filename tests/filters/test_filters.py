@@ -38,6 +38,8 @@ def unit(seed):
         ("length", "Yes."),
         ("refusal", "I can't provide medical advice about this."),
         ("repetition", "the same four words " * 12),
+        ("repetition", "The dose is 5 mg. " + "mg mg" * 20 + " a day."),
+        ("repetition", "!" * 80),
         ("truncation", "Aspirin thins the blood, so it can stop a clot from"),
         (
             "readability",
@@ -58,6 +60,23 @@ def test_bad_fails_with_a_reason_and_good_passes(name, bad):
     assert first.reason
     assert second.passed
     assert second.reason == ""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "One third is 0." + "3" * 30 + ", so the share is 33 percent of the whole sum that was paid.",
+        "| drug | dose |\n|" + "-" * 40 + "|\n| aspirin | 75 mg, taken once a day with food, for as long as it is needed |",
+        "Contents " + "." * 40 + " 3: definitions, payment, delivery, liability, notices and the law that governs.",
+    ],
+)
+def test_lines_dots_and_digits_are_layout(answer):
+    assert judge("repetition", answer)[0].passed
+
+
+def test_what_a_program_writes_in_two_braces_is_no_blank():
+    code, blank = judge("placeholder", "<b style={{ fontWeight: 'bold' }}>Warning</b>", "Dear {{ patient name }}, hello.")
+    assert (code.passed, blank.passed) == (True, False)
 
 
 def test_near_duplicates_name_the_row_that_is_kept():
