@@ -128,14 +128,15 @@ def _elicit_options(parser: Parser) -> None:
     parser.add_argument("--model")
     parser.add_argument("--base-url", help="address of an endpoint, with --engine openai_http")
     parser.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
-    parser.add_argument("--max-tokens", type=int, default=256)
+    parser.add_argument("--max-tokens", type=int, help="longest answer; what the method needs when left out")
     parser.add_argument("--save", metavar="NAME", help="keep the template as a prompt version")
 
 
 def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[dict[str, Any]]:
     named = chosen(arguments, {name: name for name in ("engine", "model", "base_url", "api_key_env")})
     teacher = load_config(TeacherConfig, models.default_teacher().model_dump() | named)
-    sampling = SamplingConfig(max_tokens=arguments.max_tokens)
+    usual = METHODS[template.method].reply_tokens
+    sampling = SamplingConfig(max_tokens=arguments.max_tokens or usual)
     run_id, key, requests = trial.start(app, project, template, teacher, sampling, arguments.preview)
     try:
         while (answers := trial.answer(app, run_id, key, template, teacher, sampling, requests)) is None:

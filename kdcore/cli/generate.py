@@ -21,6 +21,7 @@ from kdcore.cli.shared import (
 from kdcore.configs.base import load_config
 from kdcore.configs.elicitation import BudgetConfig, GenerateConfig, PromptTemplate, TargetConfig
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
+from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.services import models, projects
 from kdcore.services.generate import routing
@@ -51,12 +52,13 @@ def generate(arguments: Arguments) -> object:
             project = project_id(app, arguments.project or given.get("project_id"))
             version = _prompt(app, project, arguments.prompt, given)
             teacher = models.default_teacher().model_dump() | given.get("teacher", {}) | chosen(arguments, TEACHER)
-            sampling = {"max_tokens": 256, **given.get("sampling", {}), **chosen(arguments, SAMPLING)}
+            template = projects.template_of(app, project, version)
+            usual = METHODS[template.method].reply_tokens
+            sampling = {"max_tokens": usual, **given.get("sampling", {}), **chosen(arguments, SAMPLING)}
             target = chosen(arguments, TARGET)
             if arguments.checks is not None:
                 target["checks"] = names(arguments.checks)
             asked_of, drawn = load_config(TeacherConfig, teacher), load_config(SamplingConfig, sampling)
-            template = projects.template_of(app, project, version)
             for warning in generation_runs.look(app, project, template, asked_of, drawn, arguments.rows).warnings:
                 print(f"note: {warning}", file=sys.stderr)
             run = generation_runs.start_run(
@@ -83,7 +85,7 @@ def _options(parser: Parser) -> None:
     parser.add_argument("--engine", choices=("vllm", "transformers", "openai_http"))
     parser.add_argument("--base-url")
     parser.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
-    parser.add_argument("--max-tokens", type=int, help="longest answer; 256 when left out")
+    parser.add_argument("--max-tokens", type=int, help="longest answer; what the method needs when left out")
     parser.add_argument("--temperature", type=float, help="0.7 when left out")
     parser.add_argument("-n", type=int, help="answers for each question; 1 when left out")
     parser.add_argument("--route", metavar="RUN,RUN", help="ask what is left of each part of the run that did best")

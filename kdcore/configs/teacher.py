@@ -69,11 +69,17 @@ class SamplingConfig(Config):
         description="Likeliest next words kept at each position, for distillation (0 is none)",
     )
     seed: int = Field(default=0, ge=0, description="Seed of the engine's random numbers")
+    hold_form: bool = Field(
+        default=True,
+        description="Hold replies to the form that the method reads, where vLLM runs a model without thoughts",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One question to an engine. ``schema`` is a JSON schema that the answer must follow, None for free text.
+
+    ``form`` is a regular expression that the whole answer matches where the engine can hold it to one.
 
     With an ``answer`` nothing is written: the engine says how likely each of its tokens was, and what else was;
     ``tail_words`` more are drawn at each position from the words outside the top-k.
@@ -83,5 +89,6 @@ class Call:
     messages: list[Message]
     sampling: SamplingConfig
     schema: dict[str, Any] | None = None
+    form: str = ""
     answer: str | None = None
     tail_words: int = 0

@@ -28,13 +28,17 @@ Takes = Literal["question", "document", "answers"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question of a program. A field that is None takes the value of the run's sampling settings."""
+    """One question of a program. A field that is None takes the value of the run's sampling settings.
+
+    ``form`` is a regular expression (``forms``) that an engine holds the reply to where it can.
+    """
 
     messages: list[Message]
     n: int | None = 1
     temperature: float | None = None
     max_tokens: int | None = None
     schema: dict[str, Any] | None = None
+    form: str = ""
 
 
 Steps = Generator[list[Ask], list[list[Reply]], list[MethodRow]]
@@ -75,6 +79,7 @@ class Method:
     pool: Literal["", "question", "document"] = ""  # what its pool begins with; "" has none
     together: bool = False  # over answers: all different answers to one question are one seed
     accepted_only: bool = False  # over answers: those that people accepted or edited
+    reply_tokens: int = 512  # what its longest reply needs, also of a wordy teacher
     usual_loss: str = ""  # of self-knowledge: the loss that learns from what a student makes; "" asks a teacher
 
     def start(self, request: Request, method_config: dict[str, Any], tools: Tools) -> Steps:
@@ -82,11 +87,11 @@ class Method:
         return self.program(request, load_config(self.config, method_config), tools)
 
 
-def single(read: Callable[[str, Any], MethodRow]) -> Program:
-    """The program of a method that asks once and reads each reply for itself."""
+def single(read: Callable[[str, Any], MethodRow], form: Callable[[Any], str] = lambda config: "") -> Program:
+    """The program of a method that asks once and reads each reply for itself; ``form`` is made of its config."""
 
     def program(request: Request, config: Any, tools: Tools) -> Steps:
-        [replies] = yield [Ask(request.messages, n=None)]
+        [replies] = yield [Ask(request.messages, n=None, form=form(config))]
         own = [own_turn(reply) for reply in replies]
         return [keep(reply, read(reply.text, config)) if usable(reply) else lost(reply) for reply in own]
 

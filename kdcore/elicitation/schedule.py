@@ -174,7 +174,7 @@ class Scheduler:
         self._names += 1
         call_id = f"{live.unit.request.request_id}.{live.unit.copy}.{len(live.calls) + place}.{self._names}"
         self._asked[call_id] = (live, place)
-        return Call(call_id, ask.messages, self._for(ask), ask.schema)
+        return Call(call_id, ask.messages, self._for(ask), ask.schema, self._form(ask))
 
     def _remembered(self, live: _Live, place: int) -> list[Reply]:
         found = self._memory.get(self._key(live, place)) if self._memory is not None else None
@@ -191,6 +191,9 @@ class Scheduler:
             changes["max_tokens"] = ask.max_tokens
         return self._sampling.model_copy(update=changes)
 
+    def _form(self, ask: Ask) -> str:
+        return ask.form if self._sampling.hold_form else ""
+
     def _key(self, live: _Live, place: int) -> str:
         """All that changes the answer. A deliberate repetition is another call; at temperature 0 it is the same."""
         ask = live.asks[place]
@@ -199,9 +202,9 @@ class Scheduler:
         # The same question asked again by one program is meant as another answer.
         before = sum(asked == ask for asked, _ in live.calls) + live.asks[:place].count(ask)
         again = (r.seed_id, r.repeat, r.again, live.unit.copy, before) if sampling.temperature > 0 else 0
-        return ids.stable_hash(
-            "call", self._teacher, ask.messages, sampling.model_dump(mode="json"), ask.schema, again, length=40
-        )
+        drawn = sampling.model_dump(mode="json", exclude={"hold_form"})
+        form = (form,) if (form := self._form(ask)) else ()  # replies without one keep the key that they had
+        return ids.stable_hash("call", self._teacher, ask.messages, drawn, ask.schema, again, *form, length=40)
 
 
 def chance_of(request: Request, copy: int = 0) -> random.Random:

@@ -80,7 +80,7 @@ class VllmTeacher:
 
     def _params(self, call: Call) -> Any:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+        from vllm.sampling_params import RequestOutputKind
 
         sampling = call.sampling
         if call.answer is not None:
@@ -96,10 +96,19 @@ class VllmTeacher:
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
             logprobs=sampling.top_logprobs or None,
-            structured_outputs=StructuredOutputsParams(json=call.schema) if call.schema else None,
+            structured_outputs=self._held(call),
             # Replies are wanted whole. A seed for each request is left out: vLLM's CPU build dies of it.
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
+
+    def _held(self, call: Call) -> Any:
+        """What the answer is held to: a schema, or a form unless the model writes its thoughts first."""
+        from vllm.sampling_params import StructuredOutputsParams
+
+        if call.schema:
+            return StructuredOutputsParams(json=call.schema)
+        thinks = "think" in str(getattr(self._tokenizer, "chat_template", ""))
+        return StructuredOutputsParams(regex=call.form) if call.form and not thinks else None
 
     def _add(self, call: Call) -> list[Reply] | None:
         """Hand a call to the engine; one that would end it or can't fit comes back as failed replies."""

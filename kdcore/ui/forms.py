@@ -72,7 +72,26 @@ def _widget(field: Any, name: str, key: str, value: Any) -> Any:
         )
     if get_origin(annotation) is tuple:
         return _several(label, get_args(annotation)[0], tip, key, value)
+    if get_origin(annotation) is dict:
+        return _pairs(label, tip, key, value)
     return st.text_input(label, value=str(value), help=tip, key=key, persist_state="session")
+
+
+def _pairs(label: str, tip: str | None, key: str, value: dict[str, Any]) -> dict[str, Any]:
+    """A field of named values: ``name: value`` on each line, where a value that is JSON is read as such."""
+    shown = "\n".join(f"{n}: {v if isinstance(v, str) else json.dumps(v)}" for n, v in value.items())
+    help_ = f"{tip}; one name: value on each line"
+    text = st.text_area(label, shown, height=68, help=help_, key=key, persist_state="session")
+    found: dict[str, Any] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, colon, said = line.partition(":")
+        if not colon or not name.strip():
+            raise ConfigError(f'{label}: "{line.strip()[:60]}" is not name: value.')
+        try:
+            found[name.strip()] = json.loads(said)
+        except ValueError:
+            found[name.strip()] = said.strip()
+    return found
 
 
 def _several(label: str, item: Any, tip: str | None, key: str, value: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -78,7 +78,9 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
     if config.teacher is None:
         raise ConfigError("this service needs a teacher in its config.")
     path = Path(config.teacher_path) if config.teacher_path else None
+    began = time.perf_counter()
     teacher = open_teacher(config.teacher, path, SamplingConfig())
+    loading_s = time.perf_counter() - began
 
     def answer(body: dict[str, Any]) -> dict[str, Any]:
         """The full run's programs over a few requests; replies are kept for the run."""
@@ -105,6 +107,9 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
             "tokens_in": sum(r.prompt_tokens for o in done for _, replies in o.calls for r in replies[:1]),
             "tokens_out": sum(r.completion_tokens for o in done for _, replies in o.calls for r in replies),
             "seconds": time.perf_counter() - started,
+            "tokens_paid": sum(outcome.tokens_out for outcome in done),
+            "usable": sum(row.status == "parsed" for outcome in done for row in outcome.rows),
+            "loading_s": loading_s,
         }
 
     return answer, teacher.close

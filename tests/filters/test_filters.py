@@ -66,7 +66,9 @@ def test_bad_fails_with_a_reason_and_good_passes(name, bad):
     "answer",
     [
         "One third is 0." + "3" * 30 + ", so the share is 33 percent of the whole sum that was paid.",
-        "| drug | dose |\n|" + "-" * 40 + "|\n| aspirin | 75 mg, taken once a day with food, for as long as it is needed |",
+        "| drug | dose |\n|"
+        + "-" * 40
+        + "|\n| aspirin | 75 mg, taken once a day with food, for as long as it is needed |",
         "Contents " + "." * 40 + " 3: definitions, payment, delivery, liability, notices and the law that governs.",
     ],
 )
@@ -75,7 +77,9 @@ def test_lines_dots_and_digits_are_layout(answer):
 
 
 def test_what_a_program_writes_in_two_braces_is_no_blank():
-    code, blank = judge("placeholder", "<b style={{ fontWeight: 'bold' }}>Warning</b>", "Dear {{ patient name }}, hello.")
+    code, blank = judge(
+        "placeholder", "<b style={{ fontWeight: 'bold' }}>Warning</b>", "Dear {{ patient name }}, hello."
+    )
     assert (code.passed, blank.passed) == (True, False)
 
 

@@ -134,7 +134,7 @@ PANELS: dict[str, tuple[Panel, str]] = {
     "new_project": (lambda app, t: new_project.form(app), "Create"),
     "review.reviewer": (lambda app, t: reviewer.reviewer(app, t["project_id"], t["selection"]), "Accept"),
     "sample_card": (lambda app, t: sample_card.body(t["sample"]), "Answer 0 to"),
-    "teacher_form": (lambda app, t: teacher_form.choose(), "Engine"),
+    "teacher_form": (lambda app, t: teacher_form.choose("direct"), "Engine"),
 }
 
 

@@ -14,6 +14,7 @@ from kdcore.services import main_job, projects
 from kdcore.services.elicit import trial
 from kdcore.services.evaluate import comparison
 from kdcore.services.explore import samples as explore_samples
+from kdcore.services.generate import forecast
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App, open_app
 from kdcore.store import runs
@@ -117,7 +118,7 @@ def test_the_warm_teacher_answers_a_trial_with_the_full_runs_parser(app: App):
     answers = _poll(lambda: trial.answer(app, run_id, key, template, teacher, sampling, requests))
     assert len(answers) == 3
     assert all(row["status"] in ("parsed", "truncated") for a in answers for row in a["rows"])
-    ahead = generation_runs.forecast(app, plan.project_id, template, teacher, sampling, 30)
+    ahead = forecast.forecast(app, plan.project_id, template, teacher, sampling, 30)
     assert "trial of these settings" in ahead["basis"]
     assert projects.seed_counts(app, plan.project_id)
     if torch_device() == "cpu":  # one process computes: nothing is imported twice, nothing stays when it is killed

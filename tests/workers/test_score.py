@@ -114,6 +114,8 @@ def test_vllm_reads_what_transformers_wrote(real_app: App, tmp_path: Path):
     assert real_app.wait(run.run_id).state == "done"
     [part] = topk_files.parts(run.path)
     wrote = {row["sample_id"]: row for row in pq.read_table(part).to_pylist()}
+    for sample in wrote:  # cut off or not: what people accept enters a version
+        review_decisions.decide(real_app, sample, "accept", "me")
     frozen = dataset_versions.freeze(real_app, project, "D")["dataset_id"]
     part.unlink()  # as if another model had written them
     reader = teacher.model_copy(update={"engine": "vllm"})

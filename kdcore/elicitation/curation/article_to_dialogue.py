@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
 from kdcore.elicitation.parse import clean
 from kdcore.types import Message, MethodRow, Request
@@ -54,7 +55,8 @@ def row_of(turns: list[Message], min_turns: int, **extra: object) -> MethodRow:
 
 
 def _program(request: Request, config: ArticleToDialogueConfig, tools: Tools) -> Steps:
-    [replies] = yield [Ask(request.messages, n=None)]
+    form = forms.talk(config.asker, config.expert, config.min_turns)
+    [replies] = yield [Ask(request.messages, n=None, form=form)]
     rows: list[MethodRow] = []
     for reply in replies:
         if not usable(reply):

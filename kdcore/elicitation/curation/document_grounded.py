@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.parse import sections
 from kdcore.elicitation.pool import words
@@ -47,7 +48,7 @@ def read(text: str, passage: str, config: DocumentGroundedConfig) -> MethodRow:
 
 def _program(request: Request, config: DocumentGroundedConfig, tools: Tools) -> Steps:
     passage = request.variables.get("source", "")
-    [replies] = yield [Ask(request.messages, n=None)]
+    [replies] = yield [Ask(request.messages, n=None, form=forms.named("Question", "Answer"))]
     rows: list[MethodRow] = []
     for reply in replies:
         if not usable(reply):
@@ -77,6 +78,7 @@ DOCUMENT_GROUNDED = Method(
     summary="From a passage, a question and an answer that the passage supports",
     warning="Words of the passage in an answer do not make it right: have experts measure how often it is.",
     config=DocumentGroundedConfig,
+    reply_tokens=256,
     template=PromptTemplate(
         method="document_grounded",
         system="You write exam questions from a text. Use exactly this form:\nQuestion: <one question that the text "

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user
 from kdcore.elicitation.parse import listed
 from kdcore.types import MethodRow, Request
@@ -21,7 +22,9 @@ class PseudoQueryConfig(Config):
 def _program(request: Request, config: PseudoQueryConfig, tools: Tools) -> Steps:
     wanted = f"\n\nWrite {config.queries} search queries that this text answers, as a numbered list."
     system = system_of(request.messages)
-    [[reply]] = yield [Ask(user(request.messages[-1]["content"] + wanted, system))]
+    [[reply]] = yield [
+        Ask(user(request.messages[-1]["content"] + wanted, system), form=forms.numbered(config.queries, 160))
+    ]
     if not usable(reply):
         return [lost(reply)]
     passage = request.variables.get("source", "")
@@ -44,6 +47,7 @@ PSEUDO_QUERY = Method(
     summary="Search queries that a passage answers",
     warning="Queries written from the text share its words; people who search do not know them yet.",
     config=PseudoQueryConfig,
+    reply_tokens=256,
     template=PromptTemplate(method="pseudo_query", system="You write search queries.", user="Text: {{source}}"),
     program=_program,
     takes="document",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, user
 from kdcore.elicitation.parse import clean, listed
 from kdcore.types import MethodRow, Request
@@ -26,7 +27,7 @@ def _program(request: Request, config: TextbookConfig, tools: Tools) -> Steps:
     if not config.exercises:
         return rows
     wanted = f"{text}\n\nWrite {config.exercises} exercises about this lesson, as a numbered list, without solutions."
-    [[reply]] = yield [Ask(user(wanted))]
+    [[reply]] = yield [Ask(user(wanted), form=forms.numbered(config.exercises))]
     if not usable(reply):
         return [*rows, lost(reply, extra={"part": "exercise"}, parent=0)]
     tasks = listed(reply.text, config.exercises)

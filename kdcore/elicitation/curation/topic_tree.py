@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import listed
 from kdcore.types import MethodRow, Request
@@ -37,7 +38,7 @@ def _program(request: Request, config: TopicTreeConfig, tools: Tools) -> Steps:
     topic = request.variables.get("topic") or request.variables.get("question", "")
     system = system_of(request.messages)
     wanted = f"Name {config.subtopics} subtopics of: {topic}. A numbered list, a few words each."
-    [[reply]] = yield [Ask(user(wanted))]
+    [[reply]] = yield [Ask(user(wanted), form=forms.numbered(config.subtopics, 80))]
     if not usable(reply):
         return [lost(reply)]
     subtopics = listed(reply.text, config.subtopics)
@@ -49,7 +50,8 @@ def _program(request: Request, config: TopicTreeConfig, tools: Tools) -> Steps:
             user(
                 f"Write {config.per_leaf} different {difficulty} {form}s about {subtopic} ({topic}) that a {reader} "
                 "would ask, as a numbered list."
-            )
+            ),
+            form=forms.numbered(config.per_leaf),
         )
         for subtopic, reader, difficulty, form in plan
     ]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, usable, user
 from kdcore.elicitation.parse import clean, listed
 from kdcore.elicitation.pool import Pool
@@ -22,7 +23,7 @@ class ParaphraseConfig(Config):
 def _program(request: Request, config: ParaphraseConfig, tools: Tools) -> Steps:
     own = request.variables.get("question", "")
     wanted = f"Say the following in {config.paraphrases} other ways, as a numbered list.\n\n{own}"
-    [[reply]] = yield [Ask(user(wanted))]
+    [[reply]] = yield [Ask(user(wanted), form=forms.numbered(config.paraphrases))]
     if not usable(reply):
         return [lost(reply)]
     answer = request.variables.get("answer", "")

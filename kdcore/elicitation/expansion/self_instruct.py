@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import clean, listed
 from kdcore.types import MethodRow, Request
@@ -43,7 +44,7 @@ def _program(request: Request, config: SelfInstructConfig, tools: Tools) -> Step
     examples = "\n".join(f"{i}. {text}" for i, text in enumerate(shown, 1))
     wanted = f"{examples}\n\nWrite {config.per_request} new questions, as a numbered list."
     system = system_of(request.messages)
-    [[reply]] = yield [Ask(user(wanted, system))]
+    [[reply]] = yield [Ask(user(wanted, system), form=forms.numbered(config.per_request))]
     if not usable(reply):
         return [lost(reply)]
     rows: list[MethodRow] = []
@@ -61,7 +62,9 @@ def _program(request: Request, config: SelfInstructConfig, tools: Tools) -> Step
         return rows or [MethodRow("unparsed", reason="the reply lists no question", reply=reply)]
     labelled = [False] * len(fresh)
     if config.classification:
-        said = yield [Ask(user(_CLASSIFY.format(task=q)), temperature=0.0, max_tokens=8) for q, _ in fresh]
+        said = yield [
+            Ask(user(_CLASSIFY.format(task=q)), temperature=0.0, max_tokens=8, form=forms.YES_NO) for q, _ in fresh
+        ]
         labelled = [clean(r.text).lower().startswith("yes") for [r] in said]
     asked = [_LABEL_FIRST.format(task=q) if by_label else q for (q, _), by_label in zip(fresh, labelled, strict=True)]
     answers = yield [Ask(user(text)) for text in asked]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, system_of, usable, user, written
 from kdcore.elicitation.parse import listed
 from kdcore.types import MethodRow, Request
@@ -24,7 +25,7 @@ def _program(request: Request, config: SubgroupConfig, tools: Tools) -> Steps:
         f"A learner failed this question.\nQuestion: {failing}\nTheir answer: {wrong[:600]}\n\n"
         f"Write {config.more} other questions that practise the same weakness, as a numbered list."
     )
-    [[reply]] = yield [Ask(user(wanted))]
+    [[reply]] = yield [Ask(user(wanted), form=forms.numbered(config.more))]
     if not usable(reply):
         return [lost(reply)]
     rows: list[MethodRow] = []

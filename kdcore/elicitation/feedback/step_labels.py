@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, system_of, user
 from kdcore.elicitation.parse import clean
 from kdcore.types import MethodRow, Request
@@ -36,7 +37,7 @@ def _program(request: Request, config: StepLabelsConfig, tools: Tools) -> Steps:
         before = "\n".join(steps[:number]) or "none"
         body = f"Question: {question}\nSteps so far:\n{before}\n\nNext step: <<<{step}>>>\n"
         body += "Is the next step right? yes or no."
-        asks.append(Ask(user(body, system), temperature=0.0, max_tokens=8))
+        asks.append(Ask(user(body, system), temperature=0.0, max_tokens=8, form=forms.YES_NO))
     said = yield asks
     labels: list[bool] = []
     for [reply] in said:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import CAREFUL_TUTOR, Method, single
 from kdcore.elicitation.parse import clean
 from kdcore.types import MethodRow
@@ -24,6 +25,11 @@ class ChainOfThoughtConfig(Config):
     reasoning_word: str = Field(
         default="reasoning", min_length=1, max_length=40, description="Word that opens the first part"
     )
+
+
+def form(config: ChainOfThoughtConfig) -> str:
+    """Reasoning first, then the answer."""
+    return forms.reasoned(config.reasoning_word.capitalize(), config.answer_word.capitalize())
 
 
 def read(text: str, config: ChainOfThoughtConfig) -> MethodRow:
@@ -70,6 +76,6 @@ CHAIN_OF_THOUGHT = Method(
             ),
         ),
     ),
-    program=single(read),
+    program=single(read, form),
     many=True,
 )

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, answered, keep, lost, usable
 from kdcore.elicitation.parse import code_of
 from kdcore.types import MethodRow, Request
@@ -33,12 +34,12 @@ def with_tests(code: str, tests: str) -> str:
 
 
 def _program(request: Request, config: CodeWithTestsConfig, tools: Tools) -> Steps:
-    [[reply]] = yield [Ask(request.messages)]
+    [[reply]] = yield [Ask(request.messages, form=forms.CODE)]
     if not usable(reply):
         return [lost(reply)]
     tests = config.tests or request.variables.get("tests", "")
     if not tests:
-        [[written]] = yield [Ask(answered(request.messages, reply.text, _WRITE_TESTS))]
+        [[written]] = yield [Ask(answered(request.messages, reply.text, _WRITE_TESTS), form=forms.CODE)]
         tests = code_of(written.text) if usable(written) else ""
         if "assert" not in tests:
             return [MethodRow("unparsed", reason="there is no test to run", reply=reply)]
@@ -54,7 +55,7 @@ def _program(request: Request, config: CodeWithTestsConfig, tools: Tools) -> Ste
             return [keep(reply, MethodRow("parsed", reply.text.strip(), extra=extra))]
         if attempt < config.repairs:
             wanted = f"It fails: {problem}\nReply with the corrected function in one ```python code block."
-            [[reply]] = yield [Ask(answered(request.messages, reply.text, wanted))]
+            [[reply]] = yield [Ask(answered(request.messages, reply.text, wanted), form=forms.CODE)]
             if not usable(reply):
                 return [lost(reply)]
     return [MethodRow("unparsed", reason=f"the tests fail: {problem}", extra={"tests": tests}, reply=reply)]

@@ -34,6 +34,7 @@ DIRECT = Method(
     summary="Ask the question, keep the answer",
     warning="Labels are only as broad as the questions, and private text goes to the teacher as it is.",
     config=DirectConfig,
+    reply_tokens=256,
     template=PromptTemplate(
         method="direct",
         system=CAREFUL_TUTOR + " Answer in two or three short sentences{{#reader}} for a {{reader}}{{/reader}}.",

@@ -58,6 +58,7 @@ FAITHFUL_SUMMARY = Method(
     summary="Summarise a passage; numbers and names must be the passage's own",
     warning="The check sees invented names and numbers, not a changed meaning.",
     config=FaithfulSummaryConfig,
+    reply_tokens=256,
     template=PromptTemplate(
         method="faithful_summary",
         system="Summarise the text in one short sentence, with the text's own words. Add nothing.",

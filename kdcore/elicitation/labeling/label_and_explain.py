@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, with_question
 from kdcore.elicitation.parse import sections
 from kdcore.types import MethodRow, Request
@@ -39,7 +40,8 @@ def read(text: str, config: LabelConfig) -> MethodRow:
 def _program(request: Request, config: LabelConfig, tools: Tools) -> Steps:
     known = "\nLabels: " + ", ".join(config.labels)
     messages = with_question(request.messages, request.messages[-1]["content"] + known)
-    [replies] = yield [Ask(messages, n=None)]
+    form = rf"Label: {forms.one_of(*config.labels)}\nWhy: {forms.LINE}"
+    [replies] = yield [Ask(messages, n=None, form=form)]
     rows: list[MethodRow] = []
     for reply in replies:
         row = keep(reply, read(reply.text, config)) if usable(reply) else lost(reply)
@@ -57,6 +59,7 @@ LABEL_AND_EXPLAIN = Method(
     summary="Choose one of the given labels and say why",
     warning="Read the rows where the teacher and the given label differ before trusting either.",
     config=LabelConfig,
+    reply_tokens=256,
     template=PromptTemplate(
         method="label_and_explain",
         system="Read the text and choose exactly one of the labels. Use this form:\nLabel: <one label>\n"

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
 from kdcore.elicitation.parse import code_of, final_of
 from kdcore.types import MethodRow, Reply, Request
@@ -35,7 +36,7 @@ def _run(reply: Reply, request: Request, config: ProgramOfThoughtConfig, tools: 
 
 
 def _program(request: Request, config: ProgramOfThoughtConfig, tools: Tools) -> Steps:
-    [replies] = yield [Ask(request.messages, n=None)]
+    [replies] = yield [Ask(request.messages, n=None, form=forms.CODE)]
     return [_run(reply, request, config, tools) if usable(reply) else lost(reply) for reply in replies]
 
 

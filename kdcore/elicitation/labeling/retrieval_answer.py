@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdcore.configs.base import Config
 from kdcore.configs.elicitation import Example, PromptTemplate
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, joined, keep, lost, usable, with_question
 from kdcore.elicitation.parse import clean
 from kdcore.types import MethodRow, Request
@@ -35,7 +36,8 @@ def _program(request: Request, config: RetrievalAnswerConfig, tools: Tools) -> S
     right = shown.index(own) + 1
     context = "\n".join(f"[{number}] {text}" for number, text in enumerate(shown, 1))
     chat = with_question(request.messages, f"{context}\n\n{request.messages[-1]['content']}")
-    [replies] = yield [Ask(chat, n=None)]
+    form = forms.cited(len(shown)) if config.need_citation else ""
+    [replies] = yield [Ask(chat, n=None, form=form)]
     rows: list[MethodRow] = []
     for reply in replies:
         extra = {"passages": shown, "right": right}
@@ -68,6 +70,7 @@ RETRIEVAL_ANSWER = Method(
     summary="Answer from several passages and cite the right one",
     warning="A citation shows where the words come from, not that they were understood.",
     config=RetrievalAnswerConfig,
+    reply_tokens=256,
     template=PromptTemplate(
         method="retrieval_answer",
         system="Answer the question from the numbered passages only. End each sentence with the number of its "

@@ -6,8 +6,10 @@ from collections import Counter
 
 from pydantic import Field
 
-from kdcore.elicitation.base import Ask, Method, Steps, Tools, lost, usable
-from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, ChainOfThoughtConfig, read
+from kdcore.configs.elicitation import Example, PromptTemplate
+from kdcore.elicitation import forms
+from kdcore.elicitation.base import CAREFUL_TUTOR, Ask, Method, Steps, Tools, lost, usable
+from kdcore.elicitation.labeling.chain_of_thought import ChainOfThoughtConfig, read
 from kdcore.elicitation.parse import final_of
 from kdcore.types import MethodRow, Request
 
@@ -20,13 +22,18 @@ class VoteConfig(ChainOfThoughtConfig):
     temperature: float = Field(default=0.7, gt=0, le=2, description="Temperature of the votes")
 
 
+def form(config: VoteConfig) -> str:
+    """Reasoning first, then an answer of a few words."""
+    return forms.voted(config.reasoning_word.capitalize(), config.answer_word.capitalize())
+
+
 def count(rows: list[MethodRow]) -> tuple[str, int]:
     """The commonest comparable answer and its votes; the first of equals."""
     return Counter(final_of(row.answer) for row in rows).most_common(1)[0]
 
 
 def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
-    [replies] = yield [Ask(request.messages, n=config.votes, temperature=config.temperature)]
+    [replies] = yield [Ask(request.messages, n=config.votes, temperature=config.temperature, form=form(config))]
     pairs = [(reply, read(reply.text, config)) for reply in replies if usable(reply)]
     voters = [(reply, row) for reply, row in pairs if row.status == "parsed"]
     if not voters:
@@ -45,6 +52,24 @@ def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
     return [MethodRow("parsed", row.answer, row.rationale, extra=extra, reply=reply)]
 
 
+# Long answers never agree word by word: a vote is over a few words.
+TEMPLATE = PromptTemplate(
+    method="self_consistency",
+    system=CAREFUL_TUTOR + " First reason in a few short steps, then give the answer in one to five words.\n"
+    "Use exactly this form:\nReasoning: <your steps>\nAnswer: <yes, no, a number, a letter or a few words>",
+    user="{{question}}",
+    examples=(
+        Example(
+            user="Does a wound need to be kept clean?",
+            assistant="Reasoning: Dirt carries germs. Germs in a wound can cause an infection.\nAnswer: Yes",
+        ),
+        Example(
+            user="A dose is 5 mg for each kg. How much for 12 kg?",
+            assistant="Reasoning: Each kg needs 5 mg. 12 times 5 is 60.\nAnswer: 60 mg",
+        ),
+    ),
+)
+
 SELF_CONSISTENCY = Method(
     name="self_consistency",
     family="labeling",
@@ -52,6 +77,6 @@ SELF_CONSISTENCY = Method(
     summary="Ask several times, keep the answer that most agree on",
     warning="A majority can be wrong together. A low share of votes is where to look first.",
     config=VoteConfig,
-    template=CHAIN_OF_THOUGHT.template.model_copy(update={"method": "self_consistency"}),
+    template=TEMPLATE,
     program=_program,
 )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable
-from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, read
-from kdcore.elicitation.labeling.self_consistency import VoteConfig, count
+from kdcore.elicitation.labeling.chain_of_thought import read
+from kdcore.elicitation.labeling.self_consistency import TEMPLATE, VoteConfig, count, form
 from kdcore.elicitation.parse import final_of
 from kdcore.types import MethodRow, Request
 
 
 def _program(request: Request, config: VoteConfig, tools: Tools) -> Steps:
-    [replies] = yield [Ask(request.messages, n=config.votes, temperature=config.temperature)]
+    [replies] = yield [Ask(request.messages, n=config.votes, temperature=config.temperature, form=form(config))]
     rows = [keep(r, read(r.text, config)) if usable(r) else lost(r) for r in replies]
     voters = [row for row in rows if row.status == "parsed"]
     if not voters:
@@ -41,6 +41,6 @@ MAJORITY_VOTE = Method(
     summary="Vote over reasoned answers; every rationale that led to the winner is kept",
     warning="The model learns what it believes most often, also where that is wrong.",
     config=VoteConfig,
-    template=CHAIN_OF_THOUGHT.template.model_copy(update={"method": "majority_vote"}),
+    template=TEMPLATE.model_copy(update={"method": "majority_vote"}),
     program=_program,
 )

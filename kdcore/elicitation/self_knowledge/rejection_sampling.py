@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from kdcore.elicitation import forms
 from kdcore.elicitation.base import Ask, Method, Steps, Tools, keep, lost, usable, user, with_question
-from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, ChainOfThoughtConfig, read
+from kdcore.elicitation.labeling.chain_of_thought import CHAIN_OF_THOUGHT, ChainOfThoughtConfig, form, read
 from kdcore.elicitation.parse import final_of, number_of
 from kdcore.types import MethodRow, Request
 
@@ -23,7 +24,7 @@ _JUDGE = "Score the answer from 1 to 10 for being right and complete. Reply with
 
 
 def _program(request: Request, config: RejectionSamplingConfig, tools: Tools) -> Steps:
-    [replies] = yield [Ask(request.messages, n=config.tries, temperature=config.temperature)]
+    [replies] = yield [Ask(request.messages, n=config.tries, temperature=config.temperature, form=form(config))]
     rows = [keep(r, read(r.text, config)) if usable(r) else lost(r) for r in replies]
     tried = [row for row in rows if row.status == "parsed"]
     gold = request.variables.get("gold", "")
@@ -36,7 +37,7 @@ def _program(request: Request, config: RejectionSamplingConfig, tools: Tools) ->
         reasons = [f'its answer is not the given "{gold[:60]}"'] * len(tried)
     else:
         chats = [user(f"Question: {question}\nAnswer: <<<{row.answer}>>>\n{_JUDGE}") for row in tried]
-        said = yield [Ask(chat, temperature=0.0, max_tokens=8) for chat in chats]
+        said = yield [Ask(chat, temperature=0.0, max_tokens=8, form=forms.one_to(10)) for chat in chats]
         scores = [None if r.error else number_of(r.text, 1, 10) for [r] in said]
         good = [score is not None and score >= config.min_score for score in scores]
         notes = [{"score": score} for score in scores]
@@ -52,7 +53,7 @@ def _program(request: Request, config: RejectionSamplingConfig, tools: Tools) ->
             result.append(MethodRow("unparsed", row.answer, row.rationale, reason, extra=note, reply=row.reply))
     if gold and config.rationalise and not any(good):
         hinted = with_question(request.messages, f"{request.messages[-1]['content']}\n(The answer is {gold}.)")
-        [[reply]] = yield [Ask(hinted)]
+        [[reply]] = yield [Ask(hinted, form=form(config))]
         row = read(reply.text, config) if usable(reply) else None
         if row is not None and row.status == "parsed" and final_of(row.answer) == final_of(gold):
             extra = {"rationalised": True, "agrees_with_gold": True}

@@ -36,7 +36,7 @@ def _program(request: Request, config: SelfRewardingConfig, tools: Tools) -> Ste
             [lost(first)] if first else [MethodRow("unparsed", reason="all answers are the same", reply=replies[0])]
         )
     chats = [user(f"Question: {question}\nAnswer: <<<{text}>>>\n{_SCORE}") for text in texts]
-    said = yield [Ask(chat, temperature=0.0, max_tokens=8) for chat in chats]
+    said = yield [Ask(chat, temperature=0.0, max_tokens=8, form="[0-5]") for chat in chats]
     scored = [(number_of(r.text, 0, 5), text) for [r], text in zip(said, texts, strict=True) if not r.error]
     known = [(score, text) for score, text in scored if score is not None]
     if len(known) < 2:

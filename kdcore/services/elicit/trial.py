@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from kdcore import ids
 from kdcore.configs.elicitation import PromptTemplate
@@ -77,12 +77,15 @@ def start(
 
 
 class TrialUsage(TypedDict):
-    """What a trial took; ``seconds`` of the clock."""
+    """What a trial took; ``seconds`` of the clock, for ``tokens_paid`` that were not kept from before."""
 
     requests: int
     tokens_in: int
     tokens_out: int
     seconds: float
+    tokens_paid: NotRequired[int]  # older trials have not noted these
+    usable: NotRequired[int]
+    loading_s: NotRequired[float]
 
 
 def answer(
@@ -102,7 +105,7 @@ def answer(
             raise JobError(f"the warm teacher {run_id} has stopped ({status.message or status.state}); try again.")
         return None
     by_id = {request.request_id: request for request in requests}
-    usage = {name: body[name] for name in ("requests", "tokens_in", "tokens_out", "seconds")}
+    usage = {name: body[name] for name in TrialUsage.__annotations__}
     path = usage_path(app, template, teacher, sampling)
     if body["paid"] or not path.exists():  # kept replies take no time: they say nothing of the speed
         path.parent.mkdir(parents=True, exist_ok=True)

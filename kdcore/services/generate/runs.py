@@ -20,26 +20,8 @@ from kdcore.records.figures import LossReason
 from kdcore.records.runs import Run, WatchedRun
 from kdcore.services import governance, models, projects
 from kdcore.services.elicit import seeds as method_seeds
-from kdcore.services.elicit import trial
 from kdcore.services.workspace import App
 from kdcore.store import runs, samples
-
-
-# ---- forecast -----------------------------------------------------------------------------------------
-class Usage(TypedDict):
-    """What some requests have used."""
-
-    requests: int
-    tokens_in: int
-    tokens_out: int
-
-
-class Forecast(Usage):
-    """What a run would take; ``basis`` says what that rests on. None: no way to tell, or nothing to pay."""
-
-    seconds: float | None
-    money: float | None
-    basis: str
 
 
 class RunFunnel(TypedDict):
@@ -53,66 +35,6 @@ class RunFunnel(TypedDict):
     reasons: list[LossReason]
     target: int
     aside: list[dict[str, str]]
-
-
-def forecast(
-    app: App,
-    project_id: str,
-    template: PromptTemplate,
-    teacher: TeacherConfig,
-    sampling: SamplingConfig,
-    rows: int,
-) -> Forecast:
-    """Tokens, seconds and money of a run, from a trial of just these settings or from what was asked before.
-
-    ``basis`` says from what. Replies that are kept already cost nothing and are not taken off.
-    """
-    tried = trial.usage(app, template, teacher, sampling)
-    past = tried or _past_usage(app, project_id, template.method, teacher.model)
-    programs = rows * (1 if find_method(METHODS, template.method).many else sampling.n)
-    if past and past["requests"]:
-        tokens_in, tokens_out = (programs * past[name] / past["requests"] for name in ("tokens_in", "tokens_out"))
-        what = "the trial of these settings" if tried else "earlier runs of this method and teacher"
-        basis = f"{past['requests']} requests of {what}"
-    else:
-        tokens_in, tokens_out = rows * 80.0, rows * sampling.n * sampling.max_tokens * 0.6
-        basis = "nothing asked yet: one call a request, 60 % of the longest answer; a trial makes it exact"
-    speed = _past_speed(app, project_id, teacher.model)
-    if speed is None and tried and tried["seconds"]:
-        speed = tried["tokens_out"] / tried["seconds"]
-    money = tokens_in / 1e6 * teacher.price_in + tokens_out / 1e6 * teacher.price_out
-    return {
-        "requests": rows,
-        "tokens_in": round(tokens_in),
-        "tokens_out": round(tokens_out),
-        "seconds": tokens_out / speed if speed else None,
-        "money": money if teacher.engine == "openai_http" else None,
-        "basis": basis,
-    }
-
-
-def _past_usage(app: App, project_id: str, method: str, model: str) -> Usage | None:
-    """What finished runs of a method with a teacher used in all."""
-    total: Usage = {"requests": 0, "tokens_in": 0, "tokens_out": 0}
-    for run in runs.list_runs(app.store, project_id, "generate"):
-        config = run["config"]
-        if config["teacher"]["model"] == model and config["template"]["method"] == method:
-            progress = app.run_dir(run["run_id"]).status().progress
-            if progress.get("paid"):
-                total["requests"] += progress["requests"]
-                total["tokens_in"] += progress["tokens_in"]
-                total["tokens_out"] += progress["tokens"]
-    return total if total["requests"] else None
-
-
-def _past_speed(app: App, project_id: str, model: str) -> float | None:
-    """Tokens a second of the newest finished run of this teacher."""
-    for run in runs.list_runs(app.store, project_id, "generate"):
-        if run["config"]["teacher"]["model"] == model:
-            speed = app.run_dir(run["run_id"]).status().progress.get("tokens_per_s")
-            if speed:
-                return float(speed)
-    return None
 
 
 # ---- runs ---------------------------------------------------------------------------------------------

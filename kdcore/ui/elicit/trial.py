@@ -7,9 +7,10 @@ import streamlit as st
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.records.trials import TrialOutcome
 from kdcore.services.elicit import trial as trials
+from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
 from kdcore.ui import frame, sample_card, state, teacher_form
-from kdcore.ui.labels import escape
+from kdcore.ui.labels import escape, sentence
 from kdcore.ui.safe_html import safe_html, strong_html
 
 
@@ -17,16 +18,18 @@ def trial(app: App, project_id: str, template: PromptTemplate) -> None:
     """Ask a few rows of a warm teacher, with the full run's settings and code."""
     st.subheader("Try it", anchor=False)
     with st.expander("Teacher and sampling, as the full run will use them", icon=":material/smart_toy:"):
-        teacher, sampling = teacher_form.choose()
+        teacher, sampling = teacher_form.choose(template.method)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        rows = st.segmented_control("Rows", [3, 10], default=3, key="elicit.rows", required=True)
+        rows = st.segmented_control("Rows", [3, 10], default=3, key="elicit.rows", required=True) or 3
         if st.button("Ask the teacher", icon=":material/bolt:", key="elicit.try"):
-            run_id, key, requests = trials.start(app, project_id, template, teacher, sampling, rows or 3)
+            run_id, key, requests = trials.start(app, project_id, template, teacher, sampling, rows)
             state.of_project()["elicit.trial"] = (run_id, key, template, teacher, sampling, requests)
         if st.button("Suggest a better wording", icon=":material/auto_fix_high:", key="elicit.suggest"):
             state.of_project()["elicit.suggestion"] = trials.start_suggestion(
                 app, project_id, template, teacher, sampling
             )
+    for warning in generation_runs.look(app, project_id, template, teacher, sampling).warnings:
+        st.warning(sentence(warning), icon=":material/warning:")
     if "elicit.suggestion" in state.of_project():
         _suggestion(app)
     if "elicit.trial" in state.of_project():

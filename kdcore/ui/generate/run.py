@@ -13,6 +13,7 @@ from kdcore.records.projects import PromptVersion
 from kdcore.services import governance, projects
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.explore import samples as explore_samples
+from kdcore.services.generate import forecast as forecasts
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
 from kdcore.ui import forms, frame, state, teacher_form
@@ -50,19 +51,19 @@ def new_run(app: App, project_id: str, versions: list[PromptVersion]) -> None:
         rows = int(st.number_input(f"How many {what}", 1, most, most, help=f"{len(seeds)} are there"))
         target = _target()
     with right:
-        teacher, sampling = teacher_form.choose()
+        teacher, sampling = teacher_form.choose(template.method)
         with st.expander("Budget", icon=":material/savings:"):
             budget = forms.load(BudgetConfig, forms.draw(BudgetConfig, "budget", list(BudgetConfig.model_fields)))
     _terms(app, project_id, teacher)
-    ahead = generation_runs.forecast(app, project_id, template, teacher, sampling, rows)
+    ahead = forecasts.forecast(app, project_id, template, teacher, sampling, rows, target)
     money = f" · money {ahead['money']:.2f}" if ahead["money"] is not None else ""
     st.markdown(
         f"Forecast: **{ahead['requests']} requests**, about {ahead['tokens_out']:,} tokens, "
-        f"**{duration(ahead['seconds'])}**{money}" + (" for each pass over the seeds" if target.rows else "")
+        f"**{duration(ahead['seconds'])}**{money}{_passes(ahead['passes'])}"
     )
     st.caption(f"Basis: {ahead['basis']}.")
     for warning in generation_runs.look(app, project_id, template, teacher, sampling, rows, chosen or None).warnings:
-        st.warning(sentence(escape(warning)), icon=":material/warning:")
+        st.warning(sentence(warning), icon=":material/warning:")
     large = rows > ASK_ABOVE_ROWS or (ahead["seconds"] or 0) > ASK_ABOVE_S
     sure = st.checkbox("Yes, this is a large run", key="generate.sure") if large else True
     ready = sure and bool(seeds)
@@ -80,6 +81,12 @@ def new_run(app: App, project_id: str, versions: list[PromptVersion]) -> None:
         )
         state.set_params(run=run.run_id)
         st.rerun()
+
+
+def _passes(count: int | None) -> str:
+    if count is None:
+        return ", if each answer is usable"
+    return f", in {count} passes over the seeds" if count > 1 else ""
 
 
 def _target() -> TargetConfig:

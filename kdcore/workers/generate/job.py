@@ -136,7 +136,6 @@ class Job:
         self._target = Target(config.target, self._requests)
         for counted in progress.counted:
             self._target.count(*counted)
-        self._counted_before = self._target.counted
         raised = run.read_lines("budget.jsonl")
         budget = load_config(BudgetConfig, raised[-1]) if raised else config.budget
         self._budget = Budget(budget, config.teacher, progress.tokens_in, progress.tokens_out, progress.asking_s)
@@ -149,7 +148,8 @@ class Job:
         asked = max((len(message["content"]) for r in self._requests[:64] for message in r.messages), default=0)
         self._guess = asked / 4, float(config.sampling.max_tokens * config.sampling.n // self._copies)
         self._paid = progress.paid
-        self._units_made = self._new_tokens = 0
+        self._new_tokens = self._new_units = self._new_counted = 0  # asked for since the teacher was there
+        self._loading_s = 0.0
         self._started = time.monotonic()
         self._spill: topk_files.SignalWriter | None = None
         self._failures = Counter[str]()  # of this attempt, by reason
@@ -183,10 +183,12 @@ class Job:
             with on_accelerator(self._run, self._reporter):
                 self._reporter.phase(f"loading the teacher {config.teacher.model}")
                 path = Path(config.teacher_path) if config.teacher_path else None
+                began = time.monotonic()
                 teacher = open_teacher(config.teacher, path, config.sampling)
                 try:
                     self._reporter.phase("asking the teacher")
                     self._started = time.monotonic()
+                    self._loading_s = self._started - began
                     self._budget.start()
                     for reply in teacher.generate(_after(first, calls), self._reporter.check_stop):
                         self._paid_for(reply)
@@ -228,11 +230,12 @@ class Job:
         topic = outcome.unit.request.variables.get("topic", "")
         self._in_flight[topic] -= 1
         self._finished += 1
-        self._units_made += 1
         used: Usage | None = Usage(paid=outcome.paid, tokens_in=outcome.tokens_in, tokens_out=outcome.tokens_out)
         self._unfinished.subtract(used.model_dump())
         if outcome.paid:
             self._budget.paid_unit(outcome.tokens_in, outcome.tokens_out)
+            self._new_units += 1
+        counted_before = self._target.counted
         start = outcome.unit.copy * ROWS_A_COPY
         for place, row in enumerate(outcome.rows):
             if (outcome.unit.request.request_id, start + place) in self._known:
@@ -258,6 +261,7 @@ class Job:
             self._rows[judged.status] += 1
         if used is not None and used.paid:  # every row was there already
             self._reporter.append(PaidRecord(**used.model_dump()))
+        self._new_counted += self._target.counted - counted_before if outcome.paid else 0
         self._made += len(outcome.rows)
         self._failures.update(_alike(row.reason) for row in outcome.rows if row.status == "failed")
         self.show()
@@ -274,7 +278,7 @@ class Job:
         elapsed = max(1e-6, time.monotonic() - self._started)
         toward = self._target.counted if self._target.active else self._finished
         total = self._config.target.rows or self._total
-        made = self._target.counted - self._counted_before if self._target.active else self._units_made
+        made = self._new_counted if self._target.active else self._new_units
         self._reporter.progress(
             toward,
             total,
@@ -286,7 +290,8 @@ class Job:
             money=round(self._budget.money, 6),
             paid=self._paid,
             tokens_per_s=round(self._new_tokens / elapsed, 1),
-            rate=made / elapsed,
+            rate=made / elapsed,  # kept replies cost no time: they set no pace
+            loading_s=round(self._loading_s, 2),
             elapsed_s=round(elapsed, 2),
             asking_s=round(self._budget.seconds, 2),
         )
