@@ -64,13 +64,18 @@ def _walk(node: Any, level: int) -> Iterator[Block]:
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------
+def _is_record(node: Any) -> bool:
+    """Fields of two names or more, and nothing below them; the same name again and again is a list."""
+    return all(not len(each) for each in node) and len({_name(each) for each in node}) >= 2
+
+
 def rows(path: Path, found: Found) -> Iterator[tuple[int, Row]]:
     """Rows of the element that comes most often and holds others: ``QAPair`` with ``Question`` and ``Answer``.
 
     Its attributes and those of its children are columns too, and so are the plain fields above it.
     """
     root = _root(path, found)
-    counted = Counter(_name(node) for node in root.iter() if len(node) >= 2 and all(not len(each) for each in node))
+    counted = Counter(_name(node) for node in root.iter() if _is_record(node))
     if not counted:
         return
     record = counted.most_common(1)[0][0]

@@ -123,6 +123,17 @@ def test_xml_of_repeated_records_is_a_table_of_questions(tmp_path):
     assert (found.rows[1]["Answer"], found.rows[1]["qtype"], found.rows[1]["Focus"]) == ("So.", "cause", "Gout")
 
 
+def test_one_record_is_a_table_too_and_a_list_of_codes_is_none(tmp_path):
+    path = tmp_path / "a.xml"
+    codes = "<Codes><CUI>C1</CUI><CUI>C2</CUI></Codes>"
+    pair = "<QAPair><Question>What is a clot?</Question><Answer>Thick blood.</Answer></QAPair>"
+    path.write_text(f"<Document><Focus>Clots</Focus>{codes}<QAPairs>{pair}</QAPairs></Document>")
+    found = read(path, "a.xml", How(), tmp_path)
+    assert [(row["Question"], row["Answer"]) for row in found.rows] == [("What is a clot?", "Thick blood.")]
+    path.write_text(f"<Document><Focus>Clots</Focus>{codes}<QAPairs/></Document>")
+    assert not list(read(path, "a.xml", How(), tmp_path).rows)
+
+
 def test_entities_of_an_xml_file_are_not_followed(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("KEY")
