@@ -16,6 +16,8 @@ from kdcore.reading import encodings
 from kdcore.reading.found import Found, Row
 
 _BETWEEN = re.compile(r"[\s,\ufeff\x1e]*")  # JSON text sequences begin a record with \x1e
+_SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "eval", "heldout", "held_out"}
+_ROWS = {"rows", "data", "items", "records", "examples", "samples", "results", "entries", *_SPLITS}
 _MOST_NESTED = 3  # wrappers around the rows
 
 
@@ -98,10 +100,18 @@ def _unwrapped(value: Any, line: int, found: Found, depth: int = 0) -> Iterator[
         return
     fields = cast("dict[str, Any]", value)
     lists = {key: each for key, each in fields.items() if _is_rows(each)}
-    if lists and depth < _MOST_NESTED and not _is_one_row(fields):
+    if len(lists) > 1 and {key.lower() for key in lists} <= _SPLITS:
+        rows = [
+            {"split": key, **row} if isinstance(row, dict) else row for key, each in lists.items() for row in each
+        ]
+        yield from enumerate(rows, start=1)
+    elif lists and depth < _MOST_NESTED and not _is_one_row(fields):
         key = max(lists, key=lambda name: len(lists[name]))
         if others := [name for name in fields if name != key]:
             found.warn(f'only the rows under "{key}" are read, not {", ".join(others[:8])}')
+        yield from _unwrapped(fields[key], line, found, depth + 1)
+    elif (key := _wrapper(fields)) and depth < _MOST_NESTED and not _is_one_row(fields):
+        found.warn(f'only the rows under "{key}" are read, not {", ".join(n for n in list(fields)[:9] if n != key)}')
         yield from _unwrapped(fields[key], line, found, depth + 1)
     elif len(fields) == 1 and depth < _MOST_NESTED and isinstance(inner := next(iter(fields.values())), dict):
         yield from _unwrapped(inner, line, found, depth + 1)
@@ -119,6 +129,15 @@ def _unwrapped(value: Any, line: int, found: Found, depth: int = 0) -> Iterator[
 def _is_rows(value: Any) -> bool:
     """A list of objects."""
     return isinstance(value, list) and any(isinstance(item, dict) for item in cast("list[Any]", value))
+
+
+def _wrapper(fields: dict[str, Any]) -> str:
+    """The one field beside plain ones that holds an object whose rows stand under a name for rows, such as data."""
+    inner = [key for key, each in fields.items() if isinstance(each, dict)]
+    if len(inner) != 1 or len(fields) < 2:
+        return ""
+    within = fields[inner[0]].items()
+    return inner[0] if any(name.lower() in _ROWS and _is_rows(each) for name, each in within) else ""
 
 
 def _is_one_row(fields: dict[str, Any]) -> bool:

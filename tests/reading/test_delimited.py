@@ -65,6 +65,21 @@ def as_read(path: Path, how: How) -> list[list[str]]:
     return [found.columns, *([row[name] for name in found.columns] for row in found.rows)]
 
 
+EIGHT_BIT = ["cp1252", "iso-8859-1", "iso-8859-15", "mac-roman", "cp850"]
+
+
+@pytest.mark.parametrize("encoding", EIGHT_BIT)
+def test_random_files_in_eight_bits_are_exact_when_it_is_said_and_a_guess_when_not(tmp_path, encoding):
+    for seed in range(100):
+        rows, text, delimiter, _ = made(seed)
+        path = tmp_path / f"{seed}.csv"
+        path.write_bytes(text.encode(encoding))
+        assert as_read(path, How(encoding=encoding, delimiter=delimiter, header_row=1)) == rows, (seed, text)
+        found = read(path, path.name, How(), tmp_path)
+        if not text.isascii():
+            assert any("the encoding is taken to be" in guess and "as in" in guess for guess in found.guesses), seed
+
+
 @pytest.mark.parametrize("batch", range(20))
 def test_random_files_are_read_exactly(tmp_path, batch):
     for seed in range(batch * 100, batch * 100 + 100):
