@@ -37,7 +37,11 @@ def _layout(figure: go.Figure, title: str, y: str, height: int = 300) -> go.Figu
         legend={"orientation": "h", "y": -0.25},
         uirevision="keep",
         xaxis={"title": "step"},
-        yaxis={"title": y},
+        yaxis={
+            "title": y,
+            "tickformat": ".4~g",
+            "hoverformat": ".4~g",
+        },  # or one point is told to its last digit
     )
     return figure
 

@@ -42,3 +42,8 @@ def test_an_unknown_run_gives_an_empty_chart_and_no_error():
 def test_a_single_point_is_drawn(weight):
     figure = charts.loss_curves(points("a", "loss", [2.5]), ["a"], weight, log_scale=False)
     assert any(list(trace.y) == [2.5] for trace in figure.data)
+
+
+def test_values_are_told_to_four_digits():
+    point = [{"run_id": "a", "split": "train", "name": "loss", "step": 1, "value": 14.116532325744629}]
+    assert charts.loss_curves(point, ["a"], 0.6, False).layout.yaxis.tickformat == ".4~g"
