@@ -98,5 +98,6 @@ def _eight_bits(sample: bytes) -> Encoding:
 
 
 def _marked(text: str) -> list[str]:
-    """Words with letters beyond ASCII, each once: what a wrong guess would spoil."""
-    return list(dict.fromkeys(re.findall(r"\S*[^\x00-\x7f]\S*", text)))
+    """Words with letters beyond ASCII, then other signs, each once: what a wrong guess would spoil."""
+    words = re.findall(r"\w*[^\x00-\x7f\W]\w*", text)
+    return list(dict.fromkeys([*words, *re.findall(r"[^\x00-\x7f\w\s]", text)]))

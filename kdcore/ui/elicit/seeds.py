@@ -16,7 +16,7 @@ from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
 from kdcore.ui import live, state
 from kdcore.ui.elicit import passages
-from kdcore.ui.labels import escape
+from kdcore.ui.labels import escape, sentence
 
 KINDS: dict[SeedKind, str] = {
     "question": "Questions",
@@ -26,6 +26,7 @@ KINDS: dict[SeedKind, str] = {
 ROLE_NAMES = {"text": "Question", "answer": "Answer", "rationale": "Reasoning", "source": "Source passage"}
 DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 ENCODINGS = ("", "utf-8", "cp1252", "utf-16", "iso8859_15", "cp1250", "cp1251", "shift_jis", "gb18030", "mac_roman")
+FEW = 5  # rows that a table shows without a bar
 MOST_FILES = 12  # of which is told one by one
 MOST_PASSAGES = 5000  # that can be read before an import
 LARGE = 20 * 2**20  # bytes, from which on only the beginning of a file is looked at before the import
@@ -125,7 +126,8 @@ def _look(app: App, run_id: str, kind: SeedKind) -> None:
         passages.reader(app, run_id, found["seeds"])
     else:
         st.caption(f"As they will be kept, the first {len(found['seeds'])}:")
-        st.dataframe(found["seeds"] or found["rows"], hide_index=True, height=220)
+        shown = found["seeds"] or found["rows"]
+        st.dataframe(shown, hide_index=True, height=220 if len(shown) > FEW else "content")
     _roles(app, kind, run_id, found)
     done = state.of_project().get("elicit.import_run")
     if done:
@@ -146,7 +148,7 @@ def _told(file: dict[str, Any]) -> None:
     ]
     st.markdown(f"**{escape(file['name'])}** · {escape(' · '.join(part for part in parts if part))}")
     for warning in file["warnings"][:6]:
-        st.caption(f":material/info: {escape(warning)}")
+        st.caption(f":material/info: {sentence(warning)}")
     if len(file["warnings"]) > 6:
         st.caption(f"and {len(file['warnings']) - 6} more like these")
 
