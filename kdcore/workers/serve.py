@@ -78,6 +78,7 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
     if config.teacher is None:
         raise ConfigError("this service needs a teacher in its config.")
     path = Path(config.teacher_path) if config.teacher_path else None
+    at_once = config.teacher.max_concurrency
     began = time.perf_counter()
     teacher = open_teacher(config.teacher, path, SamplingConfig())
     loading_s = time.perf_counter() - began
@@ -98,8 +99,11 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
             teacher=config.teacher_fingerprint,
         )
         started = time.perf_counter()
+        ended: list[tuple[int, float]] = []
         for reply in teacher.generate(scheduler.calls(), reporter.check_stop):
+            ended.append((reply.completion_tokens, time.perf_counter() - started))
             scheduler.take(reply)
+        together = all(len(outcome.calls) == 1 for outcome in done) and len(ended) <= at_once
         return {
             "outcomes": [_told(outcome) for outcome in done],
             "requests": len(done),
@@ -110,6 +114,7 @@ def _teacher(config: ServeConfig, reporter: Reporter) -> Service:
             "tokens_paid": sum(outcome.tokens_out for outcome in done),
             "usable": sum(row.status == "parsed" for outcome in done for row in outcome.rows),
             "loading_s": loading_s,
+            "ended": ended if together else [],
         }
 
     return answer, teacher.close

@@ -86,6 +86,7 @@ class TrialUsage(TypedDict):
     tokens_paid: NotRequired[int]  # older trials have not noted these
     usable: NotRequired[int]
     loading_s: NotRequired[float]
+    ended: NotRequired[list[tuple[int, float]]]  # tokens and seconds of replies that began together; else none
 
 
 def answer(

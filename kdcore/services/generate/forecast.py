@@ -15,6 +15,7 @@ from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.records.runs import Run
 from kdcore.services.elicit import trial
+from kdcore.services.generate.pace import seconds_of
 from kdcore.services.workspace import App
 from kdcore.store import runs
 
@@ -45,6 +46,7 @@ class Seen:
     usable: int | None = None
     speed: float | None = None
     loading_s: float | None = None
+    ended: tuple[tuple[int, float], ...] = ()  # tokens and seconds of replies that began together
 
 
 def forecast(
@@ -76,6 +78,7 @@ def forecast(
         copies=copies,
         wanted=target.rows if target else 0,
         speed=next((each.speed for each in speeds if each.speed), None),
+        at_once=teacher.max_concurrency,
         loading_s=next((each.loading_s for each in speeds if each.loading_s is not None), None),
         prices=(teacher.price_in, teacher.price_out) if teacher.engine == "openai_http" else None,
     )
@@ -89,6 +92,7 @@ def ahead_of(
     wanted: int = 0,
     speed: float | None = None,
     loading_s: float | None = None,
+    at_once: int = 64,
     prices: tuple[float, float] | None = None,
 ) -> Forecast:
     """The forecast that ``seen`` gives for ``rows`` seeds, or for as many requests as ``wanted`` usable rows need."""
@@ -107,6 +111,14 @@ def ahead_of(
             basis += f"; {share:.2g} usable rows a request"
     programs = requests * copies
     tokens_in, tokens_out = (programs * each / seen.requests for each in (seen.tokens_in, seen.tokens_out))
+    played = (
+        seconds_of(seen.ended, max(1, round(programs * len(seen.ended) / seen.requests)), at_once)
+        if seen.ended
+        else None
+    )
+    asking = played if played is not None else tokens_out / speed if speed else None
+    if played:
+        speed = tokens_out / played
     if speed:
         basis += f"; {speed:.0f} tokens a second" + ("" if loading_s is None else f", {loading_s:.0f} s to load")
     return {
@@ -115,7 +127,7 @@ def ahead_of(
         "tokens_in": round(tokens_in),
         "tokens_out": round(tokens_out),
         "loading_s": loading_s or 0.0,
-        "seconds": tokens_out / speed + (loading_s or 0.0) if speed else None,
+        "seconds": asking + (loading_s or 0.0) if asking is not None else None,
         "money": (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6 if prices else None,
         "basis": basis,
     }
@@ -140,6 +152,7 @@ def _tried(app: App, template: PromptTemplate, teacher: TeacherConfig, sampling:
         used.get("usable"),
         paid / used["seconds"] if paid and used["seconds"] else None,
         used.get("loading_s"),
+        tuple((tokens, seconds) for tokens, seconds in used.get("ended", ())),
     )
 
 
