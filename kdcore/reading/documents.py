@@ -54,7 +54,8 @@ _BLOCKS = (
     "p", "li", "pre", "blockquote", "tr", "dt", "dd", "figcaption", "caption", "div", "section", "article",
 )  # fmt: skip
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_NO_TEXT = ("script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "svg", "head")
+_NO_TEXT = ("script", "style", "noscript", "template", "svg", "head")
+_AROUND = ("nav", "header", "footer", "aside")  # of a page; an article's own header has its title
 
 
 def _html(path: Path, found: Found, encoding: str) -> Iterator[Block]:
@@ -64,6 +65,12 @@ def _html(path: Path, found: Found, encoding: str) -> Iterator[Block]:
     found.encoding = encoding or str(soup.original_encoding or "utf-8")
     for name in _NO_TEXT:
         for tag in soup.find_all(name):
+            tag.decompose()
+    around = [tag for tag in soup.find_all(_AROUND) if tag.find_parent(["main", "article"]) is None]
+    if text := " ".join(_spaced(tag.get_text(" ")) for tag in around if tag.find_parent(_AROUND) is None).strip():
+        found.warn(f'what stands around the page is not read: "{text[:80]}"')
+    for tag in around:
+        if not tag.decomposed:
             tag.decompose()
     for tag in soup.find_all("br"):
         tag.replace_with("\n")
@@ -108,21 +115,52 @@ def _docx(path: Path, found: Found, encoding: str) -> Iterator[Block]:
 
     from docx import Document
     from docx.opc.exceptions import PackageNotFoundError
+    from docx.oxml.ns import qn
     from docx.table import Table
+    from docx.text.paragraph import Paragraph
 
     try:
         document = Document(str(path))
     except (PackageNotFoundError, BadZipFile, KeyError, ValueError, OSError) as exc:
         raise DataError(f'"{found.name}" is not a readable Word file; open it in Word and save it again.') from exc
-    for part in document.iter_inner_content():
-        if isinstance(part, Table):
-            for row in part.rows:
-                yield Block(" | ".join(dict.fromkeys(_spaced(cell.text) for cell in row.cells)))
+    if any(each.reltype.endswith(("/footnotes", "/endnotes")) for each in document.part.rels.values()):
+        found.warn("footnotes and endnotes are not read")
+    for part in _parts(document.element.body):
+        if part.tag == qn("w:tbl"):
+            for row in Table(part, document).rows:
+                yield Block(" | ".join(dict.fromkeys(_spaced(_written(cell._tc)) for cell in row.cells)))
             continue
-        style = (part.style.name or "") if part.style is not None else ""
+        paragraph, text = Paragraph(part, document), _spaced(_written(part))
+        style = (paragraph.style.name or "") if paragraph.style is not None else ""
         level = re.match(r"(?:heading|überschrift|titre|título) (\d)", style, re.I)
-        heading = int(level[1]) if level else 1 if style == "Title" else level_of(part.text)
-        yield Block(_spaced(part.text), heading if part.text.strip() else 0)
+        heading = int(level[1]) if level else 1 if style == "Title" else level_of(text)
+        yield Block(text, heading if text else 0)
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    """Paragraphs and tables in order, those of content controls and tracked changes too."""
+    from docx.oxml.ns import qn
+
+    for child in node:
+        if child.tag in (qn("w:p"), qn("w:tbl")):
+            yield child
+        elif child.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:moveTo"), qn("w:customXml")):
+            yield from _parts(child)
+
+
+def _written(node: Any) -> str:
+    """The text as it stands with every tracked change accepted, text boxes once."""
+    from docx.oxml.ns import qn
+
+    gone = {qn("w:del"), qn("w:moveFrom"), "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"}
+    if node.tag in gone:
+        return ""
+    if node.tag == qn("w:t"):
+        return node.text or ""
+    if node.tag in (qn("w:tab"), qn("w:br"), qn("w:cr")):
+        return " "
+    said = "".join(_written(child) for child in node)
+    return f"{said} " if node.tag == qn("w:p") else said
 
 
 def _pdf(path: Path, found: Found, encoding: str) -> Iterator[Block]:

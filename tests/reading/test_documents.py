@@ -134,6 +134,40 @@ def test_one_record_is_a_table_too_and_a_list_of_codes_is_none(tmp_path):
     assert not list(read(path, "a.xml", How(), tmp_path).rows)
 
 
+def test_content_controls_and_tracked_changes_of_word_are_read_as_accepted(tmp_path):
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    document = Document()
+    body, ns = document.element.body, nsdecls("w")
+    run = "<w:r><w:t xml:space='preserve'>{}</w:t></w:r>"
+    gone = "<w:del w:id='2' w:author='a'><w:r><w:delText>sixty</w:delText></w:r></w:del>"
+    new = f"<w:ins w:id='1' w:author='a'>{run.format('thirty')}</w:ins>"
+    name = f"<w:sdt><w:sdtContent>{run.format('Muster GmbH')}</w:sdtContent></w:sdt>"
+    inside = (
+        f"<w:p {ns}>{run.format('Notice to ')}{name}{run.format(' within ')}{gone}{new}{run.format(' days.')}</w:p>"
+    )
+    body.insert(0, parse_xml(inside))
+    whole = f"<w:sdt {ns}><w:sdtContent><w:p>{run.format('Rent is paid monthly.')}</w:p></w:sdtContent></w:sdt>"
+    body.insert(1, parse_xml(whole))
+    document.save(str(tmp_path / "made.docx"))
+    found = passages(tmp_path, "a.docx", (tmp_path / "made.docx").read_bytes())
+    text = " ".join(row["text"] for row in found.rows)
+    assert "Notice to Muster GmbH within thirty days." in text
+    assert "Rent is paid monthly." in text
+
+
+def test_a_page_within_a_form_is_read_and_what_stands_around_is_said(tmp_path):
+    page = (
+        "<body><nav>Home Contact</nav><form><main><article><header><h1>Leave</h1></header><p>Twenty days a year.</p>"
+        "</article></main></form><footer>Imprint</footer></body>"
+    )
+    found = passages(tmp_path, "a.html", page)
+    [row] = found.rows
+    assert (row["heading"], row["text"]) == ("Leave", "Twenty days a year.")
+    assert any("Home Contact Imprint" in warning for warning in found.warnings)
+
+
 def test_entities_of_an_xml_file_are_not_followed(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("KEY")
