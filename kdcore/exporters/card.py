@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from kdcore.records.datasets import ChatRow, Version
 
+_SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
 
 def card_text(dataset: Version, rows: Sequence[ChatRow], files: Mapping[str, str]) -> str:
     """The card; ``files`` names the file of each split, so that ``datasets.load_dataset`` keeps them apart."""
@@ -15,13 +17,14 @@ def card_text(dataset: Version, rows: Sequence[ChatRow], files: Mapping[str, str
     topics = Counter(row.get("topic") or "none" for row in rows).most_common(20)
     edited = sum(bool(row["edited"]) for row in rows)
     splits = Counter(row["split"] for row in rows)
-    size = "n<1K" if len(rows) < 1000 else "1K<n<10K" if len(rows) < 10_000 else "10K<n<100K"
+    size = next((name for most, name in _SIZES if len(rows) < most), "n>1M")
+    own = sum((row.get("terms") or "").startswith("own-answers@") for row in rows)
     title = f"{dataset['name']} v{dataset['version']}"
     lines = [
         "---",
         f"pretty_name: {json.dumps(title, ensure_ascii=False)}",  # a JSON string is a YAML string
-        "tags: [synthetic, knowledge-distillation]",
-        "annotations_creators: [machine-generated]",
+        "tags: [knowledge-distillation]" if own == len(rows) else "tags: [synthetic, knowledge-distillation]",
+        f"annotations_creators: [{'found' if own == len(rows) else 'machine-generated'}]",
         f"size_categories: [{size}]",
         "configs:",
         "- config_name: default",
@@ -36,8 +39,10 @@ def card_text(dataset: Version, rows: Sequence[ChatRow], files: Mapping[str, str
         "",
         f"Content hash (sha256): `{dataset['sha256']}`",
         "",
-        "Answers are generated text. They are no medical or legal advice and may be wrong; `human_edited` tells "
-        "which a person has rewritten. Before training on them, check the terms of each teacher.",
+        *([f"{own} answers were brought along and not asked of a teacher here.", ""] if own else []),
+        "Answers are generated text unless `ai_generated` is false. They are no medical or legal advice and may be "
+        "wrong; `human_edited` tells which a person has rewritten. Before training on them, check the terms of each "
+        "teacher.",
         "",
         "## Topics",
         "",

@@ -13,6 +13,7 @@ from kdcore.exporters.parquet import flat
 from kdcore.records.datasets import ChatRow, Version
 
 MOST_CELL = 32_767  # characters that a cell of Excel holds
+CUT = "… [cut here: Excel holds no more in a cell; CSV and the other formats have the whole text]"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _EPOCH = datetime(2000, 1, 1)  # the same rows give the same bytes
 
@@ -36,7 +37,7 @@ def write_csv(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
 
 
 def write_xlsx(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
-    """``dataset.xlsx``: one sheet of texts; what is longer than a cell of Excel holds is cut with an ellipsis."""
+    """``dataset.xlsx``: one sheet of texts; what is longer than a cell of Excel holds is cut, and says so."""
     path = folder / "dataset.xlsx"
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "strings_to_formulas": False})
     book.set_properties({"title": f"{dataset['name']} v{dataset['version']}", "created": _EPOCH})
@@ -50,7 +51,7 @@ def write_xlsx(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
             sheet.set_column(1, 3, 60)
             sheet.freeze_panes(1, 0)
         for column, text in enumerate(cells.values()):
-            cut = text if len(text) <= MOST_CELL else text[: MOST_CELL - 1] + "…"
+            cut = text if len(text) <= MOST_CELL else text[: MOST_CELL - len(CUT)] + CUT
             sheet.write_string(place, column, cut, wrapped)
     book.close()
     return [path]

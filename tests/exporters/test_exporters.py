@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from kdcore.exporters import EXPORTERS
+from kdcore.exporters.card import card_text
 
 VERSION = {"dataset_id": "ds_1", "name": "D", "version": 1, "sha256": "0" * 64, "row_count": 2, "created": 0.0}
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -123,3 +124,11 @@ def test_worked_examples_and_the_system_message_reach_every_form(tmp_path):
     assert [turn["role"] for turn in first["prompt_completion"]["prompt"]] == ["system", "user", "assistant", "user"]
     info = json.loads((tmp_path / "sharegpt" / "dataset_info.json").read_text())
     assert info["d_v1_train"]["file_name"] == "train.jsonl" and info["d_v1_train"]["formatting"] == "sharegpt"
+
+
+def test_a_card_knows_large_versions_and_answers_that_were_brought_along():
+    row = {"teacher": "", "topic": "", "edited": False, "split": "train", "terms": "own-answers@2026-11-24"}
+    told = {"name": "D", "version": 1, "sha256": "x"}
+    own = card_text(told, [row] * 3, {})
+    assert "3 answers were brought along" in own and "synthetic" not in own
+    assert "size_categories: [100K<n<1M]" in card_text(told, [row | {"terms": "t@1"}] * 100_000, {})
