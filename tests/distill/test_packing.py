@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GPT2Config, LlamaConfig, MistralConfig, Qwen3Config
-from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from kdcore.distill.batches.batch import Batch, SliceTerms, collate
 from kdcore.distill.batches.packing import can_pack, pack
@@ -28,8 +26,12 @@ SMALL: dict[str, Any] = {
 SEQUENCES = [[1, 2, 3, 4, 5, 6], [1, 2, 3, 9, 8], [1, 2], [7, 6, 5], [7, 6, 5]]
 
 
-def a_model(config: Any) -> Any:
+def a_model(kind: str = "llama", **options: Any) -> Any:
+    from transformers import AutoConfig  # two seconds, which collecting the tests need not wait for
+    from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+
     torch.manual_seed(0)
+    config = AutoConfig.for_model(kind, **(options or SMALL))
     return AutoModelForCausalLM.from_config(config).double().train()
 
 
@@ -62,11 +64,9 @@ def test_what_stands_after_the_same_beginning_is_there_once() -> None:
     assert packing.where[packing.first].tolist() == list(range(11))
 
 
-@pytest.mark.parametrize(
-    "config", [LlamaConfig(**SMALL), Qwen3Config(**SMALL, head_dim=4)], ids=lambda config: config.model_type
-)
-def test_packed_learns_what_padded_learns(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, batch = a_model(config), a_batch(SEQUENCES)
+@pytest.mark.parametrize(("kind", "own"), [("llama", {}), ("qwen3", {"head_dim": 4})])
+def test_packed_learns_what_padded_learns(kind: str, own: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = a_model(kind, **SMALL, **own), a_batch(SEQUENCES)
     assert can_pack(model.base_model)
     packed, packed_gradients = learn(model, batch)
     assert forward.tokens_read(model, batch) == 11
@@ -80,7 +80,7 @@ def test_packed_learns_what_padded_learns(config: Any, monkeypatch: pytest.Monke
 
 
 def test_no_sequence_sees_another() -> None:
-    model, alone = a_model(LlamaConfig(**SMALL)), a_batch(SEQUENCES[:1])
+    model, alone = a_model(), a_batch(SEQUENCES[:1])
     beside = a_batch([SEQUENCES[0], [1, 2, 30, 31, 32]])
     with torch.no_grad():
         one = forward.read(model, alone).states(alone.positions)
@@ -89,24 +89,18 @@ def test_no_sequence_sees_another() -> None:
 
 
 def test_the_models_own_attention_is_back_afterwards() -> None:
-    model = a_model(LlamaConfig(**SMALL))
+    model = a_model()
     forward.read(model, a_batch(SEQUENCES))
     assert model.config._attn_implementation == "sdpa"
     said = model.generate(torch.tensor([[1, 2]]), max_new_tokens=2, do_sample=False, pad_token_id=0)
     assert said.shape[0] == 1
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        MistralConfig(**SMALL, sliding_window=4),
-        LlamaConfig(**SMALL),
-    ],
-    ids=["window", "eager"],
-)
-def test_what_does_not_attend_to_all_before_it_is_padded(config: Any) -> None:
-    model, batch = a_model(config), a_batch(SEQUENCES)
-    if isinstance(config, LlamaConfig):
+@pytest.mark.parametrize("why", ["window", "eager"])
+def test_what_does_not_attend_to_all_before_it_is_padded(why: str) -> None:
+    model = a_model("mistral", **SMALL, sliding_window=4) if why == "window" else a_model()
+    batch = a_batch(SEQUENCES)
+    if why == "eager":
         model.set_attn_implementation("eager")
     assert not can_pack(model.base_model)
     each, _ = learn(model, batch)
@@ -114,10 +108,9 @@ def test_what_does_not_attend_to_all_before_it_is_padded(config: Any) -> None:
 
 
 def test_positions_of_their_own_are_packed_too_or_padded() -> None:
-    config = GPT2Config(
-        vocab_size=40, n_embd=16, n_layer=2, n_head=2, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0
-    )
-    model, batch = a_model(config), a_batch(SEQUENCES)
+    sizes = {"vocab_size": 40, "n_embd": 16, "n_layer": 2, "n_head": 2}
+    model = a_model("gpt2", **sizes, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
+    batch = a_batch(SEQUENCES)
     packed, _ = learn(model, batch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forward, "can_pack", lambda model: False)
