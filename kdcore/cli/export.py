@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from kdcore.cli.shared import Arguments, Command, Parser, chosen, config_of, config_option, finish, open_workspace
@@ -32,8 +33,10 @@ def export(arguments: Arguments) -> object:
             files, what = students.copy_to(app, run.run_id, out), {"run_id": config.train_run_id}
         else:
             form = config.format or "chat_jsonl"
-            files = dataset_export.write(app, config.dataset_id, form, out, config.thoughts)
-            what = {"dataset_id": config.dataset_id}
+            done = dataset_export.write(app, config.dataset_id, form, out, config.thoughts)
+            files, what = done.files, {"dataset_id": config.dataset_id, "rows": done.rows, "left_out": done.left_out}
+            if done.said:
+                print(done.said, file=sys.stderr)
     return {**what, "format": form, "files": [str(f) for f in files]}
 
 

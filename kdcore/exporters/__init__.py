@@ -8,6 +8,7 @@ from kdcore.exporters.parquet import PARQUET
 from kdcore.exporters.preferences import KTO, PREFERENCE, RANKED
 from kdcore.exporters.prompt_completion import PROMPT_COMPLETION
 from kdcore.exporters.spreadsheets import CSV, XLSX
+from kdcore.exporters.token_probabilities import AXOLOTL_KD, DISTILLKIT
 
 EXPORTERS: dict[str, Exporter] = {
     "chat_jsonl": CHAT_JSONL,
@@ -17,6 +18,8 @@ EXPORTERS: dict[str, Exporter] = {
     "preference": PREFERENCE,
     "ranked": RANKED,
     "kto": KTO,
+    "distillkit": DISTILLKIT,
+    "axolotl_kd": AXOLOTL_KD,
     "parquet": PARQUET,
     "datasets_folder": DATASETS_FOLDER,
     "csv": CSV,

@@ -1,37 +1,49 @@
 """What an exporter is, and what all of them share: chats, where a row came from, one file a split, the card.
 
 A row is read with its chat (``messages``), its ``completion``, and its worse answers (``rivals``). Rows that people
-rejected come along only where an exporter asks for them. The same rows give the same bytes.
+rejected come along only where an exporter asks for them. Rows go by once and none is kept, so that a version of any
+size is written in the same memory. The same rows give the same bytes.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from kdcore.exporters.card import card_text
+from kdcore.exporters.card import Tally, card_text
 from kdcore.records.datasets import ChatRow, Version
 from kdcore.types import Message
 
-Rows = Sequence[ChatRow]
+Rows = Iterable[ChatRow]
 PROVENANCE = ("sample_id", "prompt_version_id", "run_id", "teacher", "topic", "source", "terms", "reviewer")
 SPLITS = ("train", "heldout")
+
+
+def any_row(row: ChatRow) -> bool:
+    """Every row fits: what most formats need, each has."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
     """Writes rows into an empty folder; returns the files it made.
 
-    ``rejected`` says that the answers which people rejected are part of the format.
+    ``fits`` tells whether the format can hold a row, and ``needs`` says in words what such a row has: the others are
+    left out, and counted. ``rejected`` says that the answers which people rejected are part of the format, ``tokens``
+    that a row comes with what its teacher said at each of its tokens (``ChatRow.tokens``).
     """
 
     name: str
     summary: str
     write: Callable[[Path, Version, Rows], list[Path]]
     rejected: bool = False
+    tokens: bool = False
+    fits: Callable[[ChatRow], bool] = any_row
+    needs: str = ""
 
 
 def chat(row: ChatRow) -> list[Message]:
@@ -58,12 +70,9 @@ def provenance(row: ChatRow) -> dict[str, Any]:
     }
 
 
-def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """One JSON object a line."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return path
+def write_line(file: IO[str], line: Mapping[str, Any]) -> None:
+    """One JSON object on a line of its own."""
+    file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def by_split(
@@ -72,27 +81,28 @@ def by_split(
     rows: Rows,
     lines_of: Callable[[ChatRow], Iterable[Mapping[str, Any]]],
     extra: Sequence[str] = (),
+    more: str = "",
 ) -> list[Path]:
     """``train.jsonl`` and ``heldout.jsonl``, each where it has a row, and a card that names them as splits.
 
-    ``extra`` are splits of the version that are learnt from too: their lines go into ``train.jsonl``.
+    ``extra`` are splits of the version that are learnt from too: their lines go into ``train.jsonl``. The card ends
+    with ``more``.
     """
-    files: list[Path] = []
-    for split in SPLITS:
-        own = (split, *extra) if split == "train" else (split,)
-        path = write_jsonl(
-            folder / f"{split}.jsonl",
-            ({**line, "metadata": provenance(row)} for row in rows if row["split"] in own for line in lines_of(row)),
-        )
-        if path.stat().st_size:
-            files.append(path)
-        else:
-            path.unlink()
-    return [*files, write_card(folder, dataset, rows, {path.stem: path.name for path in files})]
+    tally, opened = Tally(), dict[str, IO[str]]()
+    with ExitStack() as stack:
+        for row in tally.count(rows):
+            split = "train" if row["split"] in extra else row["split"]
+            for line in lines_of(row):
+                if split not in opened:
+                    path = folder / f"{split}.jsonl"
+                    opened[split] = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+                write_line(opened[split], {**line, "metadata": provenance(row)})
+    files = [folder / f"{split}.jsonl" for split in SPLITS if split in opened]
+    return [*files, write_card(folder, dataset, tally, {path.stem: path.name for path in files}, more)]
 
 
-def write_card(folder: Path, dataset: Version, rows: Rows, files: Mapping[str, str]) -> Path:
-    """``README.md``: which file is which split, and what a reader has to know."""
+def write_card(folder: Path, dataset: Version, tally: Tally, files: Mapping[str, str], more: str = "") -> Path:
+    """``README.md``: which file is which split, and what a reader has to know; ``more`` comes at the end."""
     card = folder / "README.md"
-    card.write_text(card_text(dataset, rows, files), encoding="utf-8")
+    card.write_text(card_text(dataset, tally, files) + more, encoding="utf-8")
     return card

@@ -25,7 +25,7 @@ def write_pairs(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
 
 
 def _ranked(row: ChatRow) -> list[dict[str, Any]]:
-    return [{"prompt": chat(row), "answers": [row["completion"], *row["rivals"]]}] if row["rivals"] else []
+    return [{"prompt": chat(row), "answers": [row["completion"], *row["rivals"]]}]
 
 
 def write_ranked(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
@@ -45,6 +45,17 @@ def write_unary(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
     return by_split(folder, dataset, rows, _unary, extra=("rejected",))
 
 
-PREFERENCE = Exporter("preference", "Pairs of a better and a worse answer (TRL's DPO, axolotl)", write_pairs)
-RANKED = Exporter("ranked", "Each question with its answers, best first", write_ranked)
+def _has_worse(row: ChatRow) -> bool:
+    return bool(row["rivals"])
+
+
+_NEEDS = "a worse answer, which comes from a feedback method or from editing the answer on the Review page"
+PREFERENCE = Exporter(
+    "preference",
+    "Pairs of a better and a worse answer (TRL's DPO, axolotl)",
+    write_pairs,
+    fits=_has_worse,
+    needs=_NEEDS,
+)
+RANKED = Exporter("ranked", "Each question with its answers, best first", write_ranked, fits=_has_worse, needs=_NEEDS)
 KTO = Exporter("kto", "Single answers, good or bad (TRL's KTO)", write_unary, rejected=True)

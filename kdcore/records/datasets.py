@@ -89,6 +89,7 @@ class ChatRow(VersionRow):
     """A row with the chat to learn; ``rivals`` are worse answers to it, best first."""
 
     rivals: list[str]
+    tokens: NotRequired[Tokens | None]
 
 
 class Source(TypedDict):
@@ -130,6 +131,15 @@ class TopKRow(TypedDict):
     tail_ids: NotRequired[list[int] | None]
     tail_logprobs: NotRequired[list[float] | None]
     said_by: NotRequired[str]
+
+
+class Tokens(TypedDict):
+    """A row in the teacher's token ids: its prompt, and the whole chat as its text is read, with its top-k."""
+
+    vocabulary: int
+    prompt_ids: list[int]
+    chat_ids: list[int]
+    topk: TopKRow
 
 
 class StoredTopK(TopKRow):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -134,22 +134,37 @@ def get(store: Store, dataset_id: str) -> Version | None:
     return store.record(Version, "SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id], parsed=["config"])
 
 
+_ROWS = """
+    SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
+        s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra, s.terms, c.reviewer
+    FROM dataset_rows r
+    LEFT JOIN samples s USING (sample_id)
+    LEFT JOIN current_reviews c USING (sample_id)
+    WHERE r.dataset_id = ?
+    """
+
+
 def rows_of(store: Store, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[VersionRow]:
     """Rows of a version with where each came from; ``rejected`` brings the bad answers too, if it holds any."""
-    sql = """
-        SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
-            s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra, s.terms, c.reviewer
-        FROM dataset_rows r
-        LEFT JOIN samples s USING (sample_id)
-        LEFT JOIN current_reviews c USING (sample_id)
-        WHERE r.dataset_id = ?
-        """
-    values: list[Any] = [dataset_id]
+    sql, values = _ROWS, [dataset_id]
     if split is not None:
         sql, values = sql + " AND r.split = ?", [*values, split]
     elif not rejected:
         sql += " AND r.split <> 'rejected'"
     return store.records(VersionRow, sql + " ORDER BY r.split, r.sample_id", values)
+
+
+def rows_by_batch(store: Store, dataset_id: str, splits: Sequence[str], size: int) -> Iterator[list[VersionRow]]:
+    """The rows of some splits, split by split and in the order of their ids, ``size`` at a time."""
+    for split in splits:
+        last = ""
+        while batch := store.records(
+            VersionRow,
+            f"{_ROWS} AND r.split = ? AND r.sample_id > ? ORDER BY r.sample_id LIMIT {size}",
+            [dataset_id, split, last],
+        ):
+            yield batch
+            last = batch[-1]["sample_id"]
 
 
 def main_teacher(store: Store, dataset_id: str) -> str | None:

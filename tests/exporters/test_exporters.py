@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from kdcore.exporters import EXPORTERS
-from kdcore.exporters.card import card_text
+from kdcore.exporters.card import Tally, card_text
 
 VERSION = {"dataset_id": "ds_1", "name": "D", "version": 1, "sha256": "0" * 64, "row_count": 2, "created": 0.0}
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -23,12 +23,32 @@ def row(place: int, split: str, question: str, answer: str) -> dict:
         **{"sample_id": f"s{place}", "prompt_version_id": "p", "run_id": "r", "teacher": "m", "topic": "t"},
         **{"source": "", "split": split, "question": question, "answer": answer, "completion": answer},
         **{"messages": json.dumps(chat), "edited": False, "rationale": "", "rivals": ["worse"], "extra": None},
+        "tokens": tokens(answer),
+    }
+
+
+def tokens(answer: str) -> dict:
+    """A teacher whose tokens are bytes, asked with three of them; it ends with 256 and thinks 257 second best."""
+    own = [*answer.encode(), 256]
+    topk = {"token_ids": own, "k": 2, "topk_ids": [word for token in own for word in (257, token)]}
+    return {
+        **{"vocabulary": 258, "prompt_ids": [1, 2, 3], "chat_ids": [1, 2, 3, *own, 10]},
+        "topk": {**topk, "topk_logprobs": [-2.0, -0.25] * len(own)},
     }
 
 
 def read_back(files: list[Path]) -> list[tuple[str, str]]:
     """(sample id, answer) of every row in what was written, whatever the format."""
     found: list[dict] = []
+    origins = next((file for file in files if file.name == "provenance.jsonl"), None)
+    if origins:  # numbers alone in the tables; a line of its own for each row
+        lines = [json.loads(line) for line in origins.read_text("utf-8").splitlines()]
+        for table in [file for file in files if file.suffix == ".parquet"]:
+            own = [line for line in lines if line["split"] == table.stem]
+            for line, read in zip(own, pq.read_table(table).to_pylist(), strict=True):
+                said = bytes(token for token in read["labels"] if 0 <= token < 256).decode()
+                found.append({"sample_id": line["sample_id"], "answer": said})
+        files = []
     for file in files:
         if file.suffix == ".jsonl":
             found += [json.loads(line) for line in file.read_text("utf-8").split("\n") if line]
@@ -129,6 +149,35 @@ def test_worked_examples_and_the_system_message_reach_every_form(tmp_path):
 def test_a_card_knows_large_versions_and_answers_that_were_brought_along():
     row = {"teacher": "", "topic": "", "edited": False, "split": "train", "terms": "own-answers@2026-11-24"}
     told = {"name": "D", "version": 1, "sha256": "x"}
-    own = card_text(told, [row] * 3, {})
+    few, many = Tally(), Tally()
+    assert len([*few.count([row] * 3)]) == 3
+    own = card_text(told, few, {})
     assert "3 answers were brought along" in own and "synthetic" not in own
-    assert "size_categories: [100K<n<1M]" in card_text(told, [row | {"terms": "t@1"}] * 100_000, {})
+    assert len([*many.count([row | {"terms": "t@1"}] * 100_000)]) == 100_000
+    assert "size_categories: [100K<n<1M]" in card_text(told, many, {})
+
+
+def test_a_talk_that_llama_factory_would_pass_over_does_not_fit():
+    talk = row(0, "train", "Why?", "Because.")
+    for roles, fits in (
+        (("user",), (True, True)),
+        (("developer", "user", "assistant", "user"), (True, True)),
+        (("user", "assistant", "tool"), (True, False)),
+        (("user", "user"), (False, False)),
+        (("user", "assistant"), (False, False)),
+        (("system",), (False, False)),
+    ):
+        talk["messages"] = json.dumps([{"role": role, "content": "x"} for role in roles])
+        assert (EXPORTERS["sharegpt"].fits(talk), EXPORTERS["alpaca"].fits(talk)) == fits, roles
+
+
+@pytest.mark.filterwarnings("default")
+def test_croissant_metadata_is_valid_and_leads_to_the_rows(tmp_path):
+    import mlcroissant
+
+    described = mlcroissant.Dataset(jsonld=str(made(tmp_path, "datasets_folder") / "croissant.json"))
+    assert not described.metadata.ctx.issues.errors
+    assert {records.name for records in described.metadata.record_sets} == {"train", "test"}
+    rows = list(described.records("test"))
+    assert [row["test/answer"].decode() for row in rows] == ["Because 5.", "Because 6."]
+    assert not rows[0]["test/human_edited"]

@@ -2,84 +2,151 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from python_calamine import CalamineWorkbook
 
 from kdcore.errors import ConfigError
 from kdcore.exporters import EXPORTERS
+from kdcore.exporters.base import Exporter
+from kdcore.jobs import parquet
 from kdcore.records.datasets import ChatRow, Version
 from kdcore.services.datasets.chat_text import texts
+from kdcore.services.datasets.chat_tokens import with_tokens
 from kdcore.services.workspace import App
 from kdcore.store import datasets
 
 Thoughts = Literal["none", "tags"]  # how a rationale that is no part of the answer is written into it
-PREVIEWED = 3
+PREVIEWED, SHOWN = 3, 4000  # rows and letters of a preview
+_SHOWN = (".jsonl", ".json", ".csv", ".yaml", ".parquet", ".xlsx")
+AT_ONCE = 2000  # rows in memory
+
+
+@dataclass(slots=True)
+class Export:
+    """What was written: the files, how many rows went in, and how many the format has no place for."""
+
+    form: Exporter
+    files: list[Path] = field(default_factory=list[Path])
+    rows: int = 0
+    left_out: int = 0
+
+    @property
+    def said(self) -> str:
+        """One sentence on what is left out, or ""."""
+        if not self.left_out:
+            return ""
+        were = "1 row is" if self.left_out == 1 else f"{self.left_out} rows are"
+        return f'{were} left out: "{self.form.name}" needs {self.form.needs}.'
+
+    def fitting(self, rows: Iterator[ChatRow]) -> Iterator[ChatRow]:
+        """The rows that the format can hold, all counted."""
+        for row in rows:
+            if self.form.fits(row):
+                self.rows += 1
+                yield row
+            else:
+                self.left_out += 1
 
 
 def write(
     app: App, dataset_id: str, exporter: str, folder: Path | None = None, thoughts: Thoughts = "none"
-) -> list[Path]:
-    """Write a version in one format; returns the files. The folder is made anew.
+) -> Export:
+    """Write a version in one format. The folder is made anew.
 
     Raises ConfigError where the format has nothing to write of this version, such as pairs without a worse answer.
     """
-    dataset, rows = _rows(app, dataset_id, exporter, thoughts)
+    dataset, form = _asked(app, dataset_id, exporter)
     target = folder or app.folders.exports / f"{dataset_id}-{exporter}"
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"the folder {folder} is not empty; give a new or an empty one.")
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    files = EXPORTERS[exporter].write(target, dataset, rows)
-    if not [file for file in files if file.name not in ("README.md", "dataset_info.json")]:
+    done = Export(form)
+    try:
+        splits = ("heldout", "rejected", "train") if form.rejected else ("heldout", "train")
+        done.files = form.write(target, dataset, done.fitting(_rows(app, dataset_id, form, thoughts, splits)))
+        if not done.rows:
+            raise ConfigError(f'no row of this version fits "{exporter}", which needs {form.needs}.')
+    except ConfigError:
         shutil.rmtree(target, ignore_errors=True)
-        raise ConfigError(
-            f'no row of this version has what "{exporter}" needs: worse answers come from a feedback method, or from '
-            "editing answers on the Review page."
-        )
-    return files
+        raise
+    card = target / "README.md"
+    if done.said and card in done.files:
+        card.write_text(f"{card.read_text('utf-8')}\n{done.said}\n", encoding="utf-8")
+    return done
 
 
-def _rows(app: App, dataset_id: str, exporter: str, thoughts: Thoughts) -> tuple[Version, list[ChatRow]]:
+def _asked(app: App, dataset_id: str, exporter: str) -> tuple[Version, Exporter]:
     if exporter not in EXPORTERS:
         raise ConfigError(f'unknown format "{exporter}"; known: {", ".join(EXPORTERS)}.')
     dataset = datasets.get(app.store, dataset_id)
     if dataset is None:
         raise ConfigError(f'there is no dataset version "{dataset_id}" in this workspace.')
-    rows = texts(app, datasets.rows_of(app.store, dataset_id, rejected=EXPORTERS[exporter].rejected))
+    return dataset, EXPORTERS[exporter]
+
+
+def _rows(
+    app: App, dataset_id: str, form: Exporter, thoughts: Thoughts, splits: Sequence[str], at_once: int = AT_ONCE
+) -> Iterator[ChatRow]:
+    """Rows as the format takes them, a batch at a time: a version of any size is written in the same memory."""
+    found = datasets.rows_by_batch(app.store, dataset_id, splits, at_once)
+    batches: Iterator[list[ChatRow]] = (_thinking(texts(app, batch), thoughts) for batch in found)
+    return chain.from_iterable(with_tokens(app, dataset_id, batches) if form.tokens else batches)
+
+
+def _thinking(rows: list[ChatRow], thoughts: Thoughts) -> list[ChatRow]:
     if thoughts == "tags":
         for row in rows:
             if row["rationale"] and row["rationale"] not in row["completion"]:
                 row["completion"] = f"<think>\n{row['rationale']}\n</think>\n\n{row['completion']}"
-    return dataset, rows
+    return rows
 
 
 def preview(app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none") -> dict[str, str]:
-    """File → how it begins, of the first rows in one format."""
-    dataset, rows = _rows(app, dataset_id, exporter, thoughts)
-    train = [row for row in rows if row["split"] != "heldout"]
+    """File → how it begins, of the first rows in one format; those to train on come first."""
+    dataset, form = _asked(app, dataset_id, exporter)
+    splits = ("train", "rejected", "heldout") if form.rejected else ("train", "heldout")
+    rows = _rows(app, dataset_id, form, thoughts, splits, at_once=100)
+    first = list(islice(Export(form).fitting(rows), PREVIEWED))
     with tempfile.TemporaryDirectory() as scratch:
-        files = EXPORTERS[exporter].write(Path(scratch), dataset, train[:PREVIEWED] or rows[:PREVIEWED])
-        texts_of = {file.name: file for file in files if file.suffix in (".jsonl", ".json", ".csv")}
-        return {name: file.read_text("utf-8-sig")[:4000] for name, file in texts_of.items()}
+        files = form.write(Path(scratch), dataset, first) if first else []
+        return {file.name: _beginning(file) for file in files if file.suffix in _SHOWN}
 
 
-def archive(app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none") -> Path:
-    """One file to download, named after the version; the same rows give the same bytes."""
-    files = write(app, dataset_id, exporter, thoughts=thoughts)
+def _beginning(file: Path) -> str:
+    if file.suffix == ".parquet":
+        found: list[dict[str, Any]] = parquet.read(file).to_pylist()
+        return "\n".join(json.dumps(row, ensure_ascii=False) for row in found)[:SHOWN]
+    if file.suffix == ".xlsx":
+        cells = CalamineWorkbook.from_path(str(file)).get_sheet_by_index(0).to_python()
+        return "\n".join(json.dumps(row, ensure_ascii=False, default=str) for row in cells)[:SHOWN]
+    with file.open(encoding="utf-8-sig") as text:
+        return text.read(SHOWN)
+
+
+def archive(app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none") -> tuple[Path, str]:
+    """One file to download, named after the version, and what it leaves out; the same rows give the same bytes."""
+    done = write(app, dataset_id, exporter, thoughts=thoughts)
     root = app.folders.exports / f"{dataset_id}-{exporter}"
-    dataset = datasets.get(app.store, dataset_id)
-    name = re.sub(r"[^\w .-]+", "_", f"{dataset['name']} v{dataset['version']}" if dataset else dataset_id).strip()
-    if len(files) == 1:
-        named = root / f"{name}{files[0].suffix}"
-        return files[0].replace(named)
+    dataset, _ = _asked(app, dataset_id, exporter)
+    name = re.sub(r"[^\w .-]+", "_", f"{dataset['name']} v{dataset['version']}").strip()
+    if len(done.files) == 1:
+        return done.files[0].replace(root / f"{name}{done.files[0].suffix}"), done.said
     packed = app.folders.exports / f"{name}, {exporter.replace('_', ' ')}.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        for each in sorted(files):
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for each in sorted(done.files):
             entry = zipfile.ZipInfo(str(each.relative_to(root)), date_time=(2000, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, each.read_bytes())
-    return packed
+            with zipped.open(entry, "w", force_zip64=True) as inside, each.open("rb") as file:
+                shutil.copyfileobj(file, inside)
+    return packed, done.said

@@ -107,8 +107,12 @@ def export(app: App, version: Version) -> None:
     )
     kept = f"export-{version['dataset_id']}-{name}-{thoughts}"
     if st.button("Prepare", key="export.prepare", type="primary", icon=":material/build:"):
-        state.of_project()[kept] = str(dataset_export.archive(app, version["dataset_id"], name, thoughts))
-    if path := state.of_project().get(kept):
+        path, left_out = dataset_export.archive(app, version["dataset_id"], name, thoughts)
+        state.of_project()[kept] = str(path), left_out
+    if ready := state.of_project().get(kept):
+        path, left_out = ready
+        if left_out:
+            st.warning(left_out, icon=":material/filter_alt:")
         with open(path, "rb") as file:
             st.download_button(
                 f"Download {path.rsplit('/', 1)[-1]}",
@@ -117,8 +121,16 @@ def export(app: App, version: Version) -> None:
                 key="export.get",
                 icon=":material/download:",
             )
+    asked = (kept, app.store.version)
+    if state.of_project().get("export.preview", (None,))[0] != asked:
+        first = dataset_export.preview(app, version["dataset_id"], name, thoughts)
+        state.of_project()["export.preview"] = asked, first
+    _, first = state.of_project()["export.preview"]
+    if not first:
+        st.info(f"No row of this version fits this format: it needs {EXPORTERS[name].needs}.", icon=":material/info:")
+        return
     st.caption("How the first rows look")
-    for file, text in dataset_export.preview(app, version["dataset_id"], name, thoughts).items():
+    for file, text in first.items():
         st.caption(file)
         st.code(text, language="json" if file.endswith(("json", "jsonl")) else None, wrap_lines=True, height=260)
 

@@ -111,7 +111,7 @@ def test_an_undone_edit_is_gone(app: App, answered: str):
 
 def test_an_export_is_what_the_student_learns(app: App, answered: str, tmp_path: Path):
     frozen = dataset_versions.freeze(app, answered, 'Odd: "name"', heldout_share=0.3)
-    files = dataset_export.write(app, frozen["dataset_id"], "chat_jsonl", tmp_path / "out")
+    files = dataset_export.write(app, frozen["dataset_id"], "chat_jsonl", tmp_path / "out").files
     lines = [json.loads(line) for f in files if f.suffix == ".jsonl" for line in f.read_text().splitlines()]
     learnt = training_rows(app, tmp_path, frozen["dataset_id"])
     assert len(lines) == len(learnt) == 20
@@ -119,7 +119,8 @@ def test_an_export_is_what_the_student_learns(app: App, answered: str, tmp_path:
         row = learnt[line["metadata"]["sample_id"]]
         assert line["messages"][:-1] == json.loads(row["messages"])
         assert line["messages"][-1]["content"] == row["completion"]
-    card = (dataset_export.write(app, frozen["dataset_id"], "datasets_folder", tmp_path / "folder")[-1]).read_text()
+    made = dataset_export.write(app, frozen["dataset_id"], "datasets_folder", tmp_path / "folder")
+    card = next(file for file in made.files if file.name == "README.md").read_text()
     assert 'pretty_name: "Odd: \\"name\\" v1"' in card
 
 

@@ -323,10 +323,8 @@ def test_rejected_answers_reach_only_the_loss_that_learns_to_avoid_them(app: App
     assert train[0] not in written()
     assert written(bad_too=True)[train[0]] == ("train", True)
     assert sum(is_bad for _, is_bad in written(bad_too=True).values()) == 1
-    for name in (
-        name for name, exporter in EXPORTERS.items() if exporter.name not in ("preference", "ranked", "kto")
-    ):
-        for file in dataset_export.write(app, with_bad, name, tmp_path / name):
+    for name in (name for name, exporter in EXPORTERS.items() if not (exporter.rejected or exporter.needs)):
+        for file in dataset_export.write(app, with_bad, name, tmp_path / name).files:
             assert train[0].encode() not in file.read_bytes(), name
     app.close()
     rebuild(app.folders.root)
