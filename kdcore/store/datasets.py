@@ -138,15 +138,21 @@ _ROWS = """
     SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
         s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra, s.terms, c.reviewer
     FROM dataset_rows r
-    LEFT JOIN samples s USING (sample_id)
+    LEFT JOIN {samples} s USING (sample_id)
     LEFT JOIN current_reviews c USING (sample_id)
     WHERE r.dataset_id = ?
     """
+_EVERY_ROW = _ROWS.format(samples="samples")
+# The bounds stand on both sides, so that no join ever holds more than one batch.
+_BETWEEN = (
+    _ROWS.format(samples="(SELECT * FROM samples WHERE sample_id > $2 AND sample_id <= $3)").replace("?", "$1")
+    + " AND r.sample_id > $2 AND r.sample_id <= $3 AND r.split = $4 ORDER BY r.sample_id"
+)
 
 
 def rows_of(store: Store, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[VersionRow]:
     """Rows of a version with where each came from; ``rejected`` brings the bad answers too, if it holds any."""
-    sql, values = _ROWS, [dataset_id]
+    sql, values = _EVERY_ROW, [dataset_id]
     if split is not None:
         sql, values = sql + " AND r.split = ?", [*values, split]
     elif not rejected:
@@ -158,13 +164,21 @@ def rows_by_batch(store: Store, dataset_id: str, splits: Sequence[str], size: in
     """The rows of some splits, split by split and in the order of their ids, ``size`` at a time."""
     for split in splits:
         last = ""
-        while batch := store.records(
-            VersionRow,
-            f"{_ROWS} AND r.split = ? AND r.sample_id > ? ORDER BY r.sample_id LIMIT {size}",
-            [dataset_id, split, last],
+        while end := store.scalar(
+            """
+            SELECT max(sample_id)
+            FROM (
+                SELECT sample_id
+                FROM dataset_rows
+                WHERE dataset_id = ? AND split = ? AND sample_id > ?
+                ORDER BY 1
+                LIMIT ?
+            )
+            """,
+            [dataset_id, split, last, size],
         ):
-            yield batch
-            last = batch[-1]["sample_id"]
+            yield store.records(VersionRow, _BETWEEN, [dataset_id, last, end, split])
+            last = end
 
 
 def main_teacher(store: Store, dataset_id: str) -> str | None:

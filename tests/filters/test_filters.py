@@ -91,6 +91,17 @@ def test_near_duplicates_name_the_row_that_is_kept():
     assert "sample 0" in verdicts[2].reason
 
 
+def test_near_duplicates_compare_whole_long_texts():
+    """Two reports that begin alike for pages and then part are two; one that is mended at its end is the same."""
+    shared = " ".join(f"Finding {n} of the examination was noted as normal." for n in range(400))
+    one = shared + " " + " ".join(f"Diagnosis {n} is confirmed by test {n}." for n in range(400))
+    other = shared + " " + " ".join(f"Clause {n} of the lease was broken in year {n}." for n in range(400))
+    mended = one.replace("Diagnosis 399 is confirmed", "Diagnosis 399 was ruled out")
+    verdicts = judge("near_duplicates", one, other, mended)
+    assert [v.passed for v in verdicts] == [True, True, False]
+    assert "sample 0" in verdicts[2].reason
+
+
 def test_an_exact_duplicate_differs_at_most_in_case_and_spaces():
     assert [v.passed for v in judge("exact_duplicates", GOOD, GOOD.upper() + " ", GOOD + " Go.")] == [
         True,

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from kdcore.errors import ConfigError
@@ -40,9 +39,12 @@ class ChatTokens:
 
 
 @contextmanager
-def chat_tokens(model: str, folder: Path) -> Generator[ChatTokens]:
-    """The tokens of a model here; raises ConfigError where its tokenizer or its chat template can't be read."""
-    command = [sys.executable, "-m", "kdcore.workers.chat_tokens", str(folder)]
+def chat_tokens(model: str, source: str) -> Generator[ChatTokens]:
+    """The tokens of a model by its folder, or by a Hub id that was fetched before.
+
+    Raises ConfigError where its tokenizer or its chat template can't be read.
+    """
+    command = [sys.executable, "-m", "kdcore.workers.chat_tokens", source]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8") as child:
         try:
@@ -61,18 +63,26 @@ def with_tokens(app: App, dataset_id: str, batches: Iterable[Sequence[ChatRow]])
     last. Raises ConfigError where neither is on this machine: a tokenizer tells where an answer begins.
     """
     named = (datasets.main_teacher(app.store, dataset_id), stored_topk.last_scorer(app, dataset_id))
-    here = {name: folder for name in named if name and (folder := folder_of(app, name))}
+    here = {name: source for name in named if name and (source := _source(app, name))}
     if not here:
         raise ConfigError(
             f'the teacher "{named[0]}" is no model on this machine, so its tokens are not known; '
             "score the version with a model that is here, or choose a format without probabilities."
         )
-    teacher, folder = next(iter(here.items()))
-    with chat_tokens(teacher, folder) as talk:
+    teacher, source = next(iter(here.items()))
+    with chat_tokens(teacher, source) as talk:
         for batch in batches:
             alike = same_tokens(app, teacher, {row["teacher"] for row in batch} | stored_topk.scorers(app))
             known = stored_topk.of_rows(app, batch, alike)
             yield [_with_tokens(row, talk, known.get(row["sample_id"])) for row in batch]
+
+
+def _source(app: App, model: str) -> str | None:
+    """The folder of a model, a Hub id as it stands, and None for what an endpoint calls its model."""
+    try:
+        return str(folder_of(app, model) or model)
+    except ConfigError:
+        return None
 
 
 def _with_tokens(row: ChatRow, talk: ChatTokens, topk: TopKRow | None) -> ChatRow:

@@ -28,7 +28,7 @@ from kdcore.store import datasets
 Thoughts = Literal["none", "tags"]  # how a rationale that is no part of the answer is written into it
 PREVIEWED, SHOWN = 3, 4000  # rows and letters of a preview
 _SHOWN = (".jsonl", ".json", ".csv", ".yaml", ".parquet", ".xlsx")
-AT_ONCE = 2000  # rows in memory
+AT_ONCE = 5000  # rows in memory
 
 
 @dataclass(slots=True)
