@@ -128,7 +128,8 @@ def _beginning(file: Path) -> str:
         found: list[dict[str, Any]] = parquet.read(file).to_pylist()
         return "\n".join(json.dumps(row, ensure_ascii=False) for row in found)[:SHOWN]
     if file.suffix == ".xlsx":
-        cells = CalamineWorkbook.from_path(str(file)).get_sheet_by_index(0).to_python()
+        book = CalamineWorkbook.from_path(str(file))  # pyright: ignore[reportUnknownMemberType]
+        cells = book.get_sheet_by_index(0).to_python()
         return "\n".join(json.dumps(row, ensure_ascii=False, default=str) for row in cells)[:SHOWN]
     with file.open(encoding="utf-8-sig") as text:
         return text.read(SHOWN)
