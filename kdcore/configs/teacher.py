@@ -71,7 +71,8 @@ class SamplingConfig(Config):
     seed: int = Field(default=0, ge=0, description="Seed of the engine's random numbers")
     hold_form: bool = Field(
         default=True,
-        description="Hold replies to the form that the method reads, where vLLM runs a model without thoughts",
+        description="Hold replies to the form that the method reads, where vLLM (here or behind an address) runs a "
+        "model without thoughts",
     )
 
 

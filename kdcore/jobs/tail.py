@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -62,18 +63,16 @@ def encode_record(seq: int, epoch: int, body: dict[str, Any]) -> bytes:
     return f'{{"seq":{seq},"epoch":{epoch},"crc":{crc},"body":{text}}}\n'.encode()
 
 
-def decode_record(line: bytes) -> Record:
-    """Read one journal line; raise ValueError with the reason if it can't be trusted."""
+_HEAD = re.compile(rb'\{"seq":(\d{1,18}),"epoch":(\d{1,18}),"crc":(\d{1,10})')
+
+
+def decode_record(line: bytes, offset: int = 0) -> Record:
+    """Read one journal line, which begins at ``offset``; raise ValueError with the reason if it can't be trusted."""
     head, separator, tail = line.rstrip(b"\n").partition(b',"body":')
-    if not separator or not tail.endswith(b"}"):
+    numbers = _HEAD.fullmatch(head)
+    if not separator or numbers is None or not tail.endswith(b"}"):
         raise ValueError("not a journal record")
-    try:
-        fields = json.loads(head + b"}")
-        seq, epoch, crc = fields["seq"], fields["epoch"], fields["crc"]
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise ValueError("not a journal record") from exc
-    if type(seq) is not int or type(epoch) is not int:
-        raise ValueError("its number is none")
+    seq, epoch, crc = (int(number) for number in numbers.groups())
     text = tail[:-1]
     if zlib.crc32(b"%d:%d:%b" % (seq, epoch, text)) != crc:
         raise ValueError("checksum does not match")
@@ -83,7 +82,7 @@ def decode_record(line: bytes) -> Record:
         raise ValueError("its body is no JSON") from exc
     if not isinstance(body, dict):
         raise ValueError("its body is no object")
-    return Record(seq, epoch, body)
+    return Record(seq, epoch, cast("dict[str, Any]", body), offset)
 
 
 def _whole_lines(path: Path, offset: int, limit: int | None) -> tuple[bytes, int]:
@@ -107,7 +106,7 @@ def read_journal(path: Path, offset: int = 0, limit: int | None = None) -> Chunk
     position = offset
     for line in data.split(b"\n")[:-1]:
         try:
-            lines.append(replace(decode_record(line), offset=position))
+            lines.append(decode_record(line, position))
         except ValueError as exc:
             lines.append(BadLine(position, str(exc), shown(line)))
         position += len(line) + 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kdcore.configs.teacher import Call, TeacherConfig
+from kdcore.types import Reply
 
 
 @dataclass(slots=True)
@@ -18,6 +20,7 @@ class Abilities:
     top_p: bool = True
     several: bool = True  # more than one answer to a call
     schema: str = "json_schema"  # then json_object, then "" for the words of the prompt alone
+    forms: bool | None = None  # None until a reply has told whose server this is
     said: list[str] = field(default_factory=list[str])
 
     def body(self, call: Call, config: TeacherConfig, count: int) -> dict[str, Any]:
@@ -36,7 +39,14 @@ class Abilities:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif call.schema and self.schema:
             body["response_format"] = {"type": "json_object"}
+        elif call.form and self.forms:
+            body["structured_outputs"] = {"regex": call.form}
         return body
+
+    def saw(self, replies: Sequence[Reply], *, vllm: bool) -> None:
+        """Learn from the first replies: vLLM's server holds answers to a form, which thoughts would not fit."""
+        thinks = any(reply.reasoning or _THOUGHTS.search(reply.text) for reply in replies)
+        self.forms = vllm and not thinks and self.forms is not False
 
     def learn(self, words: str, param: str, body: dict[str, Any]) -> bool:
         """Whether the refusal of a body names a field that can be told otherwise; it is, from now on.
@@ -54,6 +64,9 @@ class Abilities:
         """Keep a sentence for the run's last word."""
         if sentence not in self.said:
             self.said.append(sentence)
+
+
+_THOUGHTS = re.compile(r"</?(?:think|thought|reason)|<\|channel\|>", re.IGNORECASE)
 
 
 def _other_length(known: Abilities, body: dict[str, Any]) -> bool:
@@ -86,9 +99,15 @@ def _plainer_schema(known: Abilities, body: dict[str, Any]) -> bool:
     return True
 
 
+def _no_forms(known: Abilities, body: dict[str, Any]) -> bool:
+    known.forms = False
+    return True
+
+
 # field → how its refusal reads → what is told otherwise
 _REFUSED = (
     ("response_format", r"response_format|json_schema|structured output|guided", _plainer_schema),
+    ("structured_outputs", r"structured.?output|regex|grammar|guided", _no_forms),
     ("max_tokens", r"max_completion_tokens|max_tokens['\"`]? (?:is )?(?:not supported|unsupported)", _other_length),
     ("max_completion_tokens", r"max_completion_tokens", _other_length),
     ("temperature", r"temperature", _no_temperature),

@@ -97,8 +97,8 @@ def _duration(text: str) -> float | None:
 
 
 # ---- answers --------------------------------------------------------------------------------------------------
-def replies_of(call: Call, content_type: str, text: str) -> tuple[list[Reply], bool]:
-    """The replies of a response in the order that it gives them, and whether it told its tokens.
+def replies_of(call: Call, content_type: str, text: str) -> tuple[list[Reply], bool, bool]:
+    """The replies of a response in the order that it gives them, whether it told its tokens, whether vLLM wrote it.
 
     Raises ValueError for a body that is no chat completion.
     """
@@ -112,7 +112,8 @@ def replies_of(call: Call, content_type: str, text: str) -> tuple[list[Reply], b
         prompt = sum(len(message["content"]) for message in call.messages) // LETTERS_PER_TOKEN
     replies = [_reply(call, place, choice, prompt) for place, choice in enumerate(choices)]
     shares = [spent // max(1, len(replies)) if counted else _letters(reply) // LETTERS_PER_TOKEN for reply in replies]
-    return [replace(reply, completion_tokens=share) for reply, share in zip(replies, shares, strict=True)], counted
+    told = [replace(reply, completion_tokens=share) for reply, share in zip(replies, shares, strict=True)]
+    return told, counted, "prompt_logprobs" in body  # a field that vLLM's server alone has
 
 
 def _letters(reply: Reply) -> int:

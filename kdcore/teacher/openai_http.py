@@ -169,13 +169,14 @@ class OpenAiTeacher:
         if trouble is not None:
             return trouble, wait_of(response.headers)
         try:
-            replies, counted = replies_of(call, kind, response.text)
+            replies, counted, vllm = replies_of(call, kind, response.text)
         except (ValueError, KeyError, TypeError) as exc:
             return [_failed(call, f"the endpoint's answer is not in the chat format ({exc})")], None
         if not replies:
             return [_failed(call, "the endpoint sent no answer")], None
         if not counted:
             self._abilities.say("the endpoint tells no tokens: they were counted by letters")
+        self._abilities.saw(replies, vllm=vllm)
         self._window.went_well()
         return replies, None
 

@@ -65,7 +65,7 @@ def loss_curves(points: Points, run_ids: Sequence[str], weight: float, log_scale
             y=values,
             mode="lines+markers",
             name=f"raw{suffix}",
-            opacity=0.35,
+            opacity=0.55,
             line={"color": raw, "width": 1},
             marker={"size": 5},
         )

@@ -18,6 +18,7 @@ from kdcore.jobs.run_dir import RunDir
 from kdcore.ui.launch import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app.py"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"]
 
@@ -31,10 +32,10 @@ def chromium() -> str:
 
 
 @contextmanager
-def server(workspace: Path) -> Iterator[str]:
+def server(workspace: Path, script: Path = APP) -> Iterator[str]:
     """The app on a free port, on its own process group; yields its address."""
     port = free_port(8600)
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
     command += ["--server.port", str(port), "--server.address", "localhost"]
     log = (workspace.parent / f"server-{port}.log").open("wb")
     process = subprocess.Popen(

@@ -42,6 +42,9 @@ def state(app: App, project: str) -> dict[str, list | dict]:
         row["role"] = row.pop("candidate")
     found["views"] = saved_views.of_project(app, project)
     found["class"] = governance.policy(app, project)
+    assert [(r["teacher"], r["terms"], r["who"]) for r in app.store.rows("SELECT * FROM terms_overrides")] == [
+        ("scripted", "unknown", "Dr Who")
+    ]
     return json.loads(json.dumps(found, default=str))
 
 

@@ -5,8 +5,10 @@ What can't be trusted or does not fit is set aside alone, with its place; everyt
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +18,7 @@ from kdcore.errors import DataError
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
-from kdcore.records.journal import (
-    JournalRecord,
-    read_record,
-)
+from kdcore.records.journal import JournalRecord, read_record
 from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
 from kdcore.store import maps, metrics
@@ -61,20 +60,41 @@ def ingest_run(store: Store, run: RunDir, status: Status | None = None) -> int:
 def _ingest_journal(store: Store, origin: Origin, journal: Path, limit: int | None) -> int:
     applied = 0
     while True:
-        before = _read_so_far(store, origin.run_id, journal.name)
-        chunk = read_journal(journal, before.position, limit)
-        if chunk.offset == before.position:
+        with _uncollected():
+            found = _ingest_chunk(store, origin, journal, limit)
+        if found is None:
             return applied
-        good, bad, seq = _sort_out(chunk.lines, before.seq)
-        after = _Read(chunk.offset, seq)
-        try:
-            _write(store, origin, journal.name, good, bad, after)
-        except PASSING:
-            raise
-        except Exception:  # one record that the tables refuse: find it, and let the others in
-            good, more = _one_by_one(store, origin, good)
-            _write(store, origin, journal.name, [], [*bad, *more], after)
-        applied += len(good)
+        applied += found
+
+
+def _ingest_chunk(store: Store, origin: Origin, journal: Path, limit: int | None) -> int | None:
+    """Read some megabytes more; the records that came in, None where nothing is new."""
+    before = _read_so_far(store, origin.run_id, journal.name)
+    chunk = read_journal(journal, before.position, limit)
+    if chunk.offset == before.position:
+        return None
+    good, bad, seq = _sort_out(chunk.lines, before.seq)
+    after = _Read(chunk.offset, seq)
+    try:
+        _write(store, origin, journal.name, good, bad, after)
+    except PASSING:
+        raise
+    except Exception:  # one record that the tables refuse: find it, and let the others in
+        good, more = _one_by_one(store, origin, good)
+        _write(store, origin, journal.name, [], [*bad, *more], after)
+    return len(good)
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Without searches for cycles: a chunk makes ten thousand objects that stay, and each search walks them all."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 Good = tuple[Record, JournalRecord]
