@@ -101,7 +101,7 @@ def settled(page: Any, timeout_ms: int = 60_000) -> None:
 
 
 DRAWN = """(least) => [...document.querySelectorAll(".js-plotly-plot")]
-    .some(plot => (plot.data || []).some(trace => trace.x && trace.x.length >= least))"""
+    .some(plot => (plot._fullData || []).some(trace => trace.x && trace.x.length >= least))"""
 
 
 def wait_for_points(page: Any, least: int, timeout: float = 120_000) -> None:

@@ -31,16 +31,28 @@ def two(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     return tmp_path / "ws", made
 
 
+def exports(page) -> None:
+    page.get_by_role("button", name="Export").or_(page.get_by_role("radio", name="Export")).first.click()
+    settled(page)
+
+
 def prepared(page, address: str, project: str) -> None:
     """Export the version of a project, to the button that takes it."""
     page.goto(f"{address}/Datasets?project={project}")
     page.get_by_role("heading", name="Datasets", exact=True).wait_for()
     settled(page)
-    page.get_by_role("button", name="Export").or_(page.get_by_role("radio", name="Export")).first.click()
-    settled(page)
+    exports(page)
     button(page, "Prepare").click()
     page.get_by_role("button", name="Download").first.wait_for()
     settled(page)
+
+
+def switch(page, name: str, project: str) -> None:
+    page.get_by_role("combobox", name="Project").click()
+    page.get_by_role("option", name=name, exact=True).click()
+    page.wait_for_url(f"**project={project}**")
+    settled(page)
+    exports(page)
 
 
 def shown(page) -> str:
@@ -58,13 +70,10 @@ def test_each_sees_their_own_and_a_switch_brings_nothing_along(two):
         prepared(firm, address, made["Law firm"])
         assert "Download Of the Clinic v1" in shown(clinic) and "Law firm" not in shown(clinic)
         assert "Download Of the Law firm v1" in shown(firm) and "Clinic" not in shown(firm)
-        clinic.get_by_role("combobox", name="Project").click()
-        clinic.get_by_role("option", name="Law firm", exact=True).click()
-        clinic.get_by_text("Of the Law firm v1").first.wait_for()
-        settled(clinic)
+        switch(clinic, "Law firm", made["Law firm"])
         assert "Download" not in shown(clinic) and "Clinic" not in shown(clinic)
+        assert "What is thing number" in shown(clinic)
         assert "Download Of the Law firm v1" in shown(firm)
-        clinic.get_by_role("combobox", name="Project").click()
-        clinic.get_by_role("option", name="Clinic", exact=True).click()
-        clinic.get_by_text("Download Of the Clinic v1").wait_for()
+        switch(clinic, "Clinic", made["Clinic"])
+        assert "Download Of the Clinic v1" in shown(clinic) and "Law firm" not in shown(clinic)
         browser.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kdcore.configs.exploration import EmbedConfig, TitleConfig
 from kdcore.configs.selection import All, ColumnIs, Selection
@@ -15,6 +16,7 @@ from kdcore.records.runs import MapRun
 from kdcore.services import governance, models
 from kdcore.services.workspace import App
 from kdcore.store import maps, runs, samples, worker_inputs
+from kdcore.store.engine.db import Store
 
 READABLE = All(parts=(ColumnIs(column="status", op="in", values=("parsed", "truncated", "refused")),))
 
@@ -81,13 +83,19 @@ def picture(
     points = maps.points(app.store, project_id, map_run, selection, colour, box)
     groups = [
         g
-        for g in maps.titles(app.store, map_run)
+        for g in _titles(app.store, app.store.version, map_run)
         if g["x"] is not None and g["y"] is not None
         if box[0] <= g["x"] <= box[1] and box[2] <= g["y"] <= box[3]
     ]
     thinned = inside > len(points)
     density = maps.density(app.store, map_run, selection, box) if thinned else []
     return Picture(points, groups, density, box, maps.cell_width(box), inside, extent is not None)
+
+
+@lru_cache(maxsize=8)
+def _titles(store: Store, version: int, map_run: str) -> tuple[GroupTitle, ...]:
+    """The titles of a map while nothing is written: every redraw needs them, and the middles take time."""
+    return tuple(maps.titles(store, map_run))
 
 
 def _with_margin(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

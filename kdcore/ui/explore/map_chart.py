@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from kdcore.services.explore.maps import Picture
@@ -91,12 +92,13 @@ def _density(picture: Picture) -> list[dict[str, Any]]:
 def _trace(members: Points, name: str, marker: dict[str, Any], *, many: bool) -> dict[str, Any]:
     return {
         "type": "scattergl",
-        "x": [p["x"] for p in members],
-        "y": [p["y"] for p in members],
+        # Arrays: Plotly looks at every element of a list, and sends the numbers of an array as they lie.
+        "x": np.array([p["x"] for p in members], dtype=np.float32),
+        "y": np.array([p["y"] for p in members], dtype=np.float32),
         "mode": "markers",
         "name": name[:40],
-        "customdata": [p["sample_id"] for p in members],
-        "text": [_hover(p, brief=many) for p in members],
+        "customdata": np.array([p["sample_id"] for p in members], dtype=object),
+        "text": np.array([_hover(p, brief=many) for p in members], dtype=object),
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
             "opacity": _opacity(members),
