@@ -18,7 +18,7 @@ LEAST = 4  # requests that ended at different times
 def step_times(ended: Sequence[tuple[int, float]]) -> tuple[float, float, float] | None:
     """``(a, c, begin)`` in seconds from ``(tokens, seconds)`` of requests that began together; None for too few.
 
-    ``begin`` is what came before the first step: reading the prompts, and what an engine does only once.
+    ``begin`` is what came before the first step: reading all their prompts.
     """
     order = sorted(ended)
     steps, spans, active = list[int](), list[float](), list[int]()
@@ -45,8 +45,9 @@ def seconds_of(ended: Sequence[tuple[int, float]], requests: int, at_once: int) 
     found = step_times(ended)
     if found is None:
         return None
-    a, c, clock = found
+    a, c, begin = found
     lengths = [tokens for tokens, _ in ended]
+    clock = begin * requests / len(ended)  # every request has a prompt to be read
     step, begun, under_way = 0, 0, list[int]()
     while begun < requests or under_way:
         while begun < requests and len(under_way) < at_once:

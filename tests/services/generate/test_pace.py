@@ -5,16 +5,20 @@ import pytest
 from kdcore.services.generate.forecast import Seen, ahead_of
 from kdcore.services.generate.pace import seconds_of, step_times
 
-A, C, BEGIN = 0.02, 0.001, 1.5
+A, C, READ = 0.02, 0.001, 0.15
 LENGTHS = [20, 25, 31, 40, 52, 60, 61, 80, 100, 128]
 
 
 def engine(lengths, at_once):
-    """When each request ends in an engine that takes ``A + C * b`` seconds a step; (tokens, seconds) of each."""
-    waiting, under_way, ended, clock = list(lengths), [], [], BEGIN
+    """When each request ends in an engine that takes ``A + C * b`` seconds a step and ``READ`` for a prompt.
+
+    (tokens, seconds) of each.
+    """
+    waiting, under_way, ended, clock = list(lengths), [], [], 0.0
     while waiting or under_way:
         while waiting and len(under_way) < at_once:
             under_way.append([waiting[0], waiting.pop(0)])
+            clock += READ
         clock += A + C * len(under_way)
         for request in under_way:
             request[0] -= 1
@@ -25,7 +29,7 @@ def engine(lengths, at_once):
 
 def test_steps_are_found_from_the_ends_of_a_few():
     a, c, begin = step_times(engine(LENGTHS, 10))
-    assert (a, c, begin) == pytest.approx((A, C, BEGIN), rel=1e-6)
+    assert (a, c, begin) == pytest.approx((A, C, 10 * READ), rel=1e-6)
 
 
 @pytest.mark.parametrize(("requests", "at_once"), [(10, 10), (80, 64), (200, 16)])
