@@ -91,14 +91,21 @@ def open_workspace(arguments: Arguments) -> Iterator[App]:
 
 
 def project_id(app: App, name: str | None, *, create: bool = False) -> str:
-    """The id of a project by its name or id; raises ConfigError with the known names."""
+    """The id of a project by its name or id, of the only one where none is named.
+
+    Raises ConfigError with the known names.
+    """
     known = projects.list_projects(app)
+    if not name and len(known) == 1 and not create:
+        return known[0]["project_id"]
     for project in known:
         if name in (project["name"], project["project_id"]):
             return project["project_id"]
     if create and name:
         return projects.create_project(app, name)
     there = ", ".join(f'"{p["name"]}"' for p in known) or "none yet"
+    if not name:
+        raise ConfigError(f"--project is missing; give the name of a project ({there}).")
     raise ConfigError(f'there is no project "{name}"; known: {there}.')
 
 

@@ -7,9 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from kdcore.cli.program import main
+from kdcore.cli.shared import project_id
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.configs.selection import ColumnIs, to_json, to_url
 from kdcore.elicitation import METHODS
+from kdcore.errors import ConfigError
 from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import runs as training_runs
@@ -117,6 +119,21 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(kd, arguments, word):
     assert (code, said) == (2, {})
     assert any(part in error for part in word.split("|")), error
     assert "Traceback" not in error and error.count("\n") == 1
+
+
+def test_without_a_name_the_only_project_is_meant_and_of_several_none(kd, tmp_path: Path):
+    code, _, error = kd("rounds", "--config", '{"prompt_version_id": "none", "start": "scripted"}')
+    assert code == 2 and "--project" not in error and "None" not in error
+    app = open_app(tmp_path / "two")
+    for name in ("Hearts", "Leases"):
+        projects.create_project(app, name)
+        with pytest.raises(ConfigError, match="--project is missing; give the name of a project"):
+            project_id(app, None, create=True)
+        if name == "Hearts":
+            assert project_id(app, None) == project_id(app, "Hearts")
+    with pytest.raises(ConfigError, match='"Hearts", "Leases"'):
+        project_id(app, None)
+    app.close()
 
 
 def recipe_of(kd, monkeypatch, *arguments: object) -> dict:

@@ -164,8 +164,11 @@ def _freeze_and_train(app: App, loop: Loop, current: Round) -> None:
     current.figures["usable"] = explore_samples.candidates_count(app, config.project_id, chosen)
     if current.figures["usable"] < config.min_rows:
         loop.state = "done"
+        lost = generation_runs.funnel(app, current.generate)["by_status"]
+        why = ", ".join(f"{count} {status}" for status, count in sorted(lost.items()) if status != "parsed")
         loop.message = (
-            f"round {current.number} made {current.figures['usable']} usable rows, {config.min_rows} are needed"
+            f"round {current.number} made {current.figures['usable']} usable rows{f' ({why})' if why else ''}, "
+            f"{config.min_rows} are needed"
         )
         return
     if current.number > 1:
