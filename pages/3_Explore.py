@@ -25,7 +25,7 @@ with frame.page("Explore") as page:
         frame.link("Datasets", "Freeze these", filter=state.param("filter"))
         actions_panel.decide_all(app, project, selection)
         actions_panel.tag_all(app, project, selection)
-        views_panel.show(app, project)
+        views_panel.views_menu(app, project)
     map_run = map_panel.choose(app, project)
     with frame.guard():
         actions_panel.work(app, project, map_run, selection)
@@ -38,4 +38,4 @@ with frame.page("Explore") as page:
     with right, frame.guard():
         actions_panel.search(app, project, map_run)
         actions_panel.statistics(app, project, selection, checks)
-    explore_tabs.show(app, project, map_run, selection, view, PAGE_SIZE)
+    explore_tabs.open_tab(app, project, map_run, selection, view, PAGE_SIZE)

@@ -21,7 +21,7 @@ with frame.page("Datasets") as page:
     with frame.guard():
         match state.tab(versions_panel.VIEWS, "see"):
             case "probabilities":
-                probabilities_panel.show(page.app, version)
+                probabilities_panel.token_probabilities(page.app, version)
             case "export":
                 versions_panel.export(page.app, version)
             case "compare":

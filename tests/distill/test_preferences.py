@@ -15,7 +15,7 @@ from kdcore.distill.measures.step import gradient_shares, peak_flops, step_flops
 from kdcore.distill.terms.hidden_states import layer_pairs
 from kdcore.distill.terms.preferences import token_logprobs
 from kdcore.distill.terms.student_with_losses import StudentWithLosses
-from kdcore.distill.training.loop import make_learner
+from kdcore.distill.training.loop import student_with_losses
 from kdcore.distill.training.loss_guard import LossGuard
 from kdcore.errors import JobError
 
@@ -175,7 +175,7 @@ def test_inner_states_are_drawn_to_the_teachers(loss, width):
         similarity=SimilarityConfig(loss=loss, weight=2.0, layers=2),
         student={"init": "model"},
     )
-    learner = make_learner(config, student, teacher)
+    learner = student_with_losses(config, student, teacher)
     names = set(learner.trainable())
     assert ("similarity.projectors.0.weight" in names) == (width != 16 and loss != "attention_transfer")
     batch = collate(plain(4), 0, learner.teaching)

@@ -16,9 +16,9 @@ from kdcore.distill.student.forward import head_of, tokens_read
 from kdcore.distill.terms.slices import only
 
 
-def gradient_shares(learner: Any, accelerator: Any, group: list[Row], pad_id: int) -> dict[str, float]:
+def gradient_shares(model: Any, accelerator: Any, group: list[Row], pad_id: int) -> dict[str, float]:
     """Each slice's share of the gradient, by the norm that it has alone; {} where there is one term only."""
-    inner = accelerator.unwrap_model(learner)
+    inner = accelerator.unwrap_model(model)
     whole, add_on, state = inner.slices, inner.similarity, torch.get_rng_state()
     if len(whole) == 1 and add_on is None:
         return {}
@@ -30,11 +30,11 @@ def gradient_shares(learner: Any, accelerator: Any, group: list[Row], pad_id: in
                 part if place == number else part.model_copy(update={"weight": 0.0})
                 for place, part in enumerate(whole)
             )
-            norms[f"pull/slice{number}"] = _norm(learner, accelerator, group, pad_id, only(number, inner.teaching))
+            norms[f"pull/slice{number}"] = _norm(model, accelerator, group, pad_id, only(number, inner.teaching))
         if add_on is not None:
             inner.similarity = add_on
             inner.slices = tuple(part.model_copy(update={"weight": 0.0}) for part in whole)
-            norms["pull/similarity"] = _norm(learner, accelerator, group, pad_id, only(-1, inner.teaching))
+            norms["pull/similarity"] = _norm(model, accelerator, group, pad_id, only(-1, inner.teaching))
     finally:
         inner.slices, inner.similarity = whole, add_on
         torch.set_rng_state(state)
@@ -42,11 +42,11 @@ def gradient_shares(learner: Any, accelerator: Any, group: list[Row], pad_id: in
     return {name: value / sum_of for name, value in norms.items()}
 
 
-def _norm(learner: Any, accelerator: Any, group: list[Row], pad_id: int, teaching: SliceTerms) -> float:
-    loss, *_ = learner(collate(group, pad_id, teaching).to(accelerator.device))
+def _norm(model: Any, accelerator: Any, group: list[Row], pad_id: int, teaching: SliceTerms) -> float:
+    loss, *_ = model(collate(group, pad_id, teaching).to(accelerator.device))
     accelerator.backward(loss)
-    squares = [float(p.grad.square().sum()) for p in learner.parameters() if p.grad is not None]
-    for parameter in learner.parameters():
+    squares = [float(p.grad.square().sum()) for p in model.parameters() if p.grad is not None]
+    for parameter in model.parameters():
         parameter.grad = None
     return math.sqrt(sum(squares))
 

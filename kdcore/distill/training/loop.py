@@ -93,7 +93,7 @@ def planned_steps(config: DistillConfig, rows: int) -> int:
     return config.max_steps or max(1, round(config.epochs * in_epoch))
 
 
-def make_learner(config: DistillConfig, student: Any, teacher: Any) -> StudentWithLosses:
+def student_with_losses(config: DistillConfig, student: Any, teacher: Any) -> StudentWithLosses:
     """The student with the recipe's losses, and with the add-on between inner states where it asks for one."""
     similarity = None
     if config.similarity.loss != "none":
@@ -119,15 +119,15 @@ def train(job: Job, pen: TrainingReporter) -> None:
     torch.manual_seed(config.seed)
     accelerator = Accelerator(mixed_precision=job.mixed_precision, cpu=not torch.cuda.is_available())
     teacher = job.teacher.to(accelerator.device).eval().requires_grad_(False) if job.teacher is not None else None
-    learner = make_learner(config, student, teacher)
-    trainable = learner.trainable()
+    model = student_with_losses(config, student, teacher)
+    trainable = model.trainable()
     optimizer: Any = torch.optim.AdamW(
         trainable.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     total = planned_steps(config, len(rows))
     schedule: Any = get_cosine_schedule_with_warmup(optimizer, round(total * config.warmup_ratio), total)
-    teaching = learner.teaching
-    learner, optimizer = accelerator.prepare(learner, optimizer)
+    teaching = model.teaching
+    model, optimizer = accelerator.prepare(model, optimizer)
     eval_every = config.eval_every or math.ceil(total / 5)
     save_every = config.save_every or max(1, total // 4)
     with accelerator.autocast():  # as it is measured and trained
@@ -207,10 +207,10 @@ def train(job: Job, pen: TrainingReporter) -> None:
             group = replay.draw(step, len(group)) or write_anew(group)
         batch = collate(group, job.pad_id, teaching).to(accelerator.device)
         due = (step + 1) % eval_every == 0 or step + 1 == total
-        shares = gradient_shares(learner, accelerator, group, job.pad_id) if due else {}
-        loss, token_losses, ranked_losses, figures = learner(batch)
+        shares = gradient_shares(model, accelerator, group, job.pad_id) if due else {}
+        loss, token_losses, ranked_losses, figures = model(batch)
         accelerator.backward(loss)
-        norm: Any = accelerator.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
+        norm: Any = accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
         value = float(loss.detach())
         guard.check(value, float(norm), step + 1)  # before it can spoil the weights
         rate = schedule.get_last_lr()[0]

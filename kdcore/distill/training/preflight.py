@@ -21,7 +21,7 @@ from kdcore.distill.measures.heldout import HeldoutEvaluator
 from kdcore.distill.student.rollouts import MEMORY_SHARE, by_vllm
 from kdcore.distill.terms.slices import teaching_of
 from kdcore.distill.training import checkpoint
-from kdcore.distill.training.loop import make_learner, planned_steps
+from kdcore.distill.training.loop import planned_steps, student_with_losses
 from kdcore.errors import DataError
 from kdcore.hardware import torch_device
 from kdcore.records.datasets import TrainingRow
@@ -169,10 +169,10 @@ def check_cost(
     for row in group:  # the figures of a reference do not matter for the time
         row.reference = row.reference or (0.0,) * len(row.answers)
     teacher = teacher.to(device).eval() if teacher is not None else None
-    learner = make_learner(config, student.to(device).train(), teacher).to(device)
-    batch = collate(group, pad_id, learner.teaching).to(device)
+    model = student_with_losses(config, student.to(device).train(), teacher).to(device)
+    batch = collate(group, pad_id, model.teaching).to(device)
     started = time.perf_counter()
-    loss, *_ = learner(batch)
+    loss, *_ = model(batch)
     loss.backward()
     student.zero_grad(set_to_none=True)
     report.step_s = time.perf_counter() - started

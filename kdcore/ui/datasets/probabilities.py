@@ -14,7 +14,7 @@ from kdcore.ui import frame, live
 from kdcore.ui.labels import escape, short
 
 
-def show(app: App, version: Version) -> None:
+def token_probabilities(app: App, version: Version) -> None:
     """Rows with and without; one button that has a teacher read the rest."""
     dataset_id = version["dataset_id"]
     st.caption(

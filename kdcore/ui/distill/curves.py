@@ -53,7 +53,7 @@ VIEWS = {
 def curves_panel(app: App, run_id: str, others: list[str]) -> None:
     """The curves, redrawn while the run is active; they come from the store, so a refresh keeps them."""
     live_panel(app, run_id, lambda: _curves(app, [run_id, *others]), CURVES_POLL_S)
-    reward_panel.show(app, run_id)
+    reward_panel.reward_figures(app, run_id)
     with st.expander("Recipe and check of this run", icon=":material/description:"):
         report(training_runs.preflight_report(app, run_id) or {})
         st.json(app.run_dir(run_id).config(), expanded=False)

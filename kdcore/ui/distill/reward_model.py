@@ -12,7 +12,7 @@ from kdcore.ui import charts, frame
 from kdcore.ui.labels import short
 
 
-def show(app: App, run_id: str) -> None:
+def reward_figures(app: App, run_id: str) -> None:
     """Nothing for a run that left no reward model."""
     pairs = reward_model.margins(app, run_id)
     if not pairs:

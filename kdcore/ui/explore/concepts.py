@@ -19,7 +19,7 @@ from kdcore.ui.safe_html import safe_html, strong_html
 NEW = "a new concept"
 
 
-def show(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
+def concept_list(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
     """Which concept, its examples, the next rows to judge, and what it found."""
     if map_run is None:
         st.info("A concept is learnt on the map's vectors: draw a map first.", icon=":material/map:")

@@ -21,7 +21,7 @@ from kdcore.ui.labels import DECISIONS, escape, short
 AT_ONCE = 10
 
 
-def show(app: App, project_id: str, selection: Selection) -> None:
+def duplicate_pairs(app: App, project_id: str, selection: Selection) -> None:
     """What to keep, then the groups, the largest first."""
     found = duplicates.groups(app, project_id, selection)
     _undo(app, project_id)

@@ -85,7 +85,7 @@ def drift(app: App, project_id: str, map_run: str) -> None:
     )
 
 
-def show(app: App, project_id: str, map_run: str | None) -> None:
+def group_list(app: App, project_id: str, map_run: str | None) -> None:
     """Both, or what is missing."""
     if map_run is None:
         st.info("Groups come with a map: draw one first.", icon=":material/map:")

@@ -14,7 +14,7 @@ from kdcore.ui.labels import escape
 KEPT = ("filter", "sort", "down", "map", "tab")  # of the address bar; a page or an open sample is no view
 
 
-def show(app: App, project_id: str) -> None:
+def views_menu(app: App, project_id: str) -> None:
     """Save this view, open one, forget one."""
     with frame.popover("Views", "views", ":material/bookmark:"), frame.guard():
         name = st.text_input("Save this view as", key="view.name", placeholder="doses to read")

@@ -15,7 +15,7 @@ from kdcore.ui import filter_bar, frame, state
 MOST_IN_FILTER = 500
 
 
-def show(app: App, project_id: str) -> None:
+def query_and_rows(app: App, project_id: str) -> None:
     """The query, and its rows; rows with a sample_id can become the filter."""
     st.caption(
         f"Tables: {', '.join(sql.tables())}. Read-only, on a snapshot of this project, at most 10 seconds, 1 GB "

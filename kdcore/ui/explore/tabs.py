@@ -23,20 +23,22 @@ TABS = {
 }
 
 
-def show(app: App, project_id: str, map_run: str | None, selection: Selection, view: View, page_size: int) -> None:
+def open_tab(
+    app: App, project_id: str, map_run: str | None, selection: Selection, view: View, page_size: int
+) -> None:
     """The choice of tabs and the open one; below it the open sample."""
     tab = state.tab(TABS, "tab")
     with frame.guard():
         if tab == "groups":
-            groups_panel.show(app, project_id, map_run)
+            groups_panel.group_list(app, project_id, map_run)
         elif tab == "duplicates":
-            duplicates_panel.show(app, project_id, selection)
+            duplicates_panel.duplicate_pairs(app, project_id, selection)
         elif tab == "concepts":
-            concepts_panel.show(app, project_id, map_run, selection)
+            concepts_panel.concept_list(app, project_id, map_run, selection)
         elif tab == "coverage":
-            coverage_panel.show(app, project_id)
+            coverage_panel.coverage_grid(app, project_id)
         elif tab == "sql":
-            sql_panel.show(app, project_id)
+            sql_panel.query_and_rows(app, project_id)
         else:
             table_panel.table(app, view, page_size)
     if state.param("sample"):

@@ -27,7 +27,7 @@ def grid(app: App, project_id: str, run_id: str | None, key: str) -> str:
     return across or "difficulty"
 
 
-def show(app: App, project_id: str) -> None:
+def coverage_grid(app: App, project_id: str) -> None:
     """The grid of the whole project, its emptiest cells, and links that fill them."""
     across = grid(app, project_id, None, "coverage-all")
     thin = run_views.thinnest(app, project_id, across, MOST_HOLES)

@@ -16,7 +16,7 @@ PARTS = {"topic": "topic", "cluster": "group on the map"}
 USABLE = "share of usable rows"
 
 
-def show(app: App, project_id: str, names: dict[str, str]) -> None:
+def routes(app: App, project_id: str, names: dict[str, str]) -> None:
     """A line for each part with what every run reached in it; the choice can be changed before the start."""
     st.markdown("**Send each part to its best**")
     with st.container(horizontal=True):

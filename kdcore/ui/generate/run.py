@@ -120,7 +120,7 @@ def run_panel(app: App, project_id: str, run_id: str) -> None:
 
     frame.run_panel(app, run_id, draw)
     _go_on(app, run_id)
-    run_views_panel.show(app, project_id, run_id)
+    run_views_panel.monitor(app, project_id, run_id)
 
 
 def _go_on(app: App, run_id: str) -> None:

@@ -25,7 +25,7 @@ VIEWS = {
 }
 
 
-def show(app: App, project_id: str, run_id: str) -> None:
+def monitor(app: App, project_id: str, run_id: str) -> None:
     """The view that is open."""
     with frame.guard():
         match state.tab(VIEWS, "see"):
@@ -90,7 +90,7 @@ def _compare(app: App, project_id: str, run_id: str) -> None:
                 st.caption(escape(names[answered_by]))
                 st.code(answer, language=None, wrap_lines=True)
     with st.container(border=True):
-        routing_panel.show(app, project_id, {name: names[name] for name in (run_id, *chosen)})
+        routing_panel.routes(app, project_id, {name: names[name] for name in (run_id, *chosen)})
 
 
 def _rounds(app: App, project_id: str, run_id: str) -> None:
