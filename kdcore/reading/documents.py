@@ -14,7 +14,7 @@ from kdcore.errors import DataError
 from kdcore.reading import encodings
 from kdcore.reading.block import Block
 from kdcore.reading.found import Found
-from kdcore.reading.plain_text import level_of, of_pages
+from kdcore.reading.plain_text import of_pages
 
 MOST_PAGES = 5000
 
@@ -111,56 +111,9 @@ def _spaced(text: str) -> str:
 
 
 def _docx(path: Path, found: Found, encoding: str) -> Iterator[Block]:
-    from zipfile import BadZipFile
+    from kdcore.reading.word.blocks import blocks
 
-    from docx import Document
-    from docx.opc.exceptions import PackageNotFoundError
-    from docx.oxml.ns import qn
-    from docx.table import Table
-    from docx.text.paragraph import Paragraph
-
-    try:
-        document = Document(str(path))
-    except (PackageNotFoundError, BadZipFile, KeyError, ValueError, OSError) as exc:
-        raise DataError(f'"{found.name}" is not a readable Word file; open it in Word and save it again.') from exc
-    if any(each.reltype.endswith(("/footnotes", "/endnotes")) for each in document.part.rels.values()):
-        found.warn("footnotes and endnotes are not read")
-    for part in _parts(document.element.body):
-        if part.tag == qn("w:tbl"):
-            for row in Table(part, document).rows:
-                yield Block(" | ".join(dict.fromkeys(_spaced(_written(cell._tc)) for cell in row.cells)))
-            continue
-        paragraph, text = Paragraph(part, document), _spaced(_written(part))
-        style = (paragraph.style.name or "") if paragraph.style is not None else ""
-        level = re.match(r"(?:heading|überschrift|titre|título) (\d)", style, re.I)
-        heading = int(level[1]) if level else 1 if style == "Title" else level_of(text)
-        yield Block(text, heading if text else 0)
-
-
-def _parts(node: Any) -> Iterator[Any]:
-    """Paragraphs and tables in order, those of content controls and tracked changes too."""
-    from docx.oxml.ns import qn
-
-    for child in node:
-        if child.tag in (qn("w:p"), qn("w:tbl")):
-            yield child
-        elif child.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:moveTo"), qn("w:customXml")):
-            yield from _parts(child)
-
-
-def _written(node: Any) -> str:
-    """The text as it stands with every tracked change accepted, text boxes once."""
-    from docx.oxml.ns import qn
-
-    gone = {qn("w:del"), qn("w:moveFrom"), "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"}
-    if node.tag in gone:
-        return ""
-    if node.tag == qn("w:t"):
-        return node.text or ""
-    if node.tag in (qn("w:tab"), qn("w:br"), qn("w:cr")):
-        return " "
-    said = "".join(_written(child) for child in node)
-    return f"{said} " if node.tag == qn("w:p") else said
+    yield from blocks(path, found)
 
 
 def _pdf(path: Path, found: Found, encoding: str) -> Iterator[Block]:

@@ -1,0 +1,1 @@
+"""Word files: their text, and the numbers that Word counts by itself."""
