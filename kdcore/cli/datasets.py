@@ -47,7 +47,7 @@ def dataset(arguments: Arguments) -> object:
 
 
 def _dataset_options(parser: Parser) -> None:
-    parser.add_argument("--project", required=True)
+    parser.add_argument("--project")
     parser.add_argument("--freeze", metavar="NAME")
     parser.add_argument("--heldout", type=float, default=0.15, help="share of rows held out, by group")
     parser.add_argument("--with-rejected", action="store_true", help="take rejected answers along, for kto")
@@ -72,7 +72,7 @@ def terms(arguments: Arguments) -> object:
 
 
 def _terms_options(parser: Parser) -> None:
-    parser.add_argument("--project", required=True)
+    parser.add_argument("--project")
     parser.add_argument("--dataset", help="dataset version id; all of the project when left out")
     parser.add_argument("--allow", metavar="TEACHER", help="record that training on its answers is allowed")
     parser.add_argument("--who", default="", help="who decides it")

@@ -119,7 +119,7 @@ def elicit(arguments: Arguments) -> object:
 
 def _elicit_options(parser: Parser) -> None:
     parser.add_argument("method", help="name of a method or of a recipe")
-    parser.add_argument("--project", required=True)
+    parser.add_argument("--project")
     parser.add_argument("--system")
     parser.add_argument("--user")
     parser.add_argument("--preview", type=int, default=0, metavar="N", help="ask the teacher N rows")

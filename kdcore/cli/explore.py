@@ -83,7 +83,7 @@ def _screen_options(parser: Parser) -> None:
 
 
 def _samples_options(parser: Parser) -> None:
-    parser.add_argument("--project", required=True)
+    parser.add_argument("--project")
     parser.add_argument("--filter", metavar="F", help="a selection as JSON, or the link that Explore shows")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N rows; all when left out")
     parser.add_argument("--out", type=Path, metavar="F.jsonl|F.parquet", help="write the rows to this file")

@@ -96,7 +96,7 @@ def project_id(app: App, name: str | None, *, create: bool = False) -> str:
     Raises ConfigError with the known names.
     """
     known = projects.list_projects(app)
-    if not name and len(known) == 1 and not create:
+    if name is None and len(known) == 1 and not create:
         return known[0]["project_id"]
     for project in known:
         if name in (project["name"], project["project_id"]):

@@ -34,12 +34,13 @@ def write_splits(
     names: Mapping[str, str],
     of: Callable[[ChatRow], dict[str, Any]] = flat,
     schema: pa.Schema = FLAT,
+    at_once: int = AT_ONCE,
 ) -> list[Path]:
-    """One file of each split that has a row, under its name."""
+    """One file of each split that has a row, under its name; ``at_once`` rows are made and written together."""
     writers: dict[str, pq.ParquetWriter] = {}
     left = iter(rows)
     with ExitStack() as stack:
-        while batch := list(islice(left, AT_ONCE)):
+        while batch := list(islice(left, at_once)):
             for split, name in names.items():
                 part = [of(row) for row in batch if row["split"] == split]
                 if part and split not in writers:

@@ -19,6 +19,7 @@ from kdcore.exporters.card import Tally
 from kdcore.exporters.parquet import write_splits
 from kdcore.records.datasets import ChatRow, Tokens, Version
 
+AT_ONCE = 50  # rows in memory: each has hundreds of tokens with many words at each
 NOTHING = -60.0  # nats; no probability, and still a number where trainers multiply by it
 IGNORED = -100  # the label of a token that is no part of the answer
 _PROVENANCE = pa.struct(
@@ -105,7 +106,7 @@ def _distillkit(row: ChatRow, width: int) -> dict[str, Any]:
 def write_distillkit(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
     """``train.parquet`` and ``heldout.parquet`` as DistillKit captures them, its config, and each row's provenance.
 
-    Log-probs are float32, as they are stored, and nothing is fitted: ``exact_k`` is ``k``.
+    Log-probs are kept as they are, in float32, and nothing is fitted: ``exact_k`` is ``k``.
     """
     tally, sizes = Tally(), _Sizes()
     origins = folder / "provenance.jsonl"
@@ -118,7 +119,7 @@ def write_distillkit(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
             return line
 
         names = {split: f"{split}.parquet" for split in SPLITS}
-        files = write_splits(folder, tally.count(rows), names, made, _DISTILLKIT)
+        files = write_splits(folder, tally.count(rows), names, made, _DISTILLKIT, AT_ONCE)
     config = folder / "distillkit.yaml"
     config.write_text(
         _DISTILLKIT_CONFIG.format(d=sizes.vocabulary, k=sizes.k, longest=sizes.longest), encoding="utf-8"
@@ -142,7 +143,9 @@ def write_axolotl(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
     """``train.parquet`` and ``heldout.parquet`` as axolotl's KD plugin reads them, and its part of a config."""
     tally, sizes = Tally(), _Sizes()
     names = {split: f"{split}.parquet" for split in SPLITS}
-    files = write_splits(folder, tally.count(rows), names, lambda row: _axolotl(row, sizes.width(row)), _AXOLOTL)
+    files = write_splits(
+        folder, tally.count(rows), names, lambda row: _axolotl(row, sizes.width(row)), _AXOLOTL, AT_ONCE
+    )
     config = folder / "axolotl.yaml"
     config.write_text(_AXOLOTL_CONFIG, encoding="utf-8")
     return [*files, config, write_card(folder, dataset, tally, {path.stem: path.name for path in files})]
@@ -232,7 +235,10 @@ datasets:
     field_messages: messages
     logprobs_field: logprobs
 """
-_NEEDS = "the teacher's probabilities of this very answer (score the version with its teacher on the Datasets page)"
+_NEEDS = (
+    "the teacher's probabilities of this very answer (score the version with its teacher on the Datasets page) and a "
+    "chat that the teacher's template takes"
+)
 DISTILLKIT = Exporter(
     "distillkit",
     "The teacher's likely words at each token, as DistillKit captures them",
@@ -247,5 +253,5 @@ AXOLOTL_KD = Exporter(
     write_axolotl,
     tokens=True,
     fits=is_read_alike,
-    needs=f"{_NEEDS} in the tokens that its text is read in",
+    needs=f"{_NEEDS}, and an answer whose text is read in the tokens that the teacher wrote",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,12 @@ def read(path: Path, columns: Sequence[str] | None = None, filters: Filters | No
     """A table, or some of its columns; ``filters`` are (column, operator, value), all of which hold."""
     wanted: Any = list(columns) if columns is not None else None
     return pq.read_table(path, columns=wanted, filters=cast(Any, filters))  # pyright: ignore[reportUnknownMemberType]
+
+
+def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a file, a few thousand rows at a time."""
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_size=2000, columns=list(columns))
 
 
 def write(table: pa.Table, path: Path) -> None:

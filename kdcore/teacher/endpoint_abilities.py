@@ -39,19 +39,25 @@ class Abilities:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif call.schema and self.schema:
             body["response_format"] = {"type": "json_object"}
-        elif call.form and self.forms:
+        elif call.form and self.forms and not _CONSTRAINTS & config.body.keys():
             body["structured_outputs"] = {"regex": call.form}
         return body
 
     def saw(self, replies: Sequence[Reply], *, vllm: bool) -> None:
-        """Learn from the first replies: vLLM's server holds answers to a form, which thoughts would not fit."""
-        thinks = any(reply.reasoning or _THOUGHTS.search(reply.text) for reply in replies)
-        self.forms = vllm and not thinks and self.forms is not False
+        """Learn from whole replies: vLLM's server holds answers to a form, which thoughts would not fit.
+
+        A reply that was cut tells nothing: its thoughts may begin in the prompt, and only their end has a mark.
+        """
+        if any(reply.reasoning or _THOUGHTS.search(reply.text) for reply in replies) or not vllm:
+            self.forms = False
+        elif self.forms is None and any(reply.finish_reason == "stop" for reply in replies):
+            self.forms = True
 
     def learn(self, words: str, param: str, body: dict[str, Any]) -> bool:
         """Whether the refusal of a body names a field that can be told otherwise; it is, from now on.
 
-        ``words`` are the endpoint's, ``param`` the field that it names, "" where it names none.
+        ``words`` are the endpoint's, ``param`` the field that it names, "" where it names none. ``body`` has only the
+        fields that are ours to change.
         """
         for name, pattern, change in _REFUSED:
             if name not in body:
@@ -66,6 +72,8 @@ class Abilities:
             self.said.append(sentence)
 
 
+_CONSTRAINTS = {"response_format", "structured_outputs", "guided_json", "guided_regex", "guided_choice"}
+_CONSTRAINTS |= {"guided_grammar"}  # of a user's own body: a second one beside it is refused
 _THOUGHTS = re.compile(r"</?(?:think|thought|reason)|<\|channel\|>", re.IGNORECASE)
 
 
@@ -106,8 +114,8 @@ def _no_forms(known: Abilities, body: dict[str, Any]) -> bool:
 
 # field → how its refusal reads → what is told otherwise
 _REFUSED = (
-    ("response_format", r"response_format|json_schema|structured output|guided", _plainer_schema),
     ("structured_outputs", r"structured.?output|regex|grammar|guided", _no_forms),
+    ("response_format", r"response_format|json_schema|structured output|guided", _plainer_schema),
     ("max_tokens", r"max_completion_tokens|max_tokens['\"`]? (?:is )?(?:not supported|unsupported)", _other_length),
     ("max_completion_tokens", r"max_completion_tokens", _other_length),
     ("temperature", r"temperature", _no_temperature),

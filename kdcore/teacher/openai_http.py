@@ -131,12 +131,13 @@ class OpenAiTeacher:
         """One call, tried again as long as that can help; a call that can't be answered is one failed reply."""
         began, attempt, learnt = time.monotonic(), 0, 0
         while True:
-            body = self._abilities.body(call, self._config, count) | self._config.body
-            trouble, wait = await self._post(call, body)
+            ours = self._abilities.body(call, self._config, count)
+            trouble, wait = await self._post(call, ours | self._config.body)
             if isinstance(trouble, list):
                 return trouble
             may_learn = trouble.status in (400, 404, 415, 422) and learnt < MOST_LEARNT
-            if may_learn and self._abilities.learn(trouble.words, trouble.param, body):
+            ours = {name: value for name, value in ours.items() if name not in self._config.body}
+            if may_learn and self._abilities.learn(trouble.words, trouble.param, ours):
                 learnt += 1
                 count = count if self._abilities.several else 1
                 continue

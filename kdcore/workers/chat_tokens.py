@@ -22,19 +22,31 @@ def ids_of(tokenizer: Any, messages: list[dict[str, str]], answer: str) -> dict[
     }
 
 
+def vocabulary_of(tokenizer: Any, source: str) -> int:
+    """Words that a model can say: its output layer may be wider than its tokenizer."""
+    from transformers import AutoConfig
+
+    words = tokenizer.get_vocab()
+    known = max(len(words), max(words.values()) + 1)
+    try:
+        config: Any = AutoConfig.from_pretrained(source, local_files_only=True)
+        return max(known, int(config.get_text_config().vocab_size))
+    except (OSError, ValueError, AttributeError, TypeError):  # a tokenizer without its model
+        return known
+
+
 def main() -> None:
     """Answer until nothing more comes in; only JSON goes to the output."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints
-    from transformers import AutoTokenizer
-
     tokenizer: Any = None
     try:
+        from transformers import AutoTokenizer
+
         tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], local_files_only=True)
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
-        vocabulary = tokenizer.get_vocab()
-        first: dict[str, Any] = {"vocabulary": max(len(vocabulary), max(vocabulary.values()) + 1)}
+        first: dict[str, Any] = {"vocabulary": vocabulary_of(tokenizer, sys.argv[1])}
     except Exception as exc:  # whatever a foreign folder makes the library say
         first = {"error": f"{type(exc).__name__}: {exc}"}
     print(json.dumps(first), file=out, flush=True)

@@ -124,6 +124,8 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(kd, arguments, word):
 def test_without_a_name_the_only_project_is_meant_and_of_several_none(kd, tmp_path: Path):
     code, _, error = kd("rounds", "--config", '{"prompt_version_id": "none", "start": "scripted"}')
     assert code == 2 and "--project" not in error and "None" not in error
+    assert kd("samples")[1]["total"] == ROWS
+    assert kd("samples", "--project", "")[0] == 2  # an empty variable of a shell is no choice
     app = open_app(tmp_path / "two")
     for name in ("Hearts", "Leases"):
         projects.create_project(app, name)

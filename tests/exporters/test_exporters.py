@@ -181,7 +181,7 @@ def test_a_talk_that_llama_factory_would_pass_over_does_not_fit():
         assert (EXPORTERS["sharegpt"].fits(talk), EXPORTERS["alpaca"].fits(talk)) == fits, roles
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")  # mlcroissant calls what pandas and rdflib are about to drop
 def test_croissant_metadata_is_valid_and_leads_to_the_rows(tmp_path):
     import mlcroissant
 

@@ -213,3 +213,23 @@ def test_a_form_that_is_refused_is_let_go(server):
     replies, _ = ask_again(server, 3, form="Answer: .+")
     assert [one.text for one in replies] == ["Free."] * 3
     assert ["structured_outputs" in body for body in server.seen] == [False, True, False, False]
+
+
+def test_a_reply_that_was_cut_tells_nothing_of_thoughts(server):
+    """A template may open the thoughts in the prompt, so that only a whole reply shows their mark."""
+    cut = said({"message": {"content": "Okay, so the user wants"}, "finish_reason": "length"}, prompt_logprobs=None)
+    server.script = [cut, reply("Okay.</think>Yes.", prompt_logprobs=None), reply("Yes.", prompt_logprobs=None)]
+    ask_again(server, 3, form="Answer: .+")
+    assert not any("structured_outputs" in body for body in server.seen)
+
+
+def test_a_users_own_constraint_is_left_alone(server):
+    teacher = teacher_of(server, body={"response_format": {"type": "json_object"}})
+    call = Call("r", [{"role": "user", "content": "q"}], SamplingConfig(), None, "Answer: .+")
+    refused = told(400, "You can only use one kind of constraint for structured outputs")
+    server.script = [reply("Free.", prompt_logprobs=None), reply("Free.", prompt_logprobs=None), refused]
+    replies = [one for _ in range(3) for one in teacher.generate(iter([call]), lambda: None)]
+    teacher.close()
+    assert not any("structured_outputs" in body for body in server.seen)
+    assert [one.error is None for one in replies] == [True, True, False]
+    assert not any("schema" in note for note in teacher.notes)

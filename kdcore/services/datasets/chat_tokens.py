@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, Any
 
 from kdcore.errors import ConfigError
 from kdcore.records.datasets import ChatRow, TopKRow
@@ -21,21 +22,28 @@ from kdcore.store import datasets
 class ChatTokens:
     """A child process that holds one model's tokenizer and template."""
 
-    def __init__(self, child: subprocess.Popen[str]) -> None:
-        self._child = child
+    def __init__(self, model: str, child: subprocess.Popen[str], said: IO[bytes]) -> None:
+        self._model, self._child, self._said = model, child, said
         self.first = self._read()
 
     def ids(self, messages: str, answer: str) -> dict[str, Any]:
-        """``{prompt_ids, chat_ids}`` of a chat (JSON) and its answer; ``{error}`` where the template refuses it."""
+        """``{prompt_ids, chat_ids}`` of a chat (JSON) and its answer; ``{error}`` where the template refuses it.
+
+        Raises ConfigError where the process has ended.
+        """
         assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps([json.loads(messages), answer]) + "\n")
-        self._child.stdin.flush()
+        with suppress(BrokenPipeError):  # what it said last is read, and told, below
+            self._child.stdin.write(json.dumps([json.loads(messages), answer]) + "\n")
+            self._child.stdin.flush()
         return self._read()
 
     def _read(self) -> dict[str, Any]:
         assert self._child.stdout is not None
-        line = self._child.stdout.readline()
-        return json.loads(line) if line else {"error": "its process ended"}
+        if line := self._child.stdout.readline():
+            return json.loads(line)
+        self._said.seek(0)
+        last = (self._said.read().decode("utf-8", "replace").strip().splitlines() or ["nothing"])[-1]
+        raise ConfigError(f'the process that reads the tokens of "{self._model}" ended; it said: {last[:300]}')
 
 
 @contextmanager
@@ -46,35 +54,56 @@ def chat_tokens(model: str, source: str) -> Generator[ChatTokens]:
     """
     command = [sys.executable, "-m", "kdcore.workers.chat_tokens", source]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="utf-8") as child:
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, encoding="utf-8") as child,
+    ):
         try:
-            talk = ChatTokens(child)
+            talk = ChatTokens(model, child, said)
             if "error" in talk.first:
                 raise ConfigError(f'the tokens of "{model}" can\'t be told: {talk.first["error"]}.')
             yield talk
         finally:
             child.kill()
+            if child.stdin is not None:
+                with suppress(BrokenPipeError):  # what it no longer reads
+                    child.stdin.close()
 
 
 def with_tokens(app: App, dataset_id: str, batches: Iterable[Sequence[ChatRow]]) -> Iterator[list[ChatRow]]:
     """The same batches, each row with its ``tokens`` where its teacher's words are stored for just this answer.
 
     All are in the tokens of one model: the teacher that wrote most of the version, or else the one that scored it
-    last. Raises ConfigError where neither is on this machine: a tokenizer tells where an answer begins.
+    last. Raises ConfigError where neither's tokenizer is here: it tells where an answer begins.
     """
-    named = (datasets.main_teacher(app.store, dataset_id), stored_topk.last_scorer(app, dataset_id))
-    here = {name: source for name in named if name and (source := _source(app, name))}
-    if not here:
-        raise ConfigError(
-            f'the teacher "{named[0]}" is no model on this machine, so its tokens are not known; '
-            "score the version with a model that is here, or choose a format without probabilities."
-        )
-    teacher, source = next(iter(here.items()))
-    with chat_tokens(teacher, source) as talk:
+    with ExitStack() as stack:
+        teacher, talk = _first_here(app, dataset_id, stack)
+        known_alike: dict[str, bool] = {}
         for batch in batches:
-            alike = same_tokens(app, teacher, {row["teacher"] for row in batch} | stored_topk.scorers(app))
+            asked = {row["teacher"] for row in batch} | stored_topk.scorers(app)
+            if new := asked - known_alike.keys():
+                same = same_tokens(app, teacher, new)
+                known_alike |= {name: name in same for name in new}
+            alike = {teacher, *(name for name in asked if known_alike[name])}
             known = stored_topk.of_rows(app, batch, alike)
             yield [_with_tokens(row, talk, known.get(row["sample_id"])) for row in batch]
+
+
+def _first_here(app: App, dataset_id: str, stack: ExitStack) -> tuple[str, ChatTokens]:
+    """The first model that may tell the tokens of a version, and whose tokenizer is on this machine."""
+    named = [datasets.main_teacher(app.store, dataset_id), stored_topk.last_scorer(app, dataset_id)]
+    why = ""
+    for name in dict.fromkeys(filter(None, named)):
+        if source := _source(app, name):
+            try:
+                return name, stack.enter_context(chat_tokens(name, source))
+            except ConfigError as exc:
+                why = why or str(exc)
+    raise ConfigError(
+        f"no tokenizer of this version's teacher ({named[0] or 'unknown'}) is on this machine, so its tokens are not "
+        "known; score the version with a model that is here, or choose a format without probabilities."
+        + (f" ({why})" if why else "")
+    )
 
 
 def _source(app: App, model: str) -> str | None:

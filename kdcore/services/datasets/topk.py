@@ -124,8 +124,8 @@ def _read(run: Path, samples: list[str]) -> dict[str, TopKRow]:
     wanted = pa.array(samples, type=pa.string())
     found: dict[str, TopKRow] = {}
     for part in topk_files.parts(run):
-        table = parquet.read(part, [name for name in COLUMNS if name in parquet.columns_of(part)])
-        keep: Any = pc.is_in(table["sample_id"], value_set=wanted)  # pyright: ignore[reportUnknownMemberType]
-        for row in table.filter(keep).to_pylist():
-            found.setdefault(row["sample_id"], cast("TopKRow", {**row, SAID_BY: model}))
+        for some in parquet.batches(part, [name for name in COLUMNS if name in parquet.columns_of(part)]):
+            keep: Any = pc.is_in(some["sample_id"], value_set=wanted)  # pyright: ignore[reportUnknownMemberType]
+            for row in some.filter(keep).to_pylist():
+                found.setdefault(row["sample_id"], cast("TopKRow", {**row, SAID_BY: model}))
     return found

@@ -28,7 +28,8 @@ from kdcore.store import datasets
 Thoughts = Literal["none", "tags"]  # how a rationale that is no part of the answer is written into it
 PREVIEWED, SHOWN = 3, 4000  # rows and letters of a preview
 _SHOWN = (".jsonl", ".json", ".csv", ".yaml", ".parquet", ".xlsx")
-AT_ONCE = 5000  # rows in memory
+AT_ONCE, TOKENS_AT_ONCE = 5000, 500  # rows in memory; those with what a teacher said at each token are large
+LOOKED_AT = 500  # rows in which a preview looks for some that fit
 
 
 @dataclass(slots=True)
@@ -58,47 +59,51 @@ class Export:
                 self.left_out += 1
 
 
-def write(
-    app: App, dataset_id: str, exporter: str, folder: Path | None = None, thoughts: Thoughts = "none"
-) -> Export:
-    """Write a version in one format. The folder is made anew.
+def write(app: App, dataset_id: str, exporter: str, folder: Path, thoughts: Thoughts = "none") -> Export:
+    """Write a version in one format into a new or an empty folder; a write that fails leaves nothing behind.
 
     Raises ConfigError where the format has nothing to write of this version, such as pairs without a worse answer.
     """
-    dataset, form = _asked(app, dataset_id, exporter)
-    target = folder or app.folders.exports / f"{dataset_id}-{exporter}"
-    if folder is not None and folder.exists() and any(folder.iterdir()):
+    dataset, form = _asked(app, dataset_id, exporter, thoughts)
+    if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"the folder {folder} is not empty; give a new or an empty one.")
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     done = Export(form)
     try:
         splits = ("heldout", "rejected", "train") if form.rejected else ("heldout", "train")
-        done.files = form.write(target, dataset, done.fitting(_rows(app, dataset_id, form, thoughts, splits)))
+        done.files = form.write(folder, dataset, done.fitting(_rows(app, dataset_id, form, thoughts, splits)))
         if not done.rows:
-            raise ConfigError(f'no row of this version fits "{exporter}", which needs {form.needs}.')
-    except ConfigError:
-        shutil.rmtree(target, ignore_errors=True)
+            needed = f'; "{exporter}" needs {form.needs}' if form.needs else ""
+            raise ConfigError(f"no row of this version can be written{needed}.")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-    card = target / "README.md"
+    card = folder / "README.md"
     if done.said and card in done.files:
         card.write_text(f"{card.read_text('utf-8')}\n{done.said}\n", encoding="utf-8")
     return done
 
 
-def _asked(app: App, dataset_id: str, exporter: str) -> tuple[Version, Exporter]:
+def _asked(app: App, dataset_id: str, exporter: str, thoughts: Thoughts) -> tuple[Version, Exporter]:
     if exporter not in EXPORTERS:
         raise ConfigError(f'unknown format "{exporter}"; known: {", ".join(EXPORTERS)}.')
     dataset = datasets.get(app.store, dataset_id)
     if dataset is None:
         raise ConfigError(f'there is no dataset version "{dataset_id}" in this workspace.')
-    return dataset, EXPORTERS[exporter]
+    form = EXPORTERS[exporter]
+    if form.tokens and thoughts == "tags":
+        raise ConfigError(
+            f'"{exporter}" holds answers in the very tokens that the teacher wrote, so it has no rationales between '
+            "tags; export it without."
+        )
+    return dataset, form
 
 
 def _rows(
-    app: App, dataset_id: str, form: Exporter, thoughts: Thoughts, splits: Sequence[str], at_once: int = AT_ONCE
+    app: App, dataset_id: str, form: Exporter, thoughts: Thoughts, splits: Sequence[str], at_once: int = 0
 ) -> Iterator[ChatRow]:
     """Rows as the format takes them, a batch at a time: a version of any size is written in the same memory."""
+    at_once = at_once or (TOKENS_AT_ONCE if form.tokens else AT_ONCE)
     found = datasets.rows_by_batch(app.store, dataset_id, splits, at_once)
     batches: Iterator[list[ChatRow]] = (_thinking(texts(app, batch), thoughts) for batch in found)
     return chain.from_iterable(with_tokens(app, dataset_id, batches) if form.tokens else batches)
@@ -113,11 +118,14 @@ def _thinking(rows: list[ChatRow], thoughts: Thoughts) -> list[ChatRow]:
 
 
 def preview(app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none") -> dict[str, str]:
-    """File → how it begins, of the first rows in one format; those to train on come first."""
-    dataset, form = _asked(app, dataset_id, exporter)
+    """File → how it begins, of the first rows in one format; those to train on come first.
+
+    Empty where none of the first ``LOOKED_AT`` rows fits.
+    """
+    dataset, form = _asked(app, dataset_id, exporter, thoughts)
     splits = ("train", "rejected", "heldout") if form.rejected else ("train", "heldout")
-    rows = _rows(app, dataset_id, form, thoughts, splits, at_once=100)
-    first = list(islice(Export(form).fitting(rows), PREVIEWED))
+    rows = _rows(app, dataset_id, form, thoughts, splits, at_once=10 if form.tokens else 100)
+    first = list(islice(Export(form).fitting(islice(rows, LOOKED_AT)), PREVIEWED))
     with tempfile.TemporaryDirectory() as scratch:
         files = form.write(Path(scratch), dataset, first) if first else []
         return {file.name: _beginning(file) for file in files if file.suffix in _SHOWN}
@@ -136,18 +144,32 @@ def _beginning(file: Path) -> str:
 
 
 def archive(app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none") -> tuple[Path, str]:
-    """One file to download, named after the version, and what it leaves out; the same rows give the same bytes."""
-    done = write(app, dataset_id, exporter, thoughts=thoughts)
-    root = app.folders.exports / f"{dataset_id}-{exporter}"
-    dataset, _ = _asked(app, dataset_id, exporter)
+    """One file to download, named after the version, and what it leaves out; the same rows give the same bytes.
+
+    It is made aside and gets its place, a folder for each version, format and choice, once it is whole.
+    """
+    dataset, _ = _asked(app, dataset_id, exporter, thoughts)
     name = re.sub(r"[^\w .-]+", "_", f"{dataset['name']} v{dataset['version']}").strip()
-    if len(done.files) == 1:
-        return done.files[0].replace(root / f"{name}{done.files[0].suffix}"), done.said
-    packed = app.folders.exports / f"{name}, {exporter.replace('_', ' ')}.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for each in sorted(done.files):
+    app.folders.exports.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=app.folders.exports) as scratch:
+        root, out = Path(scratch) / "files", Path(scratch) / "out"
+        done = write(app, dataset_id, exporter, root, thoughts)
+        out.mkdir()
+        if len(done.files) == 1:
+            file = done.files[0].replace(out / f"{name}{done.files[0].suffix}")
+        else:
+            file = out / f"{name}, {exporter.replace('_', ' ')}.zip"
+            _zip(root, done.files, file)
+        place = app.folders.exports / f"{dataset_id}-{exporter}-{thoughts}"
+        shutil.rmtree(place, ignore_errors=True)
+        out.rename(place)
+    return place / file.name, done.said
+
+
+def _zip(root: Path, files: Sequence[Path], target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for each in sorted(files):
             entry = zipfile.ZipInfo(str(each.relative_to(root)), date_time=(2000, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             with zipped.open(entry, "w", force_zip64=True) as inside, each.open("rb") as file:
                 shutil.copyfileobj(file, inside)
-    return packed, done.said

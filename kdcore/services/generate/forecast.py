@@ -112,7 +112,12 @@ def ahead_of(
     programs = requests * copies
     tokens_in, tokens_out = (programs * each / seen.requests for each in (seen.tokens_in, seen.tokens_out))
     played = (
-        seconds_of(seen.ended, max(1, round(programs * len(seen.ended) / seen.requests)), at_once)
+        seconds_of(
+            seen.ended,
+            max(1, round(programs * len(seen.ended) / seen.requests)),
+            at_once,
+            seen.tokens_in / len(seen.ended),
+        )
         if seen.ended
         else None
     )

@@ -18,7 +18,7 @@ LEAST = 4  # requests that ended at different times
 def step_times(ended: Sequence[tuple[int, float]]) -> tuple[float, float, float] | None:
     """``(a, c, begin)`` in seconds from ``(tokens, seconds)`` of requests that began together; None for too few.
 
-    ``begin`` is what came before the first step: reading all their prompts.
+    ``begin`` is what came before the first step: reading all their prompts, and what is done only once.
     """
     order = sorted(ended)
     steps, spans, active = list[int](), list[float](), list[int]()
@@ -40,14 +40,21 @@ def step_times(ended: Sequence[tuple[int, float]]) -> tuple[float, float, float]
     return float(a), float(c), max(0.0, float(begin))
 
 
-def seconds_of(ended: Sequence[tuple[int, float]], requests: int, at_once: int) -> float | None:
-    """Seconds that ``requests`` like those take with ``at_once`` under way; None where nobody can tell."""
+def seconds_of(
+    ended: Sequence[tuple[int, float]], requests: int, at_once: int, prompt_tokens: float = 0.0
+) -> float | None:
+    """Seconds that ``requests`` like those take with ``at_once`` under way; None where nobody can tell.
+
+    To read a token of a prompt costs at most what one more written token costs a step; the rest of what came before
+    the first step happens once.
+    """
     found = step_times(ended)
     if found is None:
         return None
     a, c, begin = found
     lengths = [tokens for tokens, _ in ended]
-    clock = begin * requests / len(ended)  # every request has a prompt to be read
+    reading = min(begin / len(ended), c * prompt_tokens)
+    clock = begin + reading * (requests - len(ended))
     step, begun, under_way = 0, 0, list[int]()
     while begun < requests or under_way:
         while begun < requests and len(under_way) < at_once:

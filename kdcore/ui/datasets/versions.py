@@ -102,9 +102,9 @@ def export(app: App, version: Version) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         name = state.choose("Format", list(known), "format", known.__getitem__)
-    thoughts: dataset_export.Thoughts = (
-        "tags" if right.toggle("Rationales between think tags", key="export.thoughts") else "none"
-    )
+    form = EXPORTERS[name]
+    tags = right.toggle("Rationales between think tags", key="export.thoughts", disabled=form.tokens)
+    thoughts: dataset_export.Thoughts = "tags" if tags and not form.tokens else "none"
     kept = f"export-{version['dataset_id']}-{name}-{thoughts}"
     if st.button("Prepare", key="export.prepare", type="primary", icon=":material/build:"):
         path, left_out = dataset_export.archive(app, version["dataset_id"], name, thoughts)
@@ -121,13 +121,19 @@ def export(app: App, version: Version) -> None:
                 key="export.get",
                 icon=":material/download:",
             )
-    asked = (kept, app.store.version)
+    if not form.tokens or st.button("Show the first rows", key="export.show", icon=":material/visibility:"):
+        _first_rows(app, version, name, thoughts)
+
+
+def _first_rows(app: App, version: Version, name: str, thoughts: dataset_export.Thoughts) -> None:
+    """How a format's first rows look; a version is frozen, so they are made once."""
+    asked = (version["dataset_id"], name, thoughts)
     if state.of_project().get("export.preview", (None,))[0] != asked:
-        first = dataset_export.preview(app, version["dataset_id"], name, thoughts)
-        state.of_project()["export.preview"] = asked, first
+        state.of_project()["export.preview"] = asked, dataset_export.preview(app, *asked)
     _, first = state.of_project()["export.preview"]
     if not first:
-        st.info(f"No row of this version fits this format: it needs {EXPORTERS[name].needs}.", icon=":material/info:")
+        needed = f": it needs {EXPORTERS[name].needs}" if EXPORTERS[name].needs else ""
+        st.info(f"None of the first rows of this version fits this format{needed}.", icon=":material/info:")
         return
     st.caption("How the first rows look")
     for file, text in first.items():

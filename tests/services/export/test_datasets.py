@@ -1,5 +1,6 @@
 """A version written out: every row by the batch, what is left out is said, top-k in the teacher's own tokens."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_a_version_that_fits_nowhere_is_refused_and_leaves_no_folder(app: App, v
     [project] = [row["project_id"] for row in projects.list_projects(app)]
     review_decisions.undo(app, project, "me")
     plain = dataset_versions.freeze(app, project, "Plain")["dataset_id"]
-    with pytest.raises(ConfigError, match=r"no row of this version fits .*a worse answer"):
+    with pytest.raises(ConfigError, match=r"no row of this version can be written; .*a worse answer"):
         dataset_export.write(app, plain, "ranked", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert dataset_export.preview(app, plain, "ranked") == {}
@@ -78,8 +79,46 @@ def test_three_rows_of_every_form_are_shown(app: App, version: str):
 
 
 def test_probabilities_of_a_teacher_that_is_not_here_are_refused(app: App, version: str, tmp_path: Path):
-    with pytest.raises(ConfigError, match='"scripted" is no model on this machine'):
+    with pytest.raises(ConfigError, match=r"no tokenizer of this version's teacher \(scripted\) is on this machine"):
         dataset_export.write(app, version, "distillkit", tmp_path / "out")
+    with pytest.raises(ConfigError, match="no rationales between tags"):
+        dataset_export.write(app, version, "distillkit", tmp_path / "out", "tags")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_one_project_takes_away_is_not_what_another_made(app: App, version: str, tmp_path: Path):
+    """Versions of one name in two projects, and one version with and without thoughts: four files."""
+    [project] = [row["project_id"] for row in projects.list_projects(app)]
+    other = projects.create_project(app, "Q")
+    import_questions(app, other, tmp_path, 7)
+    prompt = projects.save_prompt_version(app, other, "v", METHODS["direct"].template)
+    assert app.wait(generation_runs.start_run(app, other, prompt, SCRIPTED, PLAIN).run_id).state == "done"
+    its = dataset_versions.freeze(app, other, "D")["dataset_id"]
+    paths = {
+        dataset_export.archive(app, each, "chat_jsonl", how)[0] for each in (version, its) for how in ("none", "tags")
+    }
+    assert len(paths) == 4 and {path.name for path in paths} == {"D v1, chat jsonl.zip"}
+    assert all(path.exists() for path in paths) and project != other
+    assert not [path for path in app.folders.exports.iterdir() if path.name.startswith("tmp")]
+
+
+def test_a_write_that_fails_leaves_nothing_behind(app: App, version: str, tmp_path: Path, monkeypatch):
+    def broken(folder, dataset, rows):
+        next(iter(rows))
+        (folder / "half.jsonl").write_text("{}")
+        raise OSError("the disk is full")
+
+    form = dataset_export.EXPORTERS["chat_jsonl"]
+    monkeypatch.setitem(dataset_export.EXPORTERS, "chat_jsonl", replace(form, write=broken))
+    with pytest.raises(OSError, match="full"):
+        dataset_export.write(app, version, "chat_jsonl", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_version_is_a_sentence(app: App, version: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(dataset_export.datasets, "rows_by_batch", lambda *how: iter(()))
+    with pytest.raises(ConfigError, match=r"^no row of this version can be written\.$"):
+        dataset_export.write(app, version, "chat_jsonl", tmp_path / "out")
 
 
 @pytest.mark.models
@@ -126,3 +165,28 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path):
         chat_tokens.chat_tokens("m", str(tmp_path)),
     ):
         pass
+
+
+@pytest.mark.models
+def test_a_tokenizer_that_dies_ends_the_export_with_a_sentence(models: Path):
+    with (
+        pytest.raises(ConfigError, match='the process that reads the tokens of "m" ended'),
+        chat_tokens.chat_tokens("m", str(models / DEFAULT_TEACHER)) as talk,
+    ):
+        assert talk.first["vocabulary"] >= 49152
+        talk._child.kill()
+        talk._child.wait()
+        talk.ids('[{"role": "user", "content": "q"}]', "a")
+
+
+@pytest.mark.models
+def test_who_scored_a_version_tells_its_tokens_where_its_teacher_is_far_away(
+    app: App, version: str, models: Path, monkeypatch
+):
+    monkeypatch.setattr(chat_tokens.datasets, "main_teacher", lambda store, dataset_id: "far/away")
+    monkeypatch.setattr(chat_tokens.stored_topk, "last_scorer", lambda app, dataset_id: str(models / DEFAULT_TEACHER))
+    asked = []
+    monkeypatch.setattr(chat_tokens.stored_topk, "of_rows", lambda app, rows, alike: asked.append(alike) or {})
+    rows = [row | {"rivals": []} for row in datasets.rows_of(app.store, version)]
+    assert [len(batch) for batch in chat_tokens.with_tokens(app, version, [rows])] == [20]
+    assert asked == [{str(models / DEFAULT_TEACHER)}]
