@@ -19,7 +19,10 @@ from kdcore.records.datasets import ChatRow, Version
 from kdcore.types import Message
 
 Rows = Iterable[ChatRow]
-PROVENANCE = ("sample_id", "prompt_version_id", "run_id", "teacher", "topic", "source", "terms", "reviewer")
+PROVENANCE = (
+    *("sample_id", "prompt_version_id", "run_id", "teacher", "topic", "source", "passage", "licence", "terms"),
+    "reviewer",
+)
 SPLITS = ("train", "heldout")
 
 

@@ -60,7 +60,10 @@ class CountedVersion(Version):
 
 
 class VersionRow(TypedDict):
-    """A row of a version with where it came from; ``asked`` and ``given`` are the teacher's own words."""
+    """A row of a version with where it came from; ``asked`` and ``given`` are the teacher's own words.
+
+    ``passage`` is the text that a row was made from, ``licence`` what the file that it came with says of it.
+    """
 
     dataset_id: str
     sample_id: str
@@ -83,6 +86,8 @@ class VersionRow(TypedDict):
     extra: str | None
     terms: str | None
     reviewer: str | None
+    passage: str | None
+    licence: str | None
 
 
 class ChatRow(VersionRow):

@@ -136,10 +136,25 @@ def get(store: Store, dataset_id: str) -> Version | None:
 
 _ROWS = """
     SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
-        s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra, s.terms, c.reviewer
+        s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra, s.terms, c.reviewer,
+        d.passage, coalesce(
+            d.licence,
+            json_extract_string(nullif(s.extra, ''), '$.licence'),
+            json_extract_string(nullif(s.extra, ''), '$.license')
+        ) AS licence
     FROM dataset_rows r
     LEFT JOIN {samples} s USING (sample_id)
     LEFT JOIN current_reviews c USING (sample_id)
+    LEFT JOIN (
+        SELECT seed_id, any_value(CASE WHEN kind = 'document' THEN text END) AS passage,
+            any_value(coalesce(
+                json_extract_string(nullif(fields, ''), '$.licence'),
+                json_extract_string(nullif(fields, ''), '$.license')
+            )) AS licence
+        FROM seeds
+        WHERE kind = 'document' OR fields LIKE '%licen%'
+        GROUP BY 1
+    ) d ON d.seed_id = s.seed_id
     WHERE r.dataset_id = ?
     """
 _EVERY_ROW = _ROWS.format(samples="samples")

@@ -14,6 +14,7 @@ from kdcore.models import DEFAULT_TEACHER
 from kdcore.services import projects
 from kdcore.services.datasets import chat_tokens
 from kdcore.services.datasets import versions as dataset_versions
+from kdcore.services.elicit import imports
 from kdcore.services.export import datasets as dataset_export
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
@@ -113,6 +114,23 @@ def test_a_write_that_fails_leaves_nothing_behind(app: App, version: str, tmp_pa
     with pytest.raises(OSError, match="full"):
         dataset_export.write(app, version, "chat_jsonl", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_row_brings_its_passage_and_what_its_file_said_of_the_licence(app: App, tmp_path: Path):
+    project = projects.create_project(app, "P")
+    path = tmp_path / "q.csv"
+    path.write_text("question,licence\nWhat is rent?,CC BY 4.0\nWhat is a lease?,\n")
+    read = imports.read_files(app, project, [(path, "q.csv")], "question", {"text": "question"}, store=True)
+    assert app.wait(read.run_id).state == "done"
+    prompt = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
+    assert app.wait(generation_runs.start_run(app, project, prompt, SCRIPTED, PLAIN).run_id).state == "done"
+    version = dataset_versions.freeze(app, project, "D", heldout_share=0)["dataset_id"]
+    with app.store.transaction() as tx:
+        tx.execute("UPDATE seeds SET kind = 'document', text = 'A lease is a contract.' WHERE text LIKE '%lease%'")
+    done = dataset_export.write(app, version, "parquet", tmp_path / "out")
+    rows = {row["question"]: row for row in pq.read_table(done.files[0]).to_pylist()}
+    assert [rows["What is rent?"][name] for name in ("licence", "passage")] == ["CC BY 4.0", ""]
+    assert [rows["What is a lease?"][name] for name in ("licence", "passage")] == ["", "A lease is a contract."]
 
 
 def test_an_empty_version_is_a_sentence(app: App, version: str, tmp_path: Path, monkeypatch):
