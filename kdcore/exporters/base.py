@@ -1,8 +1,8 @@
 """What an exporter is, and what all of them share: chats, where a row came from, one file a split, the card.
 
-A row is read with its chat (``messages``), its ``completion``, and its worse answers (``rivals``). Rows that people
-rejected come along only where an exporter asks for them. Rows go by once and none is kept, so that a version of any
-size is written in the same memory. The same rows give the same bytes.
+A row is read with its chat (``messages``), its ``completion``, and its worse answers (``rejected_answers``). Rows
+that people rejected come along only where an exporter asks for them. Rows go by once and none is kept, so that a
+version of any size is written in the same memory. The same rows give the same bytes.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from kdcore.records.datasets import ChatRow, Version
 def _pairs(row: ChatRow) -> list[dict[str, Any]]:
     """The row's own answer against each worse one; a row without any gives none."""
     return [
-        {"prompt": chat(row), "chosen": said(row["completion"]), "rejected": said(worse)} for worse in row["rivals"]
+        {"prompt": chat(row), "chosen": said(row["completion"]), "rejected": said(worse)}
+        for worse in row["rejected_answers"]
     ]
 
 
@@ -25,7 +26,7 @@ def write_pairs(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
 
 
 def _ranked(row: ChatRow) -> list[dict[str, Any]]:
-    return [{"prompt": chat(row), "answers": [row["completion"], *row["rivals"]]}]
+    return [{"prompt": chat(row), "answers": [row["completion"], *row["rejected_answers"]]}]
 
 
 def write_ranked(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
@@ -36,7 +37,7 @@ def write_ranked(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
 def _unary(row: ChatRow) -> list[dict[str, Any]]:
     if row["split"] == "rejected":
         return [{"prompt": chat(row), "completion": said(row["completion"]), "label": False}]
-    worse = [{"prompt": chat(row), "completion": said(text), "label": False} for text in row["rivals"]]
+    worse = [{"prompt": chat(row), "completion": said(text), "label": False} for text in row["rejected_answers"]]
     return [{"prompt": chat(row), "completion": said(row["completion"]), "label": True}, *worse]
 
 
@@ -46,7 +47,7 @@ def write_unary(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
 
 
 def _has_worse(row: ChatRow) -> bool:
-    return bool(row["rivals"])
+    return bool(row["rejected_answers"])
 
 
 _NEEDS = "a worse answer, which comes from a feedback method or from editing the answer on the Review page"

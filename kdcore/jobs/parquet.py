@@ -18,6 +18,19 @@ def read(path: Path, columns: Sequence[str] | None = None, filters: Filters | No
     return pq.read_table(path, columns=wanted, filters=cast(Any, filters))  # pyright: ignore[reportUnknownMemberType]
 
 
+# columns of input.parquet as 0.1.0 and 0.2.0 wrote them
+EARLIER = {"rivals": "rejected_answers", "bad": "undesirable", "said_by": "teacher_model"}
+
+
+def training_rows(
+    path: Path, filters: Filters | None = None, wanted: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of a training's ``input.parquet``, of the ``wanted`` columns that it has; three had other names once."""
+    there = [name for name in columns_of(path) if wanted is None or EARLIER.get(name, name) in wanted]
+    table = read(path, there, filters)
+    return table.rename_columns([EARLIER.get(name, name) for name in table.column_names]).to_pylist()
+
+
 def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of a file, a few thousand rows at a time."""
     with pq.ParquetFile(path) as file:

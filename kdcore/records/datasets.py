@@ -91,9 +91,9 @@ class VersionRow(TypedDict):
 
 
 class ChatRow(VersionRow):
-    """A row with the chat to learn; ``rivals`` are worse answers to it, best first."""
+    """A row with the chat to learn; ``rejected_answers`` are worse answers to it, best first."""
 
-    rivals: list[str]
+    rejected_answers: list[str]
     tokens: NotRequired[Tokens | None]
 
 
@@ -125,7 +125,7 @@ class Change(TypedDict):
 class TopKRow(TypedDict):
     """What a teacher said of one answer: ``k`` likely words at each place, flat, and tail words if drawn.
 
-    ``topk_ids`` and ``topk_logprobs`` are (T * k,), log-probs in nats; ``said_by`` names the model.
+    ``topk_ids`` and ``topk_logprobs`` are (T * k,), log-probs in nats; ``teacher_model`` names the model.
     """
 
     sample_id: str
@@ -135,7 +135,7 @@ class TopKRow(TypedDict):
     topk_logprobs: list[float]
     tail_ids: NotRequired[list[int] | None]
     tail_logprobs: NotRequired[list[float] | None]
-    said_by: NotRequired[str]
+    teacher_model: NotRequired[str]
 
 
 class Tokens(TypedDict):
@@ -155,7 +155,7 @@ class StoredTopK(TopKRow):
 
 
 class TrainingRow(TypedDict):
-    """One row of ``input.parquet``; ``messages`` is JSON, ``bad`` marks an answer to become less likely.
+    """One row of ``input.parquet``; ``messages`` is JSON, ``undesirable`` marks an answer to become less likely.
 
     A row of text only has None for the teacher's tokens and what it said of them.
     """
@@ -171,8 +171,8 @@ class TrainingRow(TypedDict):
     topk_logprobs: list[float] | None
     tail_ids: list[int] | None
     tail_logprobs: list[float] | None
-    said_by: str | None
-    rivals: list[str] | None
-    bad: bool
+    teacher_model: str | None
+    rejected_answers: list[str] | None
+    undesirable: bool
     text: str
     answer: str

@@ -181,14 +181,15 @@ class BatchRow(TypedDict):
     learns: str
     supervised: int
     topk: bool
-    bad: bool
+    undesirable: bool
     worse: list[str]
 
 
 class PreflightReport(TypedDict, total=False):
     """``preflight.json``: what would happen, before it does. Memory and disk in GB, time in seconds.
 
-    ``said_by`` counts rows by the model whose words they bring; ``baseline`` is the untrained student, held out.
+    ``teacher_models`` counts rows by the model whose words they bring; ``baseline`` is the untrained student, held
+    out.
     """
 
     rows: int
@@ -198,7 +199,7 @@ class PreflightReport(TypedDict, total=False):
     longest: int
     truncated: int
     with_topk: int
-    said_by: dict[str, int]
+    teacher_models: dict[str, int]
     steps: int
     parameters: int
     trainable: int

@@ -34,7 +34,7 @@ def model(layers: int = 2, width: int = 16, seed: int = 0):
     return LlamaForCausalLM(config)
 
 
-def pairs(count: int = 3, part: int = 0, rivals: int = 1) -> list[Row]:
+def pairs(count: int = 3, part: int = 0, rejected_answers: int = 1) -> list[Row]:
     chance = torch.Generator().manual_seed(5)
 
     def words(length: int) -> list[int]:
@@ -45,7 +45,14 @@ def pairs(count: int = 3, part: int = 0, rivals: int = 1) -> list[Row]:
         prompt = words(3)
         rows.append(
             Row(
-                f"p{i}", part, 3, prompt + words(4 + i), False, None, None, [prompt + words(5) for _ in range(rivals)]
+                f"p{i}",
+                part,
+                3,
+                prompt + words(4 + i),
+                False,
+                None,
+                None,
+                [prompt + words(5) for _ in range(rejected_answers)],
             )
         )
     return rows
@@ -76,7 +83,7 @@ def test_token_logprobs_and_their_gradients_are_those_of_whole_logits(chunk):
 
 @pytest.mark.parametrize("loss", ["dpo", "kto", "rrhf", "pro"])
 def test_a_ranking_step_equals_the_plain_functions_on_whole_logits(loss):
-    student, rows = model(), pairs(rivals=1 if loss in ("dpo", "kto") else 3)
+    student, rows = model(), pairs(rejected_answers=1 if loss in ("dpo", "kto") else 3)
     part = SliceConfig(
         dataset_id="d", loss=loss, weight=2.0, loss_config={"beta": 0.3} if loss in ("dpo", "kto") else {}
     )
@@ -109,7 +116,7 @@ def test_a_ranking_step_equals_the_plain_functions_on_whole_logits(loss):
 
 
 def test_a_good_and_a_bad_answer_alone_are_taught_apart():
-    student, rows = model(), pairs(2, rivals=0)
+    student, rows = model(), pairs(2, rejected_answers=0)
     rows[1].undesirable = True
     for row, known in zip(rows, reference_logprobs(student, rows, 0, 2, 8), strict=True):
         row.reference = tuple(known)
@@ -214,7 +221,7 @@ def test_a_runaway_loss_is_ended_and_a_noisy_one_is_not():
 
 def test_a_row_of_a_ranking_slice_takes_one_sequence_for_each_answer():
     teaching = SliceTerms((1.0, 1.0), (-1, -1), (False, False), (False, True))
-    batch = collate([*plain(2), *pairs(2, part=1, rivals=2)], 0, teaching)
+    batch = collate([*plain(2), *pairs(2, part=1, rejected_answers=2)], 0, teaching)
     assert batch.input_ids.shape[0] == 2 + 2 * 3
     assert [c.count for c in batch.ranked.groups] == [3, 3]
     assert sorted(set(batch.owner.tolist())) == [0, 1]
@@ -260,7 +267,7 @@ def test_the_pulls_of_the_terms_are_shares_and_leave_no_trace():
     rows = [*plain(2), *pairs(2, part=1)]
     accelerator = Accelerator(cpu=True)
     found = gradient_shares(learner, accelerator, rows, 0)
-    assert set(found) == {"pull/slice0", "pull/slice1"}
+    assert set(found) == {"gradient_share/slice0", "gradient_share/slice1"}
     assert sum(found.values()) == pytest.approx(1)
     assert all(p.grad is None for p in learner.parameters())
     assert learner.slices == parts
@@ -275,5 +282,5 @@ def test_the_pulls_of_the_terms_are_shares_and_leave_no_trace():
         grads = torch.autograd.grad(loss, list(student.parameters()))
         return float(sum(g.square().sum() for g in grads) ** 0.5)
 
-    assert found["pull/slice1"] == pytest.approx(norm(1) / (norm(0) + norm(1)), rel=1e-3)
+    assert found["gradient_share/slice1"] == pytest.approx(norm(1) / (norm(0) + norm(1)), rel=1e-3)
     assert gradient_shares(StudentWithLosses(student, parts[:1], 8), accelerator, plain(2), 0) == {}

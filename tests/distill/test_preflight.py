@@ -23,12 +23,15 @@ def test_preflight_refuses_when_nothing_is_supervised():
 
 
 def test_words_of_several_models_are_told_where_they_are_learnt():
-    told = [{"slice": 0, "topk_ids": [1], "said_by": name} for name in ("A", "A", "B", None)]
-    told += [{"slice": 1, "topk_ids": [1], "said_by": "C"}, {"slice": 0, "topk_ids": None, "said_by": "D"}]
+    told = [{"slice": 0, "topk_ids": [1], "teacher_model": name} for name in ("A", "A", "B", None)]
+    told += [
+        {"slice": 1, "topk_ids": [1], "teacher_model": "C"},
+        {"slice": 0, "topk_ids": None, "teacher_model": "D"},
+    ]
     slices = (SliceConfig(dataset_id="d"), SliceConfig(dataset_id="e", loss="sequence_level_kd"))
     report, of_one = Report(), Report()
     check_sources(DistillConfig(slices=slices), told, report)
-    assert report.said_by == {"A": 2, "B": 1}
+    assert report.teacher_models == {"A": 2, "B": 1}
     assert "of 2 models: A (2 of 3 rows), B (1 of 3 rows)" in report.warnings[0]
     check_sources(DistillConfig(slices=slices), told[:2], of_one)
     assert of_one.warnings == []

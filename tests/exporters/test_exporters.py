@@ -23,7 +23,13 @@ def row(place: int, split: str, question: str, answer: str) -> dict:
     return {
         **{"sample_id": f"s{place}", "prompt_version_id": "p", "run_id": "r", "teacher": "m", "topic": "t"},
         **{"source": "", "split": split, "question": question, "answer": answer, "completion": answer},
-        **{"messages": json.dumps(chat), "edited": False, "rationale": "", "rivals": ["worse"], "extra": None},
+        **{
+            "messages": json.dumps(chat),
+            "edited": False,
+            "rationale": "",
+            "rejected_answers": ["worse"],
+            "extra": None,
+        },
         "tokens": tokens(answer),
     }
 

@@ -167,7 +167,7 @@ def test_accepted_and_rejected_answers_are_learnt_apart_and_survive_a_kill(app: 
     ends = []
     for name, stormy in (("calm", False), ("storm", True)):
         run = start(app, tiny, f"unary-{name}", launch=False, slices=(SliceConfig(dataset_id="d", loss="kto"),))
-        rewrite(run, lambda place, row: row.update(bad=place % 3 == 1))
+        rewrite(run, lambda place, row: row.update(undesirable=place % 3 == 1))
         app.launch(run)
         if stormy:
             wait_for_step(run, 8)

@@ -88,8 +88,8 @@ def test_a_ranking_slice_and_inner_states_beside_a_divergence_survive_a_kill(app
     near = {"loss": "hidden_cosine", "weight": 20, "layers": 2}
 
     def pair(place: int, row: dict) -> None:
-        rivals = ["other words here"] if place % 2 and place != 3 else None
-        row.update(slice=place % 2, rivals=rivals)
+        rejected_answers = ["other words here"] if place % 2 and place != 3 else None
+        row.update(slice=place % 2, rejected_answers=rejected_answers)
 
     ends, references = [], []
     for name, stormy in (("calm", False), ("storm", True)):
@@ -110,9 +110,9 @@ def test_a_ranking_slice_and_inner_states_beside_a_divergence_survive_a_kill(app
             "loss/slice1",
             "margin",
             "preferred",
-            "pull/slice0",
-            "pull/slice1",
-            "pull/similarity",
+            "gradient_share/slice0",
+            "gradient_share/slice1",
+            "gradient_share/similarity",
         } <= names
         inner = {row["step"]: row["value"] for row in found if row["name"] == "loss/similarity"}
         assert inner[STEPS] < inner[1]

@@ -8,6 +8,7 @@ import pytest
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
+from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.status import Status
 from kdcore.services import projects
@@ -76,12 +77,26 @@ def test_a_gguf_read_back_gives_the_students_own_logits(app: App, trained: str, 
         students.copy_to(app, run.run_id, tmp_path / "out")
 
 
-def test_a_run_from_before_there_were_rivals_has_a_card_too(app: App, trained: str):
+def test_a_run_from_before_there_were_rejected_answers_has_a_card_too(app: App, trained: str):
     path = app.run_dir(trained).path / "input.parquet"
-    pq.write_table(pq.read_table(path).drop_columns(["rivals"]), path)
+    pq.write_table(pq.read_table(path).drop_columns(["rejected_answers"]), path)
     text = students.card(app, trained)
     assert "| D v1 | 3 |" in text
     assert "max steps" not in text, "what was not set is not on the card"
+
+
+def test_columns_of_earlier_versions_are_read_by_their_names_of_today(app: App, trained: str):
+    path = app.run_dir(trained).path / "input.parquet"
+    table = pq.read_table(path)
+    before = parquet.training_rows(path)
+    earlier = {new: old for old, new in parquet.EARLIER.items()}
+    pq.write_table(table.rename_columns([earlier.get(name, name) for name in table.column_names]), path)
+    assert set(parquet.EARLIER) <= set(parquet.columns_of(path))
+    assert parquet.training_rows(path) == before
+    assert [set(row) for row in parquet.training_rows(path, wanted=["undesirable"])] == [{"undesirable"}] * len(
+        before
+    )
+    assert "| D v1 |" in students.card(app, trained)
 
 
 def test_a_folder_has_weights_and_card_and_a_wrong_format_is_said(app: App, trained: str):

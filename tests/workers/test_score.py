@@ -166,8 +166,8 @@ def test_a_second_teacher_reads_all_again_and_both_have_their_say(app: App, answ
     one = stored_topk.of_rows(app, rows, both)
     mean = stored_topk.of_rows(app, rows, both, "mean")
     assert len(one) == len(mean) == 40
-    assert {row["said_by"] for row in one.values()} < both
-    assert {row["said_by"] for row in mean.values()} == {"scripted and scripted-other"}
+    assert {row["teacher_model"] for row in one.values()} < both
+    assert {row["teacher_model"] for row in mean.values()} == {"scripted and scripted-other"}
     for sample, row in mean.items():
         assert np.exp(row["topk_logprobs"]) == pytest.approx(np.exp(one[sample]["topk_logprobs"]), abs=1e-3)
 

@@ -53,7 +53,7 @@ def asked(count: int, **more) -> list[dict]:
             "completion": "the heart pumps blood",
             "answer": "the heart pumps blood",
             "text": f"question {i}",
-            "rivals": [],
+            "rejected_answers": [],
             **more,
         }
         for i in range(count)
@@ -89,7 +89,7 @@ def test_a_policy_is_killed_resumed_and_leaves_a_student(app: App, tiny: Path, l
 
 
 def test_a_reward_model_scores_the_answers_of_a_policy(app: App, tiny: Path):
-    rows = asked(24, rivals=["no no no no"])
+    rows = asked(24, rejected_answers=["no no no no"])
     judge = start(app, "judge", tiny, rows, "reward_model", max_steps=20, learning_rate=5e-3)
     assert app.wait(judge.run_id, timeout_s=240).state == "done", judge.status().message
     held = curves(judge, "heldout")
@@ -166,7 +166,7 @@ def test_a_thinned_teacher_or_a_second_slice_is_refused():
     ("loss", "rows", "changes"),
     [
         ("grpo", asked(8), {"policy": {"reward": "teacher", "answers": 2}, "teacher_path": "the tiny one"}),
-        ("reward_model", asked(8, rivals=["no no"]), {}),
+        ("reward_model", asked(8, rejected_answers=["no no"]), {}),
         ("label", labelled(20), {}),
     ],
 )

@@ -53,7 +53,7 @@ class Row:
 
 def read_rows(path: Path, split: str) -> list[TrainingRow]:
     """Rows of ``input.parquet`` in one split."""
-    return cast("list[TrainingRow]", parquet.read(path, filters=[("split", "=", split)]).to_pylist())
+    return cast("list[TrainingRow]", parquet.training_rows(path, [("split", "=", split)]))
 
 
 def without_token_ids(rows: Sequence[TrainingRow]) -> list[TrainingRow]:
@@ -75,9 +75,9 @@ def of_text(sample_id: str, messages: str, completion: str) -> TrainingRow:
         "topk_logprobs": None,
         "tail_ids": None,
         "tail_logprobs": None,
-        "said_by": None,
-        "rivals": None,
-        "bad": False,
+        "teacher_model": None,
+        "rejected_answers": None,
+        "undesirable": False,
         "text": "",
         "answer": completion,
     }
@@ -136,8 +136,8 @@ def _encode_one(row: TrainingRow, tokenizer: Any, max_length: int, *, drawn: boo
         topk_ids=None if topk_ids is None else topk_ids[:kept],
         topk_logprobs=None if topk_logprobs is None else topk_logprobs[:kept],
         offsets=None if offsets is None else offsets[:kept],
-        undesirable=bool(row.get("bad")),
-        rejected=[(prompt + _words(text, tokenizer))[:max_length] for text in row.get("rivals") or []],
+        undesirable=bool(row.get("undesirable")),
+        rejected=[(prompt + _words(text, tokenizer))[:max_length] for text in row.get("rejected_answers") or []],
     )
 
 

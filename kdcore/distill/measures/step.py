@@ -30,11 +30,13 @@ def gradient_shares(model: Any, accelerator: Any, group: list[Row], pad_id: int)
                 part if place == number else part.model_copy(update={"weight": 0.0})
                 for place, part in enumerate(whole)
             )
-            norms[f"pull/slice{number}"] = _norm(model, accelerator, group, pad_id, only(number, inner.teaching))
+            norms[f"gradient_share/slice{number}"] = _norm(
+                model, accelerator, group, pad_id, only(number, inner.teaching)
+            )
         if add_on is not None:
             inner.similarity = add_on
             inner.slices = tuple(part.model_copy(update={"weight": 0.0}) for part in whole)
-            norms["pull/similarity"] = _norm(model, accelerator, group, pad_id, only(-1, inner.teaching))
+            norms["gradient_share/similarity"] = _norm(model, accelerator, group, pad_id, only(-1, inner.teaching))
     finally:
         inner.slices, inner.similarity = whole, add_on
         torch.set_rng_state(state)

@@ -45,7 +45,7 @@ class Report:
     longest: int = 0
     truncated: int = 0
     with_topk: int = 0
-    said_by: dict[str, int] = field(default_factory=dict[str, int])  # model → rows whose stored words are its
+    teacher_models: dict[str, int] = field(default_factory=dict[str, int])  # model → rows whose stored words are its
     steps: int = 0
     parameters: int = 0
     trainable: int = 0
@@ -113,13 +113,15 @@ def check_sources(config: DistillConfig, rows: Sequence[TrainingRow], report: Re
     """Count whose words the rows of ``input.parquet`` bring and learn from; those of several models are told."""
     wants = _wants_stored(config)
     with_words = [row for row in rows if wants[row["slice"]] and row.get("topk_ids")]
-    names = Counter(model for row in with_words if (model := row.get("said_by")))
-    report.said_by = dict(names.most_common())
-    if len(report.said_by) > 1:
-        rows_in_all = sum(report.said_by.values())
-        shares = ", ".join(f"{model} ({count} of {rows_in_all} rows)" for model, count in report.said_by.items())
+    names = Counter(model for row in with_words if (model := row.get("teacher_model")))
+    report.teacher_models = dict(names.most_common())
+    if len(report.teacher_models) > 1:
+        rows_in_all = sum(report.teacher_models.values())
+        shares = ", ".join(
+            f"{model} ({count} of {rows_in_all} rows)" for model, count in report.teacher_models.items()
+        )
         report.warnings.append(
-            f"the stored words are of {len(report.said_by)} models: {shares}; "
+            f"the stored words are of {len(report.teacher_models)} models: {shares}; "
             "an answer as its teacher wrote it brings that teacher's, any other those of the model that read it last"
         )
 
@@ -228,7 +230,7 @@ def show_first_batch(config: DistillConfig, rows: list[Row], tokenizer: Any, rep
                 "learns": tokenizer.decode(row.ids[row.prompt_length :]),
                 "supervised": row.supervised,
                 "topk": row.topk_ids is not None,
-                "bad": row.undesirable,
+                "undesirable": row.undesirable,
                 "worse": [
                     tokenizer.decode(ids[row.prompt_length :])
                     for ids in (row.rejected if config.slices[row.slice].traits.ranks else [])

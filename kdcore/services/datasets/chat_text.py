@@ -18,13 +18,13 @@ from kdcore.store import projects
 def texts(app: App, rows: Sequence[VersionRow]) -> list[ChatRow]:
     """Rows with the ``messages`` (JSON) and ``completion`` to learn: the teacher's, or as people mended them.
 
-    ``rivals`` are the worse answers that a row carries, best first: those of a feedback method, and what the
-    teacher had said before a person mended it.
+    ``rejected_answers`` are the worse answers that a row carries, best first: those of a feedback method, and what
+    the teacher had said before a person mended it.
     """
     words: dict[str, tuple[str, str] | None] = {}
     found: list[ChatRow] = []
     for frozen in rows:
-        row: ChatRow = {**frozen, "rivals": rejected_answers(frozen)}
+        row: ChatRow = {**frozen, "rejected_answers": rejected_answers(frozen)}
         found.append(row)
         if row["question"] != row["asked"]:
             row["messages"] = json.dumps(with_question(json.loads(row["messages"]), row), ensure_ascii=False)

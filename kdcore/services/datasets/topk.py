@@ -21,7 +21,7 @@ from kdcore.services.workspace import App
 from kdcore.store import runs
 
 COLUMNS = ["sample_id", "token_ids", "k", "topk_ids", "topk_logprobs", "tail_ids", "tail_logprobs"]
-SAID_BY = "said_by"  # the model whose words they are
+TEACHER_MODEL = "teacher_model"  # the model whose words they are
 
 
 def text_key(messages: str, completion: str) -> str:
@@ -127,5 +127,5 @@ def _read(run: Path, samples: list[str]) -> dict[str, TopKRow]:
         for some in parquet.batches(part, [name for name in COLUMNS if name in parquet.columns_of(part)]):
             keep: Any = pc.is_in(some["sample_id"], value_set=wanted)  # pyright: ignore[reportUnknownMemberType]
             for row in some.filter(keep).to_pylist():
-                found.setdefault(row["sample_id"], cast("TopKRow", {**row, SAID_BY: model}))
+                found.setdefault(row["sample_id"], cast("TopKRow", {**row, TEACHER_MODEL: model}))
     return found

@@ -56,10 +56,10 @@ def _mean(rows: Sequence[TopKRow]) -> TopKRow:
         best = sorted(mass.items(), key=lambda item: (-item[1], item[0]))[:k]
         ids += [word for word, _ in best]
         logprobs += np.log([max(p, 1e-12) for _, p in best]).tolist()
-    by = " and ".join(sorted({name for row in rows if (name := row.get("said_by"))}))
+    by = " and ".join(sorted({name for row in rows if (name := row.get("teacher_model"))}))
     return {
         **rows[0],
-        "said_by": by,
+        "teacher_model": by,
         "k": k,
         "topk_ids": ids,
         "topk_logprobs": logprobs,

@@ -34,9 +34,9 @@ SCHEMA = pa.schema(
         ("topk_logprobs", pa.list_(pa.float16())),
         ("tail_ids", pa.list_(pa.int32())),
         ("tail_logprobs", pa.list_(pa.float32())),
-        (stored_topk.SAID_BY, pa.string()),
-        ("rivals", pa.list_(pa.string())),
-        ("bad", pa.bool_()),
+        (stored_topk.TEACHER_MODEL, pa.string()),
+        ("rejected_answers", pa.list_(pa.string())),
+        ("undesirable", pa.bool_()),
         ("text", pa.string()),  # question and passage, as an encoder reads them
         ("answer", pa.string()),  # without the reasoning
     ]
@@ -95,9 +95,9 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                     "topk_logprobs": said["topk_logprobs"] if said else None,
                     "tail_ids": said.get("tail_ids") if said else None,
                     "tail_logprobs": said.get("tail_logprobs") if said else None,
-                    "said_by": said.get("said_by") if said else None,
-                    "rivals": [] if row["split"] == "rejected" else row["rivals"],
-                    "bad": row["split"] == "rejected",
+                    "teacher_model": said.get("teacher_model") if said else None,
+                    "rejected_answers": [] if row["split"] == "rejected" else row["rejected_answers"],
+                    "undesirable": row["split"] == "rejected",
                     "text": "\n\n".join(part for part in (row["question"], row["source"]) if part),
                     "answer": row["answer"],
                 }

@@ -61,24 +61,22 @@ class LearntRow(TypedDict):
     sample_id: str
     slice: int
     split: str
-    rivals: list[str] | None
-    bad: bool
+    rejected_answers: list[str] | None
+    undesirable: bool
 
 
 def _learnt(run: RunDir) -> list[LearntRow]:
-    """The rows as they were written for the worker; runs from before there were rivals or bad rows have none."""
-    path = run.path / "input.parquet"
-    there = [name for name in ("sample_id", "slice", "split", "rivals", "bad") if name in parquet.columns_of(path)]
-    found: list[dict[str, Any]] = parquet.read(path, there).to_pylist()
-    return [cast("LearntRow", {"rivals": None, "bad": False, **row}) for row in found]
+    """The rows as they were written for the worker; early runs have no rejected or undesirable answers."""
+    found = parquet.training_rows(run.path / "input.parquet", wanted=list(LearntRow.__annotations__))
+    return [cast("LearntRow", {"rejected_answers": None, "undesirable": False, **row}) for row in found]
 
 
 def _data(app: App, part: SliceConfig, rows: Sequence[LearntRow]) -> Taught:
     """What one slice really taught: its rows as they were written for the worker."""
     version = datasets.get(app.store, part.dataset_id)
     pairs = part.traits.ranks or part.traits.kind == "reward"
-    alone = not pairs or (part.traits.unary and any(row["bad"] for row in rows))
-    train = [row for row in rows if row["split"] == "train" and (row["rivals"] or alone)]
+    alone = not pairs or (part.traits.unary and any(row["undesirable"] for row in rows))
+    train = [row for row in rows if row["split"] == "train" and (row["rejected_answers"] or alone)]
     return {
         "name": version["name"] if version else part.dataset_id,
         "version": str(version["version"]) if version else "?",

@@ -158,7 +158,7 @@ def _loss(points: list[Point], run_ids: list[str], weight: float, log_scale: boo
 
 
 def _terms(app: App, points: list[Point], run_id: str, weight: float) -> None:
-    """Loss and pull of each term of a recipe that has several."""
+    """Loss and share of the gradient of each term of a recipe that has several."""
     config = app.run_dir(run_id).config()
     names = [part["loss"].replace("_", " ") for part in config["slices"]]
     inner = (config.get("similarity") or {}).get("loss", "none")
@@ -167,8 +167,9 @@ def _terms(app: App, points: list[Point], run_id: str, weight: float) -> None:
     left, right = st.columns(2)
     if len(names) > 1:
         left.plotly_chart(charts.slice_curves(points, run_id, names, weight), key="curve-slices", config=NO_BAR)
-    terms = {f"pull/slice{number}": f"{number + 1}: {name}" for number, name in enumerate(names)}
-    terms |= {"pull/similarity": inner.replace("_", " ")} if inner != "none" else {}
+    share = "pull" if any(p["name"].startswith("pull/") for p in points) else "gradient_share"  # until 0.2.0
+    terms = {f"{share}/slice{number}": f"{number + 1}: {name}" for number, name in enumerate(names)}
+    terms |= {f"{share}/similarity": inner.replace("_", " ")} if inner != "none" else {}
     if any(p["name"] in terms for p in points):  # told at evaluations only
         right.plotly_chart(charts.gradient_shares(points, run_id, terms), key="curve-gradient_shares", config=NO_BAR)
 

@@ -304,7 +304,7 @@ def report(found: PreflightReport) -> None:
             for row in first:
                 st.caption("Reads (not trained on)")
                 st.code(row["reads"], language=None, wrap_lines=True)
-                way = "Learns to avoid" if row.get("bad") else "Learns"
+                way = "Learns to avoid" if row.get("undesirable", row.get("bad")) else "Learns"
                 st.caption(f"{way} ({row['supervised']} tokens{', with top-k' if row['topk'] else ''})")
                 st.code(row["learns"], language=None, wrap_lines=True)
                 for text in row.get("worse") or []:

@@ -75,7 +75,13 @@ def _voted(run: RunDir, config: DistillConfig) -> tuple[list[str], list[Any], li
         learns = ", ".join(f"{label} {share:.0%}" for label, share in shares if share)
         report.first_batch.append(
             BatchRow(
-                sample_id=row.sample_id, reads=row.text, learns=learns, supervised=1, topk=False, bad=False, worse=[]
+                sample_id=row.sample_id,
+                reads=row.text,
+                learns=learns,
+                supervised=1,
+                topk=False,
+                undesirable=False,
+                worse=[],
             )
         )
     return labels, train, heldout, setup.written(run, report)

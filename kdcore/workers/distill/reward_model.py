@@ -62,12 +62,12 @@ def _scored(run: RunDir, config: DistillConfig, model: Any, tokenizer: Any) -> l
         chats = pair["chosen"], pair["rejected"]
         return all(len(tokenizer.apply_chat_template(chat, return_dict=False)) <= limit for chat in chats)
 
-    rows = [row for row in read_rows(run.path / "input.parquet", "heldout") if row["rivals"] and whole(row)]
+    rows = [row for row in read_rows(run.path / "input.parquet", "heldout") if row["rejected_answers"] and whole(row)]
     reward = scored_by(model, tokenizer, rows, limit)
     ids = [row["sample_id"] for row in rows]
     sides = (
         reward(ids, [row["completion"] for row in rows]),
-        reward(ids, [(row["rivals"] or [""])[-1] for row in rows]),
+        reward(ids, [(row["rejected_answers"] or [""])[-1] for row in rows]),
     )
     return [
         {"sample_id": name, "chosen": chosen, "rejected": rejected}
@@ -78,7 +78,7 @@ def _scored(run: RunDir, config: DistillConfig, model: Any, tokenizer: Any) -> l
 def _pairs(run: RunDir, config: DistillConfig) -> tuple[list[Pair], list[Pair], Report]:
     """Best and worst answer of each row that has two, as whole chats."""
     found = {
-        split: [_pair(row) for row in read_rows(run.path / "input.parquet", split) if row["rivals"]]
+        split: [_pair(row) for row in read_rows(run.path / "input.parquet", split) if row["rejected_answers"]]
         for split in ("train", "heldout")
     }
     report = setup.counted(run, config, found["train"], found["heldout"])
@@ -91,7 +91,9 @@ def _pairs(run: RunDir, config: DistillConfig) -> tuple[list[Pair], list[Pair], 
         reads = "\n".join(f"{message['role']}: {message['content']}" for message in pair["chosen"][:-1])
         learns, worse = pair["chosen"][-1]["content"], pair["rejected"][-1]["content"]
         report.first_batch.append(
-            BatchRow(sample_id="", reads=reads, learns=learns, supervised=0, topk=False, bad=False, worse=[worse])
+            BatchRow(
+                sample_id="", reads=reads, learns=learns, supervised=0, topk=False, undesirable=False, worse=[worse]
+            )
         )
     return found["train"], found["heldout"], setup.written(run, report)
 
@@ -99,7 +101,7 @@ def _pairs(run: RunDir, config: DistillConfig) -> tuple[list[Pair], list[Pair], 
 def _pair(row: TrainingRow) -> Pair:
     """The row's own answer against the worst one that it has."""
     chat: list[Message] = json.loads(row["messages"])
-    worst = (row["rivals"] or [""])[-1]
+    worst = (row["rejected_answers"] or [""])[-1]
     return {
         "chosen": [*chat, {"role": "assistant", "content": row["completion"]}],
         "rejected": [*chat, {"role": "assistant", "content": worst}],

@@ -55,7 +55,7 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
     drawn = frozenset(number for number, part in enumerate(config.slices) if part.tail == "drawn")
     if config.anchor_path and not same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.anchor_path)):
         report.blocks.append(f"{config.anchor} has other tokens than the student; leave the anchor out")
-    rows = _with_rivals(config, encode(splits["train"], tokenizer, config.max_length, drawn), report)
+    rows = _with_rejected(config, encode(splits["train"], tokenizer, config.max_length, drawn), report)
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
     within([*rows, *heldout], int(outputs.get_text_config().vocab_size))
     check_rows(config, rows, heldout, report)
@@ -66,7 +66,7 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
     return config, tokenizer, rows, [row for row in heldout if row.supervised], report
 
 
-def _with_rivals(config: DistillConfig, rows: list[Row], report: Report) -> list[Row]:
+def _with_rejected(config: DistillConfig, rows: list[Row], report: Report) -> list[Row]:
     """The rows without those of a ranking slice that have one answer only; a slice that keeps none blocks.
 
     A loss that learns from single answers keeps them all where some of them are bad.

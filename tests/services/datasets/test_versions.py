@@ -72,8 +72,8 @@ def test_what_an_expert_mended_is_a_pair_and_a_feedback_row_keeps_its_worse_answ
     frozen = dataset_versions.freeze(app, answered, "D")
     learnt = training_rows(app, tmp_path, frozen["dataset_id"])
     given = samples.by_ids(app.store, [first])[0]["completion"].strip()
-    assert learnt[first]["rivals"] == [given]
-    assert learnt[second]["rivals"] == learnt[third]["rivals"] == []
+    assert learnt[first]["rejected_answers"] == [given]
+    assert learnt[second]["rejected_answers"] == learnt[third]["rejected_answers"] == []
     judged = {"answer": "best", "given": "best", "completion": "[1] > [2]", "extra": ""}
     assert rejected_answers({**judged, "extra": json.dumps({"chosen": "best", "rejected": "bad"})}) == ["bad"]
     assert rejected_answers({**judged, "extra": json.dumps({"ranked": ["best", "b", "b", "c"]})}) == ["b", "c"]

@@ -318,7 +318,7 @@ def test_rejected_answers_reach_only_the_loss_that_learns_to_avoid_them(app: App
 
     def written(**changes) -> dict[str, tuple[str, bool]]:
         found = write_input(app, tmp_path / "input.parquet", [Part(with_bad, **changes)], "scripted").to_pylist()
-        return {row["sample_id"]: (row["split"], row["bad"]) for row in found}
+        return {row["sample_id"]: (row["split"], row["undesirable"]) for row in found}
 
     assert train[0] not in written()
     assert written(bad_too=True)[train[0]] == ("train", True)

@@ -205,6 +205,6 @@ def test_who_scored_a_version_tells_its_tokens_where_its_teacher_is_far_away(
     monkeypatch.setattr(chat_tokens.stored_topk, "last_scorer", lambda app, dataset_id: str(models / DEFAULT_TEACHER))
     asked = []
     monkeypatch.setattr(chat_tokens.stored_topk, "of_rows", lambda app, rows, alike: asked.append(alike) or {})
-    rows = [row | {"rivals": []} for row in datasets.rows_of(app.store, version)]
+    rows = [row | {"rejected_answers": []} for row in datasets.rows_of(app.store, version)]
     assert [len(batch) for batch in chat_tokens.with_tokens(app, version, [rows])] == [20]
     assert asked == [{str(models / DEFAULT_TEACHER)}]
