@@ -18,8 +18,9 @@ def score(arguments: Arguments) -> object:
         engine = arguments.engine or ("transformers" if arguments.tail else models.default_engine()[0])
         model = arguments.model or scoring.local_teacher_of(app, arguments.dataset)
         reader = scoring.reader(app, arguments.dataset, engine, model)
-        drawn = arguments.tail
-        run = scoring.start(app, arguments.dataset, reader, arguments.top, second=arguments.second, tail_words=drawn)
+        run = scoring.start(
+            app, arguments.dataset, reader, arguments.top, second=arguments.second, tail_words=arguments.tail
+        )
         return finish(app, run.run_id)
 
 

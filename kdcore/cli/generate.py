@@ -58,15 +58,15 @@ def generate(arguments: Arguments) -> object:
             target = chosen(arguments, TARGET)
             if arguments.checks is not None:
                 target["checks"] = names(arguments.checks)
-            asked_of, drawn = load_config(TeacherConfig, teacher), load_config(SamplingConfig, sampling)
-            for warning in generation_runs.look(app, project, template, asked_of, drawn, arguments.rows).warnings:
+            asked_of, sampled = load_config(TeacherConfig, teacher), load_config(SamplingConfig, sampling)
+            for warning in generation_runs.look(app, project, template, asked_of, sampled, arguments.rows).warnings:
                 print(f"note: {warning}", file=sys.stderr)
             run = generation_runs.start_run(
                 app,
                 project,
                 version,
                 asked_of,
-                drawn,
+                sampled,
                 rows=arguments.rows,
                 target=load_config(TargetConfig, given.get("target", {}) | target),
                 budget=load_config(BudgetConfig, given.get("budget", {}) | chosen(arguments, BUDGET)),

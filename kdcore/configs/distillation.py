@@ -18,6 +18,11 @@ SimilarityName = Literal[
 ]
 
 
+def _named_today(data: Any) -> dict[str, Any]:
+    """A slice of 0.1.0 or 0.2.0 called its subset ``drawn``."""
+    return {"subset" if name == "drawn" else name: value for name, value in data.items()}
+
+
 class SliceConfig(Config):
     """One term of the sum: these rows, this loss, this weight.
 
@@ -51,12 +56,12 @@ class SliceConfig(Config):
         description="Words outside the stored top-k: all as one, or those a teacher drew as it read the answers",
     )
     rows: int = Field(default=0, ge=0, description="At most this many training rows, drawn by the seed; 0 takes all")
-    drawn: str = Field(default="", description="Pick whose first rows are taken instead; empty draws by the seed")
+    subset: str = Field(default="", description="Pick whose first rows are taken instead; empty draws by the seed")
 
     @model_validator(mode="before")
     @classmethod
     def _settings_belong_to_the_loss(cls, data: Any) -> Any:
-        return with_own_settings(data) if isinstance(data, dict) else data
+        return with_own_settings(_named_today(data)) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _loss_and_settings_are_known(self) -> SliceConfig:
@@ -94,8 +99,8 @@ class SliceConfig(Config):
 
     @model_validator(mode="after")
     def _drawn_words_teach_forwards(self) -> SliceConfig:
-        if self.tail == "drawn" and (not self.traits.drawn_tail or self.targets == "live" or self.focus != 1):
-            fair = ", ".join(loss.name for loss in LOSSES.values() if loss.drawn_tail)
+        if self.tail == "drawn" and (not self.traits.sampled_tail or self.targets == "live" or self.focus != 1):
+            fair = ", ".join(loss.name for loss in LOSSES.values() if loss.sampled_tail)
             raise ValueError(
                 f"words drawn from the tail are fair to {fair} only, with stored targets and focus 1; "
                 'choose these, or set the tail to "bucket"'
@@ -108,9 +113,9 @@ class SliceConfig(Config):
 
     @model_validator(mode="after")
     def _a_pick_draws_some(self) -> SliceConfig:
-        if self.drawn and not self.rows:
+        if self.subset and not self.rows:
             raise ValueError(
-                f'"{self.drawn}" draws some of the rows, and all are asked for; ask for fewer, or leave the pick out'
+                f'"{self.subset}" draws some of the rows, and all are asked for; ask for fewer, or leave the pick out'
             )
         return self
 
@@ -278,7 +283,7 @@ class DistillConfig(Config):
         again = f", {self.replay:.0%} met again" if self.replay else ""
         words += [f"{self.on_policy:.0%} own answers{again}"] if self.on_policy else []
         # a pick with its tag: two of one kind and size may differ
-        words += [part.drawn.removeprefix("pick: ") for part in self.slices if part.drawn]
+        words += [part.subset.removeprefix("pick: ") for part in self.slices if part.subset]
         return " + ".join(dict.fromkeys(words)).replace("_", " ")
 
 

@@ -57,7 +57,7 @@ class Loss:
     by_rank: bool = False  # compares the likeliest words with the likeliest, whatever they are
     unary: bool = False  # learns from single answers, called good or bad, where a version brings them
     from_reference: bool = False  # measured from where the student began
-    drawn_tail: bool = False  # words drawn from the tail are fair to it
+    sampled_tail: bool = False  # words drawn from the tail are fair to it
 
     @property
     def ranks(self) -> bool:
@@ -86,7 +86,7 @@ _ALL = (
         "forward_kl",
         "Match all of the teacher's next words: covers what it may say",
         "Hinton et al. 2015 (arXiv 1503.02531); survey Eq. 10",
-        drawn_tail=True,
+        sampled_tail=True,
     ),
     Loss(
         "reverse_kl",

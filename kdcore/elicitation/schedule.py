@@ -202,9 +202,9 @@ class Scheduler:
         # The same question asked again by one program is meant as another answer.
         before = sum(asked == ask for asked, _ in live.calls) + live.asks[:place].count(ask)
         again = (r.seed_id, r.repeat, r.again, live.unit.copy, before) if sampling.temperature > 0 else 0
-        drawn = sampling.model_dump(mode="json", exclude={"hold_form"})
+        settings = sampling.model_dump(mode="json", exclude={"hold_form"})
         form = (form,) if (form := self._form(ask)) else ()  # replies without one keep the key that they had
-        return ids.stable_hash("call", self._teacher, ask.messages, drawn, ask.schema, again, *form, length=40)
+        return ids.stable_hash("call", self._teacher, ask.messages, settings, ask.schema, again, *form, length=40)
 
 
 def chance_of(request: Request, copy: int = 0) -> random.Random:

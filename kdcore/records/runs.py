@@ -26,7 +26,7 @@ class WatchedRun(Run):
 class MapRun(WatchedRun):
     """A map, and whether its points are there to be seen."""
 
-    drawn: bool
+    finished: bool
 
 
 class NewPoint(TypedDict):

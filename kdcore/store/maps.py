@@ -22,7 +22,7 @@ DRAWN = 20_000  # about so many points of a larger map; the grid below them show
 CELLS = 96  # along the wider axis of the density grid
 
 
-def drawn(store: Store, project_id: str) -> list[str]:
+def finished(store: Store, project_id: str) -> list[str]:
     """Maps of a project that have points, newest first."""
     found = store.rows(
         """
@@ -39,7 +39,7 @@ def drawn(store: Store, project_id: str) -> list[str]:
 
 def newest(store: Store, project_id: str) -> str | None:
     """The newest map of a project that has points."""
-    return next(iter(drawn(store, project_id)), None)
+    return next(iter(finished(store, project_id)), None)
 
 
 def insert(tx: Cursor, run_id: str, placements: pa.Table, groups: Sequence[NewGroup]) -> None:

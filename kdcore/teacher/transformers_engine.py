@@ -108,8 +108,8 @@ class TransformersTeacher:
         random = torch.Generator(logprobs.device).manual_seed(int(stable_hash(call.call_id), 16) % 2**63)
         rest = logprobs.exp().scatter(-1, likeliest, 0.0)  # (T, V)
         rest = rest.clamp_min(torch.finfo(rest.dtype).tiny)  # a row without any mass can't be drawn from
-        drawn = torch.multinomial(rest, call.tail_words, replacement=True, generator=random)
-        return TopK(ids=drawn.tolist(), logprobs=logprobs.gather(-1, drawn).tolist())
+        sampled = torch.multinomial(rest, call.tail_words, replacement=True, generator=random)
+        return TopK(ids=sampled.tolist(), logprobs=logprobs.gather(-1, sampled).tolist())
 
     def _batch(self, batch: list[Call], sampling: SamplingConfig, check: StopCheck) -> Iterator[Reply]:
         from transformers import StoppingCriteria, StoppingCriteriaList

@@ -92,7 +92,7 @@ MAP = """const plot = [...document.querySelectorAll(".js-plotly-plot")]
 FIRST_POINT = f"""() => {{
     {MAP};
     const box = plot.querySelector(".nsewdrag").getBoundingClientRect(), layout = plot._fullLayout;
-    const trace = plot.data.find(t => t.x && t.x.length);
+    const trace = plot._fullData.find(t => t.type == "scattergl" && t.x && t.x.length);
     return [box.x + layout.xaxis.l2p(trace.x[0]), box.y + layout.yaxis.l2p(trace.y[0])];
 }}"""
 

@@ -102,16 +102,16 @@ def same_tokenizer(one: Any, other: Any) -> bool:
 
 
 def encode(
-    rows: Sequence[TrainingRow], tokenizer: Any, max_length: int, drawn: frozenset[int] = frozenset()
+    rows: Sequence[TrainingRow], tokenizer: Any, max_length: int, sampled: frozenset[int] = frozenset()
 ) -> list[Row]:
     """Tokenise. A row keeps the teacher's own token ids where it has them, so that top-k lines up by id.
 
-    Rows of the slices in ``drawn`` take the words that were drawn from the tail beside their top-k.
+    Rows of the slices in ``sampled`` take the words that were drawn from the tail beside their top-k.
     """
-    return [_encode_one(row, tokenizer, max_length, drawn=row["slice"] in drawn) for row in rows]
+    return [_encode_one(row, tokenizer, max_length, sampled=row["slice"] in sampled) for row in rows]
 
 
-def _encode_one(row: TrainingRow, tokenizer: Any, max_length: int, *, drawn: bool) -> Row:
+def _encode_one(row: TrainingRow, tokenizer: Any, max_length: int, *, sampled: bool) -> Row:
     prompt = tokenizer.apply_chat_template(
         json.loads(row["messages"]), add_generation_prompt=True, tokenize=True, return_dict=False
     )
@@ -121,7 +121,7 @@ def _encode_one(row: TrainingRow, tokenizer: Any, max_length: int, *, drawn: boo
         if row["k"]:
             topk_ids = np.asarray(row["topk_ids"], dtype=np.int64).reshape(-1, row["k"])
             topk_logprobs = np.asarray(row["topk_logprobs"], dtype=np.float32).reshape(-1, row["k"])
-            if drawn and row.get("tail_ids"):
+            if sampled and row.get("tail_ids"):
                 topk_ids, topk_logprobs, offsets = _with_drawn(row, topk_ids, topk_logprobs)
     else:
         completion = _words(row["completion"], tokenizer)
@@ -146,17 +146,17 @@ def _with_drawn(row: TrainingRow, ids: np.ndarray, logprobs: np.ndarray) -> tupl
 
     With them the divergence over the K + m columns is ``sparse.sampled_forward_kl``.
     """
-    drawn = np.asarray(row["tail_ids"], dtype=np.int64).reshape(len(ids), -1)
-    order = np.argsort(drawn, axis=1, kind="stable")
-    drawn = np.take_along_axis(drawn, order, 1)
-    own = np.take_along_axis(np.asarray(row["tail_logprobs"], dtype=np.float32).reshape(drawn.shape), order, 1)
-    first = np.diff(drawn, axis=1, prepend=-1) != 0
-    counts = (drawn[:, :, None] == drawn[:, None, :]).sum(2)  # (T, m)
+    sampled = np.asarray(row["tail_ids"], dtype=np.int64).reshape(len(ids), -1)
+    order = np.argsort(sampled, axis=1, kind="stable")
+    sampled = np.take_along_axis(sampled, order, 1)
+    own = np.take_along_axis(np.asarray(row["tail_logprobs"], dtype=np.float32).reshape(sampled.shape), order, 1)
+    first = np.diff(sampled, axis=1, prepend=-1) != 0
+    counts = (sampled[:, :, None] == sampled[:, None, :]).sum(2)  # (T, m)
     tail = np.clip(1 - np.exp(logprobs).sum(1, keepdims=True), LEAST_TAIL, 1)
-    shares = np.where(first, counts * tail / drawn.shape[1], 0.0)
+    shares = np.where(first, counts * tail / sampled.shape[1], 0.0)
     weights = np.log(shares, where=first, out=np.full(shares.shape, PADDING))
     offsets = (shares * (own - weights)).sum(1)
-    return np.hstack([ids, drawn]), np.hstack([logprobs, weights]).astype(np.float32), offsets
+    return np.hstack([ids, sampled]), np.hstack([logprobs, weights]).astype(np.float32), offsets
 
 
 def _words(text: str, tokenizer: Any) -> list[int]:

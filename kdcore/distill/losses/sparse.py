@@ -88,8 +88,8 @@ def sampled_forward_kl(
     p = torch.where(log_p > PADDING / 2, log_p.exp(), 0.0)
     mass = (1 - p.sum(-1)).clamp(min=0.0)
     kept = (p * (log_p - log_q.gather(-1, topk_ids))).sum(-1)
-    drawn = mass * (log_t - log_q.gather(-1, tail_ids)).mean(-1)
-    return masked_mean(kept + drawn, mask)
+    sampled = mass * (log_t - log_q.gather(-1, tail_ids)).mean(-1)
+    return masked_mean(kept + sampled, mask)
 
 
 def reverse_kl(student_logits: Tensor, topk_ids: Tensor, topk_logprobs: Tensor, mask: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ SCHEMA = pa.schema(
 class Part:
     """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all).
 
-    They are the first of the pick ``drawn``, or drawn by ``seed`` where that is empty. With ``bad_too`` the answers
+    They are the first of the pick ``subset``, or drawn by ``seed`` where that is empty. With ``bad_too`` the answers
     that people rejected come along, marked as bad. ``teachers`` says whose top-k a row has that several of them read,
     ``tail`` whether words beyond the top-k are taken where some were drawn.
     """
@@ -56,7 +56,7 @@ class Part:
     selection: Selection = EVERYTHING
     rows: int = 0
     seed: int = 0
-    drawn: str = ""
+    subset: str = ""
     bad_too: bool = False
     teachers: Fusing = "one"
     tail: Tail = "bucket"
@@ -124,20 +124,20 @@ def _drawn(app: App, rows: list[VersionRow], part: Part) -> list[VersionRow]:
     Raises ConfigError where the pick holds fewer rows than are asked for.
     """
     train = [row["sample_id"] for row in rows if row["split"] == "train"]
-    if not part.rows or (len(train) <= part.rows and not part.drawn):
+    if not part.rows or (len(train) <= part.rows and not part.subset):
         return rows
-    if part.drawn:
-        places = verdicts.places_in_pick(app.store, part.drawn)
+    if part.subset:
+        places = verdicts.places_in_pick(app.store, part.subset)
         order = sorted((name for name in train if name in places), key=places.__getitem__)
         if len(order) < part.rows:
             raise ConfigError(
-                f'"{part.drawn}" holds {len(order)} training rows of version {part.dataset_id}, '
+                f'"{part.subset}" holds {len(order)} training rows of version {part.dataset_id}, '
                 f"{part.rows} are asked for; pick more of them on the Explore page, or ask for fewer."
             )
     else:
         order = sorted(train, key=lambda name: ids.stable_hash(part.seed, name))
-    drawn = set(order[: part.rows])
-    return [row for row in rows if row["split"] != "train" or row["sample_id"] in drawn]
+    kept = set(order[: part.rows])
+    return [row for row in rows if row["split"] != "train" or row["sample_id"] in kept]
 
 
 def refuse_leaks(slices: Sequence[Sequence[VersionRow]]) -> None:

@@ -98,7 +98,7 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
             part.selection,
             part.rows,
             config.seed,
-            part.drawn,
+            part.subset,
             bad_too=part.traits.unary,
             teachers=part.teachers,
             tail=part.tail,

@@ -46,18 +46,18 @@ def plan(
     losses = list(dict.fromkeys(losses)) or [first["loss"]]
     rows = list(dict.fromkeys(rows)) or [first["rows"]]
     seeds = list(dict.fromkeys(seeds)) or [base.seed]
-    draws = list(dict.fromkeys(draws)) or [first["drawn"]]
+    draws = list(dict.fromkeys(draws)) or [first["subset"]]
     count = len(losses) * len(rows) * len(seeds) * len(draws)
     if count > MOST_RUNS:
         raise ConfigError(f"that makes {count} runs; at most {MOST_RUNS} are started at once, name fewer.")
     configs: list[DistillConfig] = []
-    for seed, loss, limit, drawn in product(seeds, losses, rows, draws):
-        if drawn and not limit and "" in draws:
+    for seed, loss, limit, subset in product(seeds, losses, rows, draws):
+        if subset and not limit and "" in draws:
             continue  # chance takes all of them already
         settings: dict[str, Any] = first["loss_config"] if loss == first["loss"] else {}  # another has other settings
         has = LOSSES[loss].config.model_fields if loss in LOSSES else {}
         settings = settings | {name: value for name, value in (own or {}).items() if name in has}
-        part = first | {"loss": loss, "loss_config": settings, "rows": limit, "drawn": drawn}
+        part = first | {"loss": loss, "loss_config": settings, "rows": limit, "subset": subset}
         changed = {"seed": seed, "sweep": sweep, "slices": [part, *others]}
         configs.append(load_config(DistillConfig, base.model_dump() | changed))
     return configs

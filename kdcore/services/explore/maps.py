@@ -53,9 +53,9 @@ def start_map(app: App, project_id: str, config: EmbedConfig) -> RunDir:
 
 def all_maps(app: App, project_id: str) -> list[MapRun]:
     """Maps of a project, newest first, with their status and whether they are drawn."""
-    there = set(maps.drawn(app.store, project_id))
+    there = set(maps.finished(app.store, project_id))
     return [
-        {**run, "status": app.status(run["run_id"]), "drawn": run["run_id"] in there}
+        {**run, "status": app.status(run["run_id"]), "finished": run["run_id"] in there}
         for run in runs.list_runs(app.store, project_id, "embed")
     ]
 

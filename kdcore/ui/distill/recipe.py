@@ -190,7 +190,7 @@ def _slice(app: App, versions: list[CountedVersion], number: int, *, alone: bool
         if LOSSES[loss].compares:
             values |= forms.draw(SliceConfig, f"slice-{number}", ["targets"])
             further = ["temperature"] if values["targets"] == "live" else ["focus", "teachers"]
-            further += ["tail"] if LOSSES[loss].drawn_tail and values["targets"] == "stored" else []
+            further += ["tail"] if LOSSES[loss].sampled_tail and values["targets"] == "stored" else []
             values |= forms.draw(SliceConfig, f"slice-{number}", further)
     return values
 

@@ -72,7 +72,7 @@ def work(app: App, project_id: str, map_run: str | None, selection: Selection) -
             values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
             if st.button("Draw", type="primary", key="explore.draw"):
                 run = maps.start_map(app, project_id, forms.load(EmbedConfig, values))
-                state.of_project()["explore.drawn"] = run.run_id
+                state.of_project()["explore.begun_map"] = run.run_id
                 frame.close_popover("draw")
                 st.rerun()
         with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
@@ -91,9 +91,9 @@ def work(app: App, project_id: str, map_run: str | None, selection: Selection) -
 
 def _drawn(app: App) -> None:
     """Once a map of this session is drawn, it is the one that is shown."""
-    run_id = state.of_project().get("explore.drawn")
+    run_id = state.of_project().get("explore.begun_map")
     if run_id and not live.is_active(status := app.status(run_id)):
-        del state.of_project()["explore.drawn"]
+        del state.of_project()["explore.begun_map"]
         if status.state == "done":
             state.set_params(map=run_id)
             st.rerun()

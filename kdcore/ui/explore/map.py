@@ -42,7 +42,7 @@ def _map_name(run: MapRun) -> str:
 
 def choose(app: App, project_id: str) -> str | None:
     """The map in the address bar, the newest where none is named; a choice where there are several."""
-    there = {run["run_id"]: _map_name(run) for run in maps.all_maps(app, project_id) if run["drawn"]}
+    there = {run["run_id"]: _map_name(run) for run in maps.all_maps(app, project_id) if run["finished"]}
     if len(there) > 1:
         return state.choose("Map", list(there), "map", there.__getitem__, width=340)
     return next(iter(there), None)
@@ -62,7 +62,7 @@ def _controls(app: App, project_id: str, map_run: str, selection: Selection, che
     judged = [c for c in checks if VerdictKey.parse(c).kind == "check"]  # the others have a score and no verdict
     names = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in judged}
     names |= {f"score:{c}": f"score: {check_name(c)}" for c in checks}
-    others = {r["run_id"]: _map_name(r) for r in maps.all_maps(app, project_id) if r["drawn"]}
+    others = {r["run_id"]: _map_name(r) for r in maps.all_maps(app, project_id) if r["finished"]}
     others.pop(map_run, None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         colour: str = st.selectbox(

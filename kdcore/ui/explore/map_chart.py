@@ -48,13 +48,13 @@ def _titles(picture: Picture) -> list[dict[str, Any]]:
     for group in picture.groups:  # the largest of a broad group lends it its place
         named.setdefault(group["parent_title"] if broad else group["title"], group)
     taken: list[tuple[float, float]] = []
-    drawn: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
     for title, group in named.items():
         x, y = group["x"], group["y"]
         if any(abs(x - across) < width and abs(y - up) < height for across, up in taken):
             continue
         taken.append((x, y))
-        drawn.append(
+        shown.append(
             {
                 **{"x": x, "y": y, "text": f"<b>{html.escape(title)}</b>", "showarrow": False},
                 "font": {"size": 12, "color": "#1c2b2a"},  # dark on light in both themes: points lie under it
@@ -62,7 +62,7 @@ def _titles(picture: Picture) -> list[dict[str, Any]]:
                 "yshift": 16,  # above the middle, so that a group of one stays to be seen
             }
         )
-    return drawn[:MOST_TITLES]
+    return shown[:MOST_TITLES]
 
 
 def _density(picture: Picture) -> list[dict[str, Any]]:

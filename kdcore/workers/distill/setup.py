@@ -52,10 +52,10 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
                 "the live teacher has another tokenizer than the student, so their words can't be compared; "
                 "choose a student of the teacher's family, or sequence_level_kd"
             )
-    drawn = frozenset(number for number, part in enumerate(config.slices) if part.tail == "drawn")
+    sampled = frozenset(number for number, part in enumerate(config.slices) if part.tail == "drawn")
     if config.anchor_path and not same_tokenizer(tokenizer, AutoTokenizer.from_pretrained(config.anchor_path)):
         report.blocks.append(f"{config.anchor} has other tokens than the student; leave the anchor out")
-    rows = _with_rejected(config, encode(splits["train"], tokenizer, config.max_length, drawn), report)
+    rows = _with_rejected(config, encode(splits["train"], tokenizer, config.max_length, sampled), report)
     heldout = encode(splits["heldout"], tokenizer, config.max_length)
     within([*rows, *heldout], int(outputs.get_text_config().vocab_size))
     check_rows(config, rows, heldout, report)

@@ -282,7 +282,7 @@ def test_a_budget_is_drawn_by_chance_or_by_a_pick(app: App, version: dict, tmp_p
     told(app, version, "pick", 1, body)
 
     def drawn(rows: int, by: str) -> set[str]:
-        part = Part(version["dataset_id"], rows=rows, drawn=by)
+        part = Part(version["dataset_id"], rows=rows, subset=by)
         found = write_input(app, tmp_path / "input.parquet", [part], "scripted").to_pylist()
         return {row["sample_id"] for row in found if row["split"] == "train"}
 
@@ -294,7 +294,7 @@ def test_a_budget_is_drawn_by_chance_or_by_a_pick(app: App, version: dict, tmp_p
     with pytest.raises(ConfigError, match="all are asked for"):
         sweeps.plan(recipe(version), [], [0], [0], "s", [pick])
     plan = sweeps.plan(recipe(version), [], [2, 0], [0], "s", ["", pick])
-    assert [(c.slices[0].rows, c.slices[0].drawn, c.arm) for c in plan] == [
+    assert [(c.slices[0].rows, c.slices[0].subset, c.arm) for c in plan] == [
         (2, "", "forward kl"),
         (2, pick, "forward kl + k-centre 3 (abc123)"),
         (0, "", "forward kl"),
