@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ from kdcore.records.datasets import (
     Provenance,
     Source,
     Version,
-    VersionRow,
 )
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.records.rows import FROZEN
@@ -132,68 +131,6 @@ def frozen(store: Store) -> list[DatasetFrozen]:
 def get(store: Store, dataset_id: str) -> Version | None:
     """One version, or None."""
     return store.record(Version, "SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id], parsed=["config"])
-
-
-_ROWS = """
-    SELECT r.*, s.run_id, s.seed_id, s.topic, s.group_key, s.source, s.messages, s.prompt_version_id,
-        s.teacher, s.question AS asked, s.answer AS given, s.completion, s.extra, s.terms, c.reviewer,
-        d.passage, coalesce(
-            d.licence,
-            json_extract_string(nullif(s.extra, ''), '$.licence'),
-            json_extract_string(nullif(s.extra, ''), '$.license')
-        ) AS licence
-    FROM dataset_rows r
-    LEFT JOIN {samples} s USING (sample_id)
-    LEFT JOIN current_reviews c USING (sample_id)
-    LEFT JOIN (
-        SELECT seed_id, any_value(CASE WHEN kind = 'document' THEN text END) AS passage,
-            any_value(coalesce(
-                json_extract_string(nullif(fields, ''), '$.licence'),
-                json_extract_string(nullif(fields, ''), '$.license')
-            )) AS licence
-        FROM seeds
-        WHERE kind = 'document' OR fields LIKE '%licen%'
-        GROUP BY 1
-    ) d ON d.seed_id = s.seed_id
-    WHERE r.dataset_id = ?
-    """
-_EVERY_ROW = _ROWS.format(samples="samples")
-# The bounds stand on both sides, so that no join ever holds more than one batch.
-_BETWEEN = (
-    _ROWS.format(samples="(SELECT * FROM samples WHERE sample_id > $2 AND sample_id <= $3)").replace("?", "$1")
-    + " AND r.sample_id > $2 AND r.sample_id <= $3 AND r.split = $4 ORDER BY r.sample_id"
-)
-
-
-def rows_of(store: Store, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[VersionRow]:
-    """Rows of a version with where each came from; ``rejected`` brings the bad answers too, if it holds any."""
-    sql, values = _EVERY_ROW, [dataset_id]
-    if split is not None:
-        sql, values = sql + " AND r.split = ?", [*values, split]
-    elif not rejected:
-        sql += " AND r.split <> 'rejected'"
-    return store.records(VersionRow, sql + " ORDER BY r.split, r.sample_id", values)
-
-
-def rows_by_batch(store: Store, dataset_id: str, splits: Sequence[str], size: int) -> Iterator[list[VersionRow]]:
-    """The rows of some splits, split by split and in the order of their ids, ``size`` at a time."""
-    for split in splits:
-        last = ""
-        while end := store.scalar(
-            """
-            SELECT max(sample_id)
-            FROM (
-                SELECT sample_id
-                FROM dataset_rows
-                WHERE dataset_id = ? AND split = ? AND sample_id > ?
-                ORDER BY 1
-                LIMIT ?
-            )
-            """,
-            [dataset_id, split, last, size],
-        ):
-            yield store.records(VersionRow, _BETWEEN, [dataset_id, last, end, split])
-            last = end
 
 
 def main_teacher(store: Store, dataset_id: str) -> str | None:

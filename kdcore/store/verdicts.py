@@ -1,4 +1,7 @@
-"""What checks, concepts, picks and reading teachers say of samples: events, only ever added; the newest holds."""
+"""What checks, concepts, picks and reading teachers say of samples: events, only ever added; the newest holds.
+
+At the end: which samples a check calls the same as another, and what decides which of them is kept.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from kdcore.configs.selection import Selection
+from kdcore.records.figures import DuplicateMember, DuplicatePair
 from kdcore.records.journal import VerdictRecord
 from kdcore.records.reviews import VerdictCount
 from kdcore.records.rows import VERDICT, VerdictKey, schema
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
+from kdcore.store.selection import compile_selection
 
 
 def insert(tx: Cursor, run_id: str, records: Sequence[VerdictRecord]) -> None:
@@ -84,3 +90,38 @@ def most_unsure(store: Store, project_id: str, key: VerdictKey, tags: list[str],
         [project_id, *key, tags, limit],
     )
     return [row["sample_id"] for row in found]
+
+
+def duplicate_pairs(
+    store: Store, project_id: str, selection: Selection, checks: Sequence[str]
+) -> list[DuplicatePair]:
+    """``[{sample_id, related}]``: selected samples, not rejected, with an earlier one of the same content."""
+    sql, values = compile_selection(selection)
+    return store.records(
+        DuplicatePair,
+        f"""
+        SELECT DISTINCT v.sample_id, v.related
+        FROM current_verdicts v
+        JOIN samples s USING (sample_id)
+        WHERE s.project_id = ? AND v.kind = 'check' AND v.filter IN (SELECT unnest(?)) AND NOT v.passed
+            AND v.related <> '' AND {sql}
+        ORDER BY 1, 2
+        """,
+        [project_id, list(checks), *values],
+    )
+
+
+def duplicate_members(store: Store, sample_ids: list[str]) -> list[DuplicateMember]:
+    """What the choice of the kept one goes by, of each sample, oldest first."""
+    return store.records(
+        DuplicateMember,
+        """
+        SELECT s.sample_id, s.created, s.entropy, coalesce(r.action, 'pending') AS review,
+            length(coalesce(r.answer, s.answer)) AS characters
+        FROM samples s
+        LEFT JOIN current_reviews r USING (sample_id)
+        WHERE s.sample_id IN (SELECT unnest(?))
+        ORDER BY s.created, s.sample_id
+        """,
+        [sample_ids],
+    )

@@ -21,7 +21,7 @@ from kdcore.exporters import EXPORTERS
 from kdcore.records.rows import SAMPLE
 from kdcore.services.export import datasets as dataset_export
 from kdcore.services.workspace import App, open_app
-from kdcore.store import datasets
+from kdcore.store import dataset_rows
 from tests.bench.report import line, show
 
 ROWS = 250_000
@@ -79,7 +79,7 @@ def export(root: Path, form: str, pipe: multiprocessing.connection.Connection) -
 
 def plain(app: App, path: Path) -> None:
     """What needs no thought: everything into a list, then into a file."""
-    rows = datasets.rows_of(app.store, "ds")
+    rows = dataset_rows.rows_of(app.store, "ds")
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -18,7 +18,7 @@ from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.datasets.chat_text import texts
 from kdcore.services.datasets.tokenizers import same_tokens
 from kdcore.services.workspace import App
-from kdcore.store import datasets, runs
+from kdcore.store import dataset_rows, datasets, runs
 
 LEAST_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
 
@@ -30,7 +30,7 @@ def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False, ta
     ``second`` teacher this model reads every row that it has not read itself. A row needs ``tail`` words
     drawn from the tail as well.
     """
-    rows = texts(app, datasets.rows_of(app.store, dataset_id))
+    rows = texts(app, dataset_rows.rows_of(app.store, dataset_id))
     alike = same_tokens(app, teacher, {row["teacher"] for row in rows} | stored_topk.scorers(app))
     read_by = {teacher} if second else alike
     stored = stored_topk.with_tail(app, rows, read_by, tail) if tail else stored_topk.of_rows(app, rows, read_by)
@@ -53,7 +53,7 @@ def local_teacher_of(app: App, dataset_id: str) -> str:
 
 def reader(app: App, dataset_id: str, engine: str, model: str) -> TeacherConfig:
     """A model of this machine that reads texts as long as the runs that wrote the version could."""
-    written_by = {row["run_id"] for row in datasets.rows_of(app.store, dataset_id)}
+    written_by = {row["run_id"] for row in dataset_rows.rows_of(app.store, dataset_id)}
     longest = [
         run["config"]["teacher"]["max_model_len"]
         for run in runs.list_runs(app.store, kind="generate")

@@ -13,7 +13,7 @@ from kdcore.records.datasets import Candidate, Change, CountedVersion, NewRow, V
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.services.datasets.split import HELD_OUT_NAMES, Split, by_own_column, split_by_group
 from kdcore.services.workspace import App
-from kdcore.store import datasets
+from kdcore.store import dataset_rows, datasets
 from kdcore.store.engine.frozen_files import digest_of, write_frozen
 
 
@@ -100,7 +100,7 @@ def _as_frozen(row: Candidate, split: str) -> NewRow:
 
 def held_groups(app: App, dataset_id: str) -> set[str]:
     """The groups that a version holds out."""
-    rows = datasets.rows_of(app.store, dataset_id, "heldout")
+    rows = dataset_rows.rows_of(app.store, dataset_id, "heldout")
     return {group for row in rows for group in ids.groups_of(row["group_key"])}
 
 
@@ -116,7 +116,7 @@ def list_datasets(app: App, project_id: str) -> list[CountedVersion]:
 
 def rows_of(app: App, dataset_id: str, split: str | None = None, *, rejected: bool = False) -> list[VersionRow]:
     """Rows of a version; ``rejected`` brings the bad answers too."""
-    return datasets.rows_of(app.store, dataset_id, split, rejected=rejected)
+    return dataset_rows.rows_of(app.store, dataset_id, split, rejected=rejected)
 
 
 def labels(app: App, dataset_id: str) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from kdcore.services.datasets.chat_text import texts
 from kdcore.services.datasets.tokenizers import same_tokens
 from kdcore.services.datasets.topk_fusion import Fusing
 from kdcore.services.workspace import App
-from kdcore.store import datasets, verdicts
+from kdcore.store import dataset_rows, datasets, verdicts
 
 SCHEMA = pa.schema(
     [
@@ -108,7 +108,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
 
 
 def _selected(app: App, part: Part, split: str | None) -> list[VersionRow]:
-    rows = datasets.rows_of(app.store, part.dataset_id, split, rejected=part.bad_too)
+    rows = dataset_rows.rows_of(app.store, part.dataset_id, split, rejected=part.bad_too)
     if part.selection == EVERYTHING:
         return rows
     chosen = datasets.selected_ids(app.store, part.dataset_id, part.selection)

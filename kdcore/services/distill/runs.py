@@ -22,7 +22,7 @@ from kdcore.services import governance, models
 from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.distill.input import Part, refuse_leaks, write_input
 from kdcore.services.workspace import App
-from kdcore.store import datasets, metrics, runs, training
+from kdcore.store import dataset_rows, datasets, metrics, runs, training
 
 LEFT = ("student", "reward_model", "classifier")
 
@@ -90,7 +90,7 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
     config = resolve_paths(app, config.model_copy(update={"project_id": project_id}))
     config = config.model_copy(update={"teacher": taught_by(app, config)})
     earlier = learnt_before(app, config.student.model)
-    refuse_leaks([*(datasets.rows_of(app.store, dataset_id) for dataset_id in ids), earlier])
+    refuse_leaks([*(dataset_rows.rows_of(app.store, dataset_id) for dataset_id in ids), earlier])
     run = app.create_run(kind, config)
     parts = [
         Part(
@@ -117,7 +117,7 @@ def learnt_before(app: App, model: str) -> list[VersionRow]:
     while models.is_student(model):
         config = app.run_dir(model).load(DistillConfig)
         for part in config.slices:
-            every = datasets.rows_of(app.store, part.dataset_id, rejected=part.traits.unary)
+            every = dataset_rows.rows_of(app.store, part.dataset_id, rejected=part.traits.unary)
             rows += [row for row in every if row["split"] != "heldout"]
         model = config.student.model if config.student.init == "model" else ""
     return rows

@@ -21,7 +21,7 @@ from kdcore.services.distill.input import Part, refuse_leaks, write_input
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
-from kdcore.store import datasets, evaluations, runs
+from kdcore.store import dataset_rows, evaluations, runs
 from kdcore.types import TERMINAL_STATES
 
 BASE, STUDENT, TEACHER = "base", "student", "teacher"
@@ -79,7 +79,7 @@ def start_run(app: App, train_run_ids: str | Sequence[str], **changes: Any) -> R
     Raises ConfigError where nothing is held out, and where another student has learnt what is.
     """
     config = build_config(app, train_run_ids, **changes)
-    held = datasets.rows_of(app.store, config.dataset_id, "heldout")
+    held = dataset_rows.rows_of(app.store, config.dataset_id, "heldout")
     if not held:
         raise ConfigError("this dataset version has no held-out rows; freeze one with a held-out share.")
     others = [] if isinstance(train_run_ids, str) else list(train_run_ids)[1:]

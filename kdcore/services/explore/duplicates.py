@@ -12,7 +12,7 @@ from kdcore.records.decisions import KEPT, Decision
 from kdcore.records.figures import DuplicateMember
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
-from kdcore.store import duplicates
+from kdcore.store import verdicts
 
 Member = DuplicateMember
 # which member of a group is kept → the key that puts it first; what people accepted always comes before
@@ -45,9 +45,9 @@ def connected(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
 
 def groups(app: App, project_id: str, selection: Selection = EVERYTHING) -> list[list[Member]]:
     """Groups of two or more that are not rejected, one at least of them to go; the largest first."""
-    found = duplicates.pairs(app.store, project_id, selection, DUPLICATES)
+    found = verdicts.duplicate_pairs(app.store, project_id, selection, DUPLICATES)
     sets = connected([(row["sample_id"], row["related"]) for row in found])
-    known = {m["sample_id"]: m for m in duplicates.members(app.store, [key for one in sets for key in one])}
+    known = {m["sample_id"]: m for m in verdicts.duplicate_members(app.store, [key for one in sets for key in one])}
     alive = [[known[key] for key in one if key in known and known[key]["review"] != Decision.REJECT] for one in sets]
     open_ = [one for one in alive if len(one) > 1 and any(m["review"] not in KEPT for m in order(one, "first")[1:])]
     return sorted(open_, key=lambda one: (-len(one), one[0]["sample_id"]))

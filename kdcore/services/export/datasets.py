@@ -23,7 +23,7 @@ from kdcore.records.datasets import ChatRow, Version
 from kdcore.services.datasets.chat_text import texts
 from kdcore.services.datasets.chat_tokens import with_tokens
 from kdcore.services.workspace import App
-from kdcore.store import datasets
+from kdcore.store import dataset_rows, datasets
 
 Thoughts = Literal["none", "tags"]  # how a rationale that is no part of the answer is written into it
 PREVIEWED, SHOWN = 3, 4000  # rows and letters of a preview
@@ -104,7 +104,7 @@ def _rows(
 ) -> Iterator[ChatRow]:
     """Rows as the format takes them, a batch at a time: a version of any size is written in the same memory."""
     at_once = at_once or (TOKENS_AT_ONCE if form.tokens else AT_ONCE)
-    found = datasets.rows_by_batch(app.store, dataset_id, splits, at_once)
+    found = dataset_rows.rows_by_batch(app.store, dataset_id, splits, at_once)
     batches: Iterator[list[ChatRow]] = (_thinking(texts(app, batch), thoughts) for batch in found)
     return chain.from_iterable(with_tokens(app, dataset_id, batches) if form.tokens else batches)
 

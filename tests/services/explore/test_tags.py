@@ -14,8 +14,8 @@ from kdcore.services.explore import duplicates, saved_views, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App, open_app
-from kdcore.store import duplicates as pairs_store
 from kdcore.store import samples, verdicts, worker_inputs
+from kdcore.store import verdicts as pairs_store
 from kdcore.workers.screen import basis_of
 
 PROJECT = "pj"
@@ -101,7 +101,7 @@ def test_a_group_is_resolved_by_a_rule_and_taken_back_as_one(app):
     ]
     with app.store.transaction() as tx:
         verdicts.insert(tx, "screen-1", found)
-    assert len(pairs_store.pairs(app.store, PROJECT, EVERYTHING, ("length",))) == 1
+    assert len(pairs_store.duplicate_pairs(app.store, PROJECT, EVERYTHING, ("length",))) == 1
     groups = duplicates.groups(app, PROJECT)
     assert [[m["sample_id"] for m in group] for group in groups] == [["s1", "s3", "s5"], ["s6", "s7"]]
     kept = {rule: duplicates.order(groups[0], rule)[0]["sample_id"] for rule in duplicates.RULES}

@@ -19,7 +19,7 @@ from kdcore.services.export import datasets as dataset_export
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
-from kdcore.store import datasets, samples
+from kdcore.store import dataset_rows, samples
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 
@@ -37,8 +37,8 @@ def version(app: App, tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("size", [1, 3, 20, 100])
 def test_batches_are_the_rows_in_their_order(app: App, version: str, size: int):
-    batches = list(datasets.rows_by_batch(app.store, version, ("heldout", "train"), size))
-    assert [row for batch in batches for row in batch] == datasets.rows_of(app.store, version)
+    batches = list(dataset_rows.rows_by_batch(app.store, version, ("heldout", "train"), size))
+    assert [row for batch in batches for row in batch] == dataset_rows.rows_of(app.store, version)
     assert all(len(batch) <= size for batch in batches)
 
 
@@ -134,7 +134,7 @@ def test_a_row_brings_its_passage_and_what_its_file_said_of_the_licence(app: App
 
 
 def test_an_empty_version_is_a_sentence(app: App, version: str, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(dataset_export.datasets, "rows_by_batch", lambda *how: iter(()))
+    monkeypatch.setattr(dataset_export.dataset_rows, "rows_by_batch", lambda *how: iter(()))
     with pytest.raises(ConfigError, match=r"^no row of this version can be written\.$"):
         dataset_export.write(app, version, "chat_jsonl", tmp_path / "out")
 
@@ -205,6 +205,6 @@ def test_who_scored_a_version_tells_its_tokens_where_its_teacher_is_far_away(
     monkeypatch.setattr(chat_tokens.stored_topk, "last_scorer", lambda app, dataset_id: str(models / DEFAULT_TEACHER))
     asked = []
     monkeypatch.setattr(chat_tokens.stored_topk, "of_rows", lambda app, rows, alike: asked.append(alike) or {})
-    rows = [row | {"rejected_answers": []} for row in datasets.rows_of(app.store, version)]
+    rows = [row | {"rejected_answers": []} for row in dataset_rows.rows_of(app.store, version)]
     assert [len(batch) for batch in chat_tokens.with_tokens(app, version, [rows])] == [20]
     assert asked == [{str(models / DEFAULT_TEACHER)}]
