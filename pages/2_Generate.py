@@ -20,4 +20,4 @@ with frame.page("Generate") as page:
     names = generation_runs.names(page.app, page.project_id)
     titles = {run["run_id"]: generation_runs.title(run, names[run["run_id"]]) for run in runs}
     chosen = state.choose("Run", list(titles), "run", titles.__getitem__, clears=("with",))
-    run_panel.run_panel(page.app, page.project_id, chosen)
+    run_panel.rows_of_run(page.app, page.project_id, chosen)

@@ -18,5 +18,5 @@ with frame.page("Evaluate") as page:
         comparison_panel.new_run(page.app, students)
     if runs:
         chosen = state.choose("Comparison", [run["run_id"] for run in runs], "run", clears=("page",))
-        comparison_panel.run_panel(page.app, page.project_id, chosen)
+        comparison_panel.figures_of_run(page.app, page.project_id, chosen)
     comparison_panel.ask(page.app, students)

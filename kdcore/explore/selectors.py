@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class VectorPool:
     """What a selector sees: unit vectors (N, D), a score (N) that may be NaN, and the layer of each row (N)."""
 
     vectors: np.ndarray
@@ -17,12 +17,12 @@ class Pool:
     layers: np.ndarray
 
 
-def random(pool: Pool, count: int, seed: int) -> np.ndarray:
+def random(pool: VectorPool, count: int, seed: int) -> np.ndarray:
     """Any rows: what every other way has to beat."""
     return np.random.default_rng(seed).permutation(len(pool.vectors))[:count]
 
 
-def stratified(pool: Pool, count: int, seed: int) -> np.ndarray:
+def stratified(pool: VectorPool, count: int, seed: int) -> np.ndarray:
     """As many rows of each layer as the budget allows; what small layers lack goes to the others."""
     order = np.random.default_rng(seed).permutation(len(pool.layers))
     seen: dict[object, int] = {}
@@ -32,7 +32,7 @@ def stratified(pool: Pool, count: int, seed: int) -> np.ndarray:
     return order[np.argsort(turn[order], kind="stable")][:count]
 
 
-def k_centre(pool: Pool, count: int, seed: int) -> np.ndarray:
+def k_centre(pool: VectorPool, count: int, seed: int) -> np.ndarray:
     """Each next row is the farthest from all chosen ones (Gonzalez 1985; Sener and Savarese 2018).
 
     The most central row comes first; time grows with N × count.
@@ -53,7 +53,7 @@ def k_centre(pool: Pool, count: int, seed: int) -> np.ndarray:
 ALIKE = 0.9  # DEITA's threshold on the cosine, Liu 2023 §2.4
 
 
-def top_diverse(pool: Pool, count: int, seed: int) -> np.ndarray:
+def top_diverse(pool: VectorPool, count: int, seed: int) -> np.ndarray:
     """The highest scores first, each row near a chosen one passed over (Liu 2023, DEITA, algorithm 1).
 
     Rows without a score are never chosen; fewer than ``count`` come back where the rest is too alike.
@@ -69,7 +69,7 @@ def top_diverse(pool: Pool, count: int, seed: int) -> np.ndarray:
     return np.asarray(chosen, dtype=np.int64)
 
 
-SELECTORS: dict[str, Callable[[Pool, int, int], np.ndarray]] = {
+SELECTORS: dict[str, Callable[[VectorPool, int, int], np.ndarray]] = {
     "k_centre": k_centre,
     "stratified": stratified,
     "top_diverse": top_diverse,

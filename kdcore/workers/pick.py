@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdcore.configs.exploration import PickConfig
-from kdcore.explore.selectors import SELECTORS, Pool
+from kdcore.explore.selectors import SELECTORS, VectorPool
 from kdcore.explore.vector_file import VectorFile
 from kdcore.jobs.parquet import strings
 from kdcore.jobs.reporter import Reporter
@@ -27,7 +27,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     rows = [i for i, _ in found]
     part = table.take(pa.array(rows, pa.int64()))
     scores = np.asarray(part["score"].to_numpy(zero_copy_only=False), dtype=np.float64)
-    pool = Pool(
+    pool = VectorPool(
         np.stack([vector for _, vector in found]) if found else np.zeros((0, 1), np.float32),
         -scores if config.lowest else scores,
         np.asarray(part["layer"].to_pylist(), dtype=object),

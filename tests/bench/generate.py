@@ -63,7 +63,7 @@ def ours(teacher: VllmTeacher, rows: list[Request], sampling: SamplingConfig) ->
         run.write_lines("requests.jsonl", (asdict(row) for row in rows))
         generate_job.open_teacher = lambda *_: Open(teacher)
         with Reporter(run, 1) as reporter:
-            job = generate_job.Job(run, reporter, config, METHODS["direct"])
+            job = generate_job.GenerationJob(run, reporter, config, METHODS["direct"])
             started = time.perf_counter()
             job.ask()
             return job._new_tokens / (time.perf_counter() - started)

@@ -34,7 +34,7 @@ from kdcore.distill.losses.sequence import sequence_level_kd
 from kdcore.distill.measures.heldout import HeldoutEvaluator
 from kdcore.distill.student.build import load_causal_lm, thin
 from kdcore.distill.terms.chunked_loss import head_loss
-from kdcore.distill.training.loop import Job, train
+from kdcore.distill.training.loop import TrainingJob, train
 from kdcore.hardware import keep_freed_memory
 from kdcore.models import DEFAULT_TEACHER
 from kdcore.services.main_job import SAMPLE_TEMPLATE
@@ -129,7 +129,7 @@ def ours(path: Path, tokenizer: Any, k: int = 0, examples: bool = False) -> Figu
     student = thin(load_causal_lm(str(path), torch.float32), LAYERS)
     timer = Timer()
     with tempfile.TemporaryDirectory() as folder:
-        train(Job(config, student, rows, [], tokenizer.eos_token_id, Path(folder)), timer)
+        train(TrainingJob(config, student, rows, [], tokenizer.eos_token_id, Path(folder)), timer)
         peak_gb = most_memory_gb()
     seconds = np.diff(timer.times)
     tokens = float((np.asarray(timer.tokens[1:]) * seconds).sum())

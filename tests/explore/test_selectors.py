@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kdcore.errors import ConfigError
 from kdcore.explore.clustering import ALGORITHMS, cluster, parents
 from kdcore.explore.concept import learn
-from kdcore.explore.selectors import SELECTORS, Pool
+from kdcore.explore.selectors import SELECTORS, VectorPool
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -22,9 +22,9 @@ def crowd(groups: int, rows: int, spread: float = 0.05, seed: int = 0) -> tuple[
     return unit(centres[labels] + chance.normal(0, spread, (len(labels), 32))), labels
 
 
-def pool(vectors: np.ndarray, scores: np.ndarray | None = None, layers: np.ndarray | None = None) -> Pool:
+def pool(vectors: np.ndarray, scores: np.ndarray | None = None, layers: np.ndarray | None = None) -> VectorPool:
     n = len(vectors)
-    return Pool(
+    return VectorPool(
         vectors, np.arange(n, dtype=float) if scores is None else scores, np.zeros(n) if layers is None else layers
     )
 

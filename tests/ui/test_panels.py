@@ -132,7 +132,7 @@ PANELS: dict[str, tuple[Panel, str]] = {
         lambda app, t: routing.routes(app, t["project_id"], {t["run_id"]: "A run"}),
         "Send each part to its best",
     ),
-    "generate.run": (lambda app, t: run.run_panel(app, t["project_id"], t["run_id"]), f"{ROWS}"),
+    "generate.run": (lambda app, t: run.rows_of_run(app, t["project_id"], t["run_id"]), f"{ROWS}"),
     "generate.views": (lambda app, t: views.monitor(app, t["project_id"], t["run_id"]), "stand alone"),
     "new_project": (lambda app, t: new_project.form(app), "Create"),
     "review.reviewer": (lambda app, t: reviewer.reviewer(app, t["project_id"], t["selection"]), "Accept"),

@@ -70,7 +70,7 @@ class Writer(Protocol):
 
 
 @dataclass(slots=True)
-class Job:
+class TrainingJob:
     """What is trained, on what, and where it is kept. ``answers`` lets the student speak at an evaluation."""
 
     config: DistillConfig
@@ -105,7 +105,7 @@ def student_with_losses(config: DistillConfig, student: Any, teacher: Any) -> St
     return StudentWithLosses(student, config.slices, config.chunk_tokens, teacher, similarity)
 
 
-def train(job: Job, pen: TrainingReporter) -> None:
+def train(job: TrainingJob, pen: TrainingReporter) -> None:
     """Train the student in place; resume from the newest complete checkpoint in the job's folder.
 
     A stop that was asked for leaves a checkpoint behind and is raised on. Raises JobError when the loss
@@ -247,7 +247,7 @@ def train(job: Job, pen: TrainingReporter) -> None:
     save(step)
 
 
-def remember_reference(job: Job, pen: TrainingReporter, device: Any) -> None:
+def remember_reference(job: TrainingJob, pen: TrainingReporter, device: Any) -> None:
     """Put the untrained student's log-probs on the rows that need them: made once, kept beside the checkpoints."""
     needs = [part.traits.from_reference for part in job.config.slices]
     ranked = [row for row in job.heldout if row.rejected]  # training rows that can't be ranked are left out before

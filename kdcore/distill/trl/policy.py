@@ -13,7 +13,7 @@ import torch
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.measures.heldout import HeldoutEvaluator
-from kdcore.distill.training.loop import Job, Reward, planned_steps
+from kdcore.distill.training.loop import Reward, TrainingJob, planned_steps
 from kdcore.distill.training.preflight import BYTES_FROZEN, Report, check_memory
 from kdcore.distill.trl.callback import ReporterCallback, common_arguments, run
 from kdcore.distill.trl.measured_step import now, timed
@@ -46,7 +46,7 @@ class Asked(TypedDict):
     prompt: list[Message]
 
 
-def train_policy(job: Job, questions: Sequence[Asked], reward: Reward, tokenizer: Any, pen: Any) -> Any:
+def train_policy(job: TrainingJob, questions: Sequence[Asked], reward: Reward, tokenizer: Any, pen: Any) -> Any:
     """Train the student of a job by ``config.slices[0].loss`` (grpo or rloo); returns it.
 
     The held-out diagnostics of a job are measured as ever.
@@ -81,7 +81,7 @@ def train_policy(job: Job, questions: Sequence[Asked], reward: Reward, tokenizer
     return trainer.model
 
 
-def _arguments(config: DistillConfig, job: Job, total: int) -> dict[str, Any]:
+def _arguments(config: DistillConfig, job: TrainingJob, total: int) -> dict[str, Any]:
     """One question's answers at a time, as many questions in a step as the recipe's batch."""
     answers = config.policy.answers
     return common_arguments(config, job.folder, total, job.mixed_precision) | {

@@ -37,7 +37,7 @@ def new_run(app: App, students: list[str]) -> None:
         st.rerun()
 
 
-def run_panel(app: App, project_id: str, run_id: str) -> None:
+def figures_of_run(app: App, project_id: str, run_id: str) -> None:
     """One comparison as it happens."""
 
     def figures() -> None:

@@ -111,7 +111,7 @@ def _terms(app: App, project_id: str, teacher: TeacherConfig) -> None:
         show(f"{escape(terms.entry.terms)}: {words}. {' '.join(terms.entry.conditions)}{again}")
 
 
-def run_panel(app: App, project_id: str, run_id: str) -> None:
+def rows_of_run(app: App, project_id: str, run_id: str) -> None:
     """Status, funnel and rows of one run, redrawn while it is active; then what it amounts to."""
 
     def draw() -> None:

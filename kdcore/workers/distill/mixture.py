@@ -15,7 +15,7 @@ import torch
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.student.build import build_student, hf_model, load_causal_lm
 from kdcore.distill.student.rollouts import by_vllm
-from kdcore.distill.training.loop import Job
+from kdcore.distill.training.loop import TrainingJob
 from kdcore.distill.training.loop import train as run_loop
 from kdcore.distill.training.preflight import Report, check_cost, check_disk, headroom, refuse
 from kdcore.errors import KdError
@@ -32,7 +32,7 @@ def open_teacher(config: DistillConfig, dtype: torch.dtype) -> Any:
 
 
 @contextmanager
-def writing(job: Job, tokenizer: Any, run: RunDir, reporter: Reporter) -> Iterator[None]:
+def writing(job: TrainingJob, tokenizer: Any, run: RunDir, reporter: Reporter) -> Iterator[None]:
     """Start vLLM beside the training where the student's own answers are written by it."""
     writer = _vllm_writer(job, tokenizer, run, reporter) if by_vllm(job.config) else None
     job.writer = writer
@@ -43,7 +43,7 @@ def writing(job: Job, tokenizer: Any, run: RunDir, reporter: Reporter) -> Iterat
             writer.close()
 
 
-def _vllm_writer(job: Job, tokenizer: Any, run: RunDir, reporter: Reporter) -> Any:
+def _vllm_writer(job: TrainingJob, tokenizer: Any, run: RunDir, reporter: Reporter) -> Any:
     """An engine for prompts and answers of their length; None, and the reason told, where ``auto`` can't have it."""
     from kdcore.distill.student.rollouts_vllm import VllmWriter
 
@@ -70,7 +70,7 @@ def train(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
         reporter.phase("building the student")
         precision = pick_precision(config.precision, torch.cuda.is_available())
         student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
-        job = Job(
+        job = TrainingJob(
             config=config,
             student=student,
             rows=rows,

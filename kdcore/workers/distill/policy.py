@@ -9,7 +9,7 @@ import torch
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.rows import read_rows
 from kdcore.distill.student.build import build_student
-from kdcore.distill.training.loop import Job, planned_steps
+from kdcore.distill.training.loop import TrainingJob, planned_steps
 from kdcore.distill.training.preflight import Report, check_disk, refuse
 from kdcore.distill.trl.policy import Asked, policy_cost, train_policy
 from kdcore.hardware import pick_precision, torch_device
@@ -45,7 +45,7 @@ def train(run: RunDir, reporter: Reporter, config: DistillConfig) -> None:
         precision = pick_precision(config.precision, torch.cuda.is_available())
         student = build_student(config.student, config.student_path, config.teacher_path, torch.float32)
         reward = reward_of(config, every, torch_device())
-        job = Job(
+        job = TrainingJob(
             config=config,
             student=student,
             rows=rows,

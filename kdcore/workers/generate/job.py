@@ -113,7 +113,7 @@ def row_id(request: Request, config: GenerateConfig, n: int) -> str:
 def work(run: RunDir, reporter: Reporter) -> None:
     """Generate what is missing, then pack the signals."""
     config = run.load(GenerateConfig)
-    job = Job(run, reporter, config, find_method(METHODS, config.template.method))
+    job = GenerationJob(run, reporter, config, find_method(METHODS, config.template.method))
     topk_files.pack(run)
     job.ask()
     reporter.phase("packing the teacher's signals")
@@ -122,7 +122,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     reporter.conclude(job.last_word())
 
 
-class Job:
+class GenerationJob:
     """One run: what to ask next, what came back, and how far it is."""
 
     def __init__(self, run: RunDir, reporter: Reporter, config: GenerateConfig, method: Method) -> None:
