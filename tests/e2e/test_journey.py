@@ -122,13 +122,24 @@ def first_point(page) -> tuple[float, float]:
     return x, y
 
 
+def hover(page, x: float, y: float):
+    """Move over a point until the chart tells what it is: it hears no move while it draws itself."""
+    told = page.locator(".hoverlayer .hovertext").first
+    for _ in range(40):
+        page.mouse.move(x + 1, y)
+        page.mouse.move(x, y)
+        page.wait_for_timeout(250)
+        if told.is_visible():
+            return
+    told.wait_for()
+
+
 def _open_a_point(page, address: str):
     """A click on a point opens its sample."""
     open_page(page, address, "Explore")
     wait_for_map(page, 60_000)
     x, y = first_point(page)
-    page.mouse.move(x, y)
-    page.locator(".hoverlayer .hovertext").first.wait_for()
+    hover(page, x, y)
     page.mouse.click(x, y)
     page.get_by_text("Thread of this sample").wait_for()
     assert "sample=" in page.url
