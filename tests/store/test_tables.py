@@ -8,7 +8,7 @@ from kdcore.configs.selection import EVERYTHING, All, ColumnIs, InLasso, IsOneOf
 from kdcore.records.decisions import DatasetFrozen, Reviewed
 from kdcore.records.journal import VerdictRecord
 from kdcore.records.rows import SAMPLE, VerdictKey
-from kdcore.store import datasets, maps, metrics, reviews, samples, verdicts
+from kdcore.store import dataset_rows, datasets, maps, metrics, reviews, samples, verdicts
 from kdcore.store.engine.db import Store
 from tests.configs.test_selection import SELECTIONS
 
@@ -140,7 +140,7 @@ def test_versions_differ_by_added_dropped_and_edited_rows(store):
         ("dropped", "s2"),
         ("edited", "s1"),
     ]
-    assert len(datasets.rows_of(store, "d2")) == 2
+    assert len(dataset_rows.rows_of(store, "d2")) == 2
 
 
 def test_curves_of_a_later_attempt_win(store):
