@@ -12,7 +12,7 @@ from kdcore.services import main_job, models
 from kdcore.services import workspace as app_service
 from kdcore.settings import workspace
 
-MOST_DEMO_ROWS = 120
+MAX_DEMO_ROWS = 120
 
 
 def doctor(arguments: Arguments) -> object:
@@ -33,9 +33,9 @@ def setup(arguments: Arguments) -> None:
 
 def demo(arguments: Arguments) -> object:
     """``kd demo``: the main job to its end."""
-    if not 4 <= arguments.rows <= MOST_DEMO_ROWS:
+    if not 4 <= arguments.rows <= MAX_DEMO_ROWS:
         raise ConfigError(
-            f"--rows is {arguments.rows}; expected 4 to {MOST_DEMO_ROWS} (the sample has 120 questions)."
+            f"--rows is {arguments.rows}; expected 4 to {MAX_DEMO_ROWS} (the sample has 120 questions)."
         )
     teacher = models.default_teacher()
     if arguments.engine:

@@ -11,7 +11,7 @@ from kdcore.errors import ConfigError, MissingDependency
 
 SILHOUETTE_SAMPLE = 2000
 NEAR_BEST = 0.75
-MOST_GROUPS = 150
+MAX_GROUPS = 150
 FEW_GROUPS = 6  # and fewer need no second level
 HDBSCAN_SAMPLE = 20_000
 ROWS_IN_GROUP = 40  # at the finest, in a large set; a small one is cut into at most √N groups
@@ -119,7 +119,7 @@ def _best(vectors: np.ndarray, seed: int) -> np.ndarray:
     """
     from sklearn.metrics import silhouette_score
 
-    most = max(2, min(MOST_GROUPS, max(int(np.sqrt(len(vectors))), len(vectors) // ROWS_IN_GROUP)))
+    most = max(2, min(MAX_GROUPS, max(int(np.sqrt(len(vectors))), len(vectors) // ROWS_IN_GROUP)))
     choices = sorted({round(k) for k in np.geomspace(2, most, num=min(7, most - 1))})
     tried: list[tuple[float, np.ndarray]] = []
     for k in choices:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdcore.hardware import pick_precision
 
-MOST_WINDOWS = 128  # of one text: 32,000 tokens at 256 each
+MAX_WINDOWS = 128  # of one text: 32,000 tokens at 256 each
 
 
 class Embedder:
@@ -77,9 +77,9 @@ class Embedder:
         inner = ids[before : len(ids) - after]
         size = self.max_tokens - before - after
         parts = [inner[at : at + size] for at in range(0, len(inner), size)]
-        if len(parts) > MOST_WINDOWS:
+        if len(parts) > MAX_WINDOWS:
             self.cut += 1
-        return [[*ids[:before], *part, *ids[len(ids) - after :]] for part in parts[:MOST_WINDOWS]]
+        return [[*ids[:before], *part, *ids[len(ids) - after :]] for part in parts[:MAX_WINDOWS]]
 
     def _forward(self, rows: list[list[int]]) -> np.ndarray:
         torch = self._torch

@@ -12,7 +12,7 @@ from kdcore.exporters.base import Exporter, Rows
 from kdcore.exporters.parquet import flat
 from kdcore.records.datasets import ChatRow, Version
 
-MOST_CELL = 32_767  # characters that a cell of Excel holds
+MAX_CELL = 32_767  # characters that a cell of Excel holds
 CUT = "… [cut here: Excel holds no more in a cell; CSV and the other formats have the whole text]"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _EPOCH = datetime(2000, 1, 1)  # the same rows give the same bytes
@@ -51,7 +51,7 @@ def write_xlsx(folder: Path, dataset: Version, rows: Rows) -> list[Path]:
             sheet.set_column(1, 3, 60)
             sheet.freeze_panes(1, 0)
         for column, text in enumerate(cells.values()):
-            cut = text if len(text) <= MOST_CELL else text[: MOST_CELL - len(CUT)] + CUT
+            cut = text if len(text) <= MAX_CELL else text[: MAX_CELL - len(CUT)] + CUT
             sheet.write_string(place, column, cut, wrapped)
     book.close()
     return [path]

@@ -60,7 +60,7 @@ def _consistency(rows: Rows, config: ConsistencyConfig) -> list[Verdict]:
 
     def one(place: int) -> Verdict:
         row = rows[place]
-        others = list(islice((i for i in siblings[keys[place]] if i != place), MOST_SIBLINGS))
+        others = list(islice((i for i in siblings[keys[place]] if i != place), MAX_SIBLINGS))
         if not others:
             return Verdict(True)  # asked once
         mean = sum(word_f1(row["answer"], rows[i]["answer"]) for i in others) / len(others)
@@ -71,7 +71,7 @@ def _consistency(rows: Rows, config: ConsistencyConfig) -> list[Verdict]:
     return [one(place) for place in range(len(rows))]
 
 
-MOST_SIBLINGS = 32
+MAX_SIBLINGS = 32
 
 GOLD = Filter("gold", "The answer differs from the gold answer", GoldConfig, _gold, needs=(GOLD_ANSWER,))
 CONSISTENCY = Filter(

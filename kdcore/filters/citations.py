@@ -20,7 +20,7 @@ _CITED = re.compile(
 )
 _KINDS = {"§": "section", "art": "article", "sec": "section", "sect": "section", "s": "section", "": "section"}
 _KINDS |= {"para": "paragraph", "reg": "regulation"}
-MOST_IN_RANGE = 50  # numbers that a range such as "12 to 20" may stand for
+MAX_IN_RANGE = 50  # numbers that a range such as "12 to 20" may stand for
 
 
 def citations(text: str) -> list[str]:
@@ -39,7 +39,7 @@ def _numbers(listed: str) -> list[str]:
     for between, number in zip(parts[1::2], parts[2::2], strict=True):
         first, last = numbers[-1], number
         if between in ("-", "–", "to") and first.isdecimal() and last.isdecimal():
-            numbers += [str(n) for n in range(int(first) + 1, min(int(last), int(first) + MOST_IN_RANGE))]
+            numbers += [str(n) for n in range(int(first) + 1, min(int(last), int(first) + MAX_IN_RANGE))]
         numbers.append(number)
     return numbers
 

@@ -24,7 +24,7 @@ from kdcore.records.status import Status
 from kdcore.types import RunState
 
 HEARTBEAT_S = 0.5
-LEAST_FOR_RATE_S = 0.5  # of a phase, before its rate means anything
+MIN_FOR_RATE_S = 0.5  # of a phase, before its rate means anything
 
 
 class Stopped(Exception):
@@ -127,7 +127,7 @@ class Reporter:
         if self._pace is None or done < self._pace[0]:
             self._pace = done, now  # what was there before this phase was not made in it
         elapsed = now - self._pace[1]
-        rate = (done - self._pace[0]) / elapsed if elapsed > LEAST_FOR_RATE_S else None
+        rate = (done - self._pace[0]) / elapsed if elapsed > MIN_FOR_RATE_S else None
         known = {"done": done, "total": total, "unit": unit, "time": time.time()}
         self._set(progress={**known, **({"rate": rate} if rate else {}), **extra})
 

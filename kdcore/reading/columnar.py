@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from kdcore.errors import DataError
 from kdcore.reading.found import MAX_COLUMNS, Found
 
-MOST_ROWS = 5_000_000
-MOST_BYTES = 2 * 2**30
+MAX_ROWS = 5_000_000
+MAX_BYTES = 2 * 2**30
 
 
 def read(path: Path, found: Found, *, most: int = 0) -> None:
@@ -21,7 +21,7 @@ def read(path: Path, found: Found, *, most: int = 0) -> None:
         file = pq.ParquetFile(path)
         meta = file.metadata
         size = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
-        if meta.num_columns > MAX_COLUMNS or meta.num_rows > MOST_ROWS or size > MOST_BYTES:
+        if meta.num_columns > MAX_COLUMNS or meta.num_rows > MAX_ROWS or size > MAX_BYTES:
             raise DataError(f'"{found.name}" says it unpacks to {meta.num_rows} rows and {size >> 20} MB; too large.')
         found.columns = list(file.schema_arrow.names)
         place = 0

@@ -23,7 +23,7 @@ DELIMITERS = (",", ";", "\t", "|")
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 LOOKED_AT = 400  # records that tell delimiter and header
 SAMPLE = 1 << 20  # characters
-MOST_REREAD = 50  # quotes that are never closed; after so many the rest is set aside as one
+MAX_REREAD = 50  # quotes that are never closed; after so many the rest is set aside as one
 TITLES = 20  # rows in which the header is looked for
 
 
@@ -53,7 +53,7 @@ def records(lines: Iterable[str], delimiter: str) -> Iterator[Record]:
             return
         except csv.Error as exc:
             raw = "".join(source.taken)
-            if "end of data" in str(exc) and len(source.taken) > 1 and rereads < MOST_REREAD:
+            if "end of data" in str(exc) and len(source.taken) > 1 and rereads < MAX_REREAD:
                 rereads += 1
                 raw = source.taken[0]
                 source.again(source.taken[1:])

@@ -16,7 +16,7 @@ from kdcore.reading.block import Block
 from kdcore.reading.found import Found
 from kdcore.reading.plain_text import of_pages
 
-MOST_PAGES = 5000
+MAX_PAGES = 5000
 
 
 def read(path: Path, found: Found, encoding: str = "") -> list[Block]:
@@ -125,8 +125,8 @@ def _pdf(path: Path, found: Found, encoding: str) -> Iterator[Block]:
         locked = "password" in str(exc).lower()
         why = "it is locked by a password; save it without" if locked else f"{str(exc)[:120]}"
         raise DataError(f'"{found.name}" is not a readable PDF: {why}.') from exc
-    if len(document) > MOST_PAGES:
-        raise DataError(f'"{found.name}" has {len(document)} pages, at most {MOST_PAGES} are read; split it.')
+    if len(document) > MAX_PAGES:
+        raise DataError(f'"{found.name}" has {len(document)} pages, at most {MAX_PAGES} are read; split it.')
     pages = [page.get_textpage().get_text_bounded().replace("\r\n", "\n").replace("\r", "\n") for page in document]
     empty = [number for number, page in enumerate(pages, start=1) if not page.strip()]
     if len(empty) == len(pages):

@@ -12,7 +12,7 @@ from typing import Any
 MAX_ROWS = 250_000
 MAX_FIELD = 1_000_000
 MAX_COLUMNS = 400
-MOST_TOLD = 1000  # rejected rows and warnings that are kept with their text
+MAX_TOLD = 1000  # rejected rows and warnings that are kept with their text
 TEXT_SHOWN = 300
 
 Row = dict[str, Any]
@@ -53,13 +53,13 @@ class Found:
     def reject(self, row: int, reason: str, text: Any = "") -> None:
         """Note a row that can't be used."""
         self.rejected_count += 1
-        if len(self.rejected) < MOST_TOLD:
+        if len(self.rejected) < MAX_TOLD:
             shown = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, default=str)
             self.rejected.append(Rejected(row, reason, clean(shown)[:TEXT_SHOWN]))
 
     def warn(self, sentence: str) -> None:
         """Say something that changed nothing but matters; each sentence once."""
-        if sentence not in self.warnings and len(self.warnings) < MOST_TOLD:
+        if sentence not in self.warnings and len(self.warnings) < MAX_TOLD:
             self.warnings.append(sentence)
 
     def add(self, place: int, row: Row) -> bool:

@@ -18,7 +18,7 @@ from kdcore.reading.found import Found, Row
 _BETWEEN = re.compile(r"[\s,\ufeff\x1e]*")  # JSON text sequences begin a record with \x1e
 _SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "eval", "heldout", "held_out"}
 _ROWS = {"rows", "data", "items", "records", "examples", "samples", "results", "entries", *_SPLITS}
-_MOST_NESTED = 3  # wrappers around the rows
+_MAX_NESTED = 3  # wrappers around the rows
 
 
 def read(path: Path, found: Found, *, encoding: str = "", most: int = 0) -> None:
@@ -105,15 +105,15 @@ def _unwrapped(value: Any, line: int, found: Found, depth: int = 0) -> Iterator[
             {"split": key, **row} if isinstance(row, dict) else row for key, each in lists.items() for row in each
         ]
         yield from enumerate(rows, start=1)
-    elif lists and depth < _MOST_NESTED and not _is_one_row(fields):
+    elif lists and depth < _MAX_NESTED and not _is_one_row(fields):
         key = max(lists, key=lambda name: len(lists[name]))
         if others := [name for name in fields if name != key]:
             found.warn(f'only the rows under "{key}" are read, not {", ".join(others[:8])}')
         yield from _unwrapped(fields[key], line, found, depth + 1)
-    elif (key := _wrapper(fields)) and depth < _MOST_NESTED and not _is_one_row(fields):
+    elif (key := _wrapper(fields)) and depth < _MAX_NESTED and not _is_one_row(fields):
         found.warn(f'only the rows under "{key}" are read, not {", ".join(n for n in list(fields)[:9] if n != key)}')
         yield from _unwrapped(fields[key], line, found, depth + 1)
-    elif len(fields) == 1 and depth < _MOST_NESTED and isinstance(inner := next(iter(fields.values())), dict):
+    elif len(fields) == 1 and depth < _MAX_NESTED and isinstance(inner := next(iter(fields.values())), dict):
         yield from _unwrapped(inner, line, found, depth + 1)
     elif len(fields) > 1 and all(isinstance(each, dict) for each in fields.values()):
         for place, (key, row) in enumerate(fields.items(), start=1):

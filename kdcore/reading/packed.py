@@ -16,8 +16,8 @@ import zstandard
 from kdcore.errors import DataError
 from kdcore.reading.found import Found
 
-MOST_BYTES = 2 * 2**30
-MOST_FILES = 5000
+MAX_BYTES = 2 * 2**30
+MAX_FILES = 5000
 
 
 def _zstd(path: Path) -> IO[bytes]:
@@ -53,7 +53,7 @@ def _copy(source: IO[bytes], target: IO[bytes], name: str) -> None:
     size = 0
     while part := source.read(1 << 20):
         size += len(part)
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise DataError(f'"{name}" unpacks to more than 2 GB; split it.')
         target.write(part)
 
@@ -66,8 +66,8 @@ def members(path: Path, name: str, scratch: Path, skipped: Found) -> Iterator[tu
         raise DataError(f'"{name}" is no readable ZIP file: {str(exc)[:120]}.') from exc
     with archive:
         inside = [each for each in archive.infolist() if not each.is_dir() and not _is_hidden(each.filename)]
-        if len(inside) > MOST_FILES or sum(each.file_size for each in inside) > MOST_BYTES:
-            raise DataError(f'"{name}" holds {len(inside)} files; at most {MOST_FILES} and 2 GB are read.')
+        if len(inside) > MAX_FILES or sum(each.file_size for each in inside) > MAX_BYTES:
+            raise DataError(f'"{name}" holds {len(inside)} files; at most {MAX_FILES} and 2 GB are read.')
         for place, each in enumerate(inside, start=1):
             target = scratch / f"{place}{PurePosixPath(each.filename).suffix.lower()}"
             try:

@@ -15,7 +15,7 @@ from kdcore.reading.delimited import TITLES, is_one_of
 from kdcore.reading.found import MAX_COLUMNS, Found, as_text, is_there, unique
 
 Cells = list[list[Any]]
-MOST_CELLS = 20_000_000
+MAX_CELLS = 20_000_000
 
 
 def read(path: Path, found: Found, *, sheet: str = "", header_row: int | None = None, most: int = 0) -> None:
@@ -43,7 +43,7 @@ def read(path: Path, found: Found, *, sheet: str = "", header_row: int | None = 
 
 def _cells(book: CalamineWorkbook, name: str, found: Found) -> Cells:
     sheet = book.get_sheet_by_name(name)
-    if sheet.total_height * sheet.total_width > MOST_CELLS or sheet.total_width > MAX_COLUMNS * 10:
+    if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS * 10:
         raise DataError(
             f'the sheet "{name}" of "{found.name}" says it has {sheet.total_height} rows and {sheet.total_width} '
             "columns; too large, save the part that you need."

@@ -25,7 +25,7 @@ from kdcore.types import Reply
 RETRIES = 6  # of a call without a word about how long to wait
 PATIENCE_S = 1800.0  # with one: as long as it asks, but not for ever
 LONGEST_WAIT_S = 600.0
-MOST_LEARNT = 8  # fields that one call may have told otherwise
+MAX_LEARNT = 8  # fields that one call may have told otherwise
 RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _END = object()
 
@@ -135,7 +135,7 @@ class OpenAiTeacher:
             trouble, wait = await self._post(call, ours | self._config.body)
             if isinstance(trouble, list):
                 return trouble
-            may_learn = trouble.status in (400, 404, 415, 422) and learnt < MOST_LEARNT
+            may_learn = trouble.status in (400, 404, 415, 422) and learnt < MAX_LEARNT
             ours = {name: value for name, value in ours.items() if name not in self._config.body}
             if may_learn and self._abilities.learn(trouble.words, trouble.param, ours):
                 learnt += 1

@@ -23,7 +23,7 @@ from kdcore.types import Message
 from kdcore.workers.base import run_worker, teacher_on_accelerator
 
 SAMPLING = SamplingConfig(temperature=0.0, max_tokens=24, top_logprobs=0)
-MOST_WORDS, MOST_LETTERS = 8, 60
+MAX_WORDS, MAX_LETTERS = 8, 60
 SAID_AGAIN = 0.8
 LONGEST_TEXT = 200  # letters of a question that are read
 _MARKS = r"\s\"'*_#:.`~“”‘’«»-"  # around a title; not letters, their marks, brackets or signs such as +
@@ -82,7 +82,7 @@ def title_of(reply: str, texts: Sequence[str] = ()) -> str:
     """
     first = next((line for line in reply.splitlines() if line.strip()), "")
     title = _ADORNED.sub("", first.strip()).strip()
-    short = 0 < len(title) <= MOST_LETTERS and len(title.split()) <= MOST_WORDS
+    short = 0 < len(title) <= MAX_LETTERS and len(title.split()) <= MAX_WORDS
     said_again = any(SequenceMatcher(None, title.lower(), text.lower()).ratio() > SAID_AGAIN for text in texts)
     return title if short and not said_again else ""
 

@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 
 from kdcore.exporters import EXPORTERS
 from kdcore.exporters.card import Tally, card_text
-from kdcore.exporters.spreadsheets import CUT, MOST_CELL
+from kdcore.exporters.spreadsheets import CUT, MAX_CELL
 
 VERSION = {"dataset_id": "ds_1", "name": "D", "version": 1, "sha256": "0" * 64, "row_count": 2, "created": 0.0}
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -140,12 +140,12 @@ def test_a_cell_is_never_a_formula(tmp_path):
 
 
 def test_a_cell_that_excel_can_not_hold_says_that_it_was_cut(tmp_path):
-    long = [row(0, "train", "Why?", "x" * 40_000), row(1, "train", "How?", "y" * MOST_CELL)]
+    long = [row(0, "train", "Why?", "x" * 40_000), row(1, "train", "How?", "y" * MAX_CELL)]
     EXPORTERS["xlsx"].write(tmp_path, VERSION, long)
     sheet = load_workbook(tmp_path / "dataset.xlsx").active
     cut, whole = sheet[2][2].value, sheet[3][2].value
-    assert len(cut) == MOST_CELL and cut.startswith("xxx") and cut.endswith(CUT)
-    assert whole == "y" * MOST_CELL
+    assert len(cut) == MAX_CELL and cut.startswith("xxx") and cut.endswith(CUT)
+    assert whole == "y" * MAX_CELL
 
 
 def test_worked_examples_and_the_system_message_reach_every_form(tmp_path):

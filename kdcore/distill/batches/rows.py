@@ -16,7 +16,7 @@ from kdcore.records.datasets import TrainingRow
 
 PROBE = "Dose: 5 mg/kg, §12(3) — naïve ✓\n  two spaces"  # what tells tokenizers of like vocabularies apart
 
-LEAST_TAIL = 1e-9  # mass of a tail that rounding has emptied
+MIN_TAIL = 1e-9  # mass of a tail that rounding has emptied
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ def _with_drawn(row: TrainingRow, ids: np.ndarray, logprobs: np.ndarray) -> tupl
     own = np.take_along_axis(np.asarray(row["tail_logprobs"], dtype=np.float32).reshape(sampled.shape), order, 1)
     first = np.diff(sampled, axis=1, prepend=-1) != 0
     counts = (sampled[:, :, None] == sampled[:, None, :]).sum(2)  # (T, m)
-    tail = np.clip(1 - np.exp(logprobs).sum(1, keepdims=True), LEAST_TAIL, 1)
+    tail = np.clip(1 - np.exp(logprobs).sum(1, keepdims=True), MIN_TAIL, 1)
     shares = np.where(first, counts * tail / sampled.shape[1], 0.0)
     weights = np.log(shares, where=first, out=np.full(shares.shape, PADDING))
     offsets = (shares * (own - weights)).sum(1)

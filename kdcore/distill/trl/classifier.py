@@ -25,7 +25,7 @@ from kdcore.errors import DataError
 from kdcore.hardware import torch_device
 from kdcore.records.datasets import TrainingRow
 
-MOST_LABELS = 200
+MAX_LABELS = 200
 LONGEST_LABEL = 80  # characters
 
 
@@ -58,10 +58,8 @@ def labels_of(rows: Sequence[TrainingRow]) -> list[str]:
     if len(found) < 2:
         raise DataError(f"the training rows have {len(found)} label; an encoder needs at least two to tell apart.")
     long = next((label for label in found if len(label) > LONGEST_LABEL), None)
-    if len(found) > MOST_LABELS or long is not None:
-        shown = (
-            f'such as "{long[:60]}…"' if long else f"{len(found)} different ones, at most {MOST_LABELS} are labels"
-        )
+    if len(found) > MAX_LABELS or long is not None:
+        shown = f'such as "{long[:60]}…"' if long else f"{len(found)} different ones, at most {MAX_LABELS} are labels"
         raise DataError(
             f"the answers are no labels ({shown}); freeze a version of label_and_explain, "
             "or choose a loss that learns texts."

@@ -13,7 +13,7 @@ from docx.oxml.ns import qn
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"),
           (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
 _MARKS_ONLY = ("bullet", "none")
-MOST_STYLES = 20  # that one style is based on
+MAX_STYLES = 20  # that one style is based on
 
 
 def shown(number: int, form: str) -> str:
@@ -77,7 +77,7 @@ class Numbers:
         level = _value(found, "ilvl") if found is not None else ""
         name = _value(found, "numId") if found is not None else ""
         at = style
-        for _ in range(MOST_STYLES):
+        for _ in range(MAX_STYLES):
             if name or at not in self._styles:
                 break
             inner = self._styles[at].find(f"{qn('w:pPr')}/{qn('w:numPr')}")

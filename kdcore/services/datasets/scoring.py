@@ -20,7 +20,7 @@ from kdcore.services.datasets.tokenizers import same_tokens
 from kdcore.services.workspace import App
 from kdcore.store import dataset_rows, datasets, runs
 
-LEAST_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
+MIN_LENGTH = 2048  # tokens of prompt and answer that a reader bears at least
 
 
 def missing(app: App, dataset_id: str, teacher: str, *, second: bool = False, tail: int = 0) -> list[ChatRow]:
@@ -60,7 +60,7 @@ def reader(app: App, dataset_id: str, engine: str, model: str) -> TeacherConfig:
         if run["run_id"] in written_by
     ]
     return load_config(
-        TeacherConfig, {"engine": engine, "model": model, "max_model_len": max([LEAST_LENGTH, *longest])}
+        TeacherConfig, {"engine": engine, "model": model, "max_model_len": max([MIN_LENGTH, *longest])}
     )
 
 

@@ -24,7 +24,7 @@ from kdcore.services.workspace import App
 from kdcore.types import RunState
 
 QUEUE = "queue.json"
-MOST_RUNS = 100
+MAX_RUNS = 100
 
 
 def plan(
@@ -40,7 +40,7 @@ def plan(
 
     ``own`` are settings for each loss that has them. Losses, rows and ``draws`` (picks, "" for chance) are those of
     the first slice; the others stay as they are.
-    Raises ConfigError for a combination that can't be, or for more than MOST_RUNS runs.
+    Raises ConfigError for a combination that can't be, or for more than MAX_RUNS runs.
     """
     first, *others = base.model_dump()["slices"]
     losses = list(dict.fromkeys(losses)) or [first["loss"]]
@@ -48,8 +48,8 @@ def plan(
     seeds = list(dict.fromkeys(seeds)) or [base.seed]
     draws = list(dict.fromkeys(draws)) or [first["subset"]]
     count = len(losses) * len(rows) * len(seeds) * len(draws)
-    if count > MOST_RUNS:
-        raise ConfigError(f"that makes {count} runs; at most {MOST_RUNS} are started at once, name fewer.")
+    if count > MAX_RUNS:
+        raise ConfigError(f"that makes {count} runs; at most {MAX_RUNS} are started at once, name fewer.")
     configs: list[DistillConfig] = []
     for seed, loss, limit, subset in product(seeds, losses, rows, draws):
         if subset and not limit and "" in draws:

@@ -15,7 +15,7 @@ from kdcore.store.engine import snapshot
 
 EXAMPLE = snapshot.EXAMPLE
 SECONDS = 10.0
-MOST_CHARACTERS = 20_000
+MAX_CHARACTERS = 20_000
 # isolated from the user's environment, yet of this very program, not of one that is installed beside it
 CHILD = (
     "import sys; sys.path.insert(0, sys.argv[1]); from kdcore.store.engine.sql_child import main; main(sys.argv[2])"
@@ -32,8 +32,8 @@ class SqlAnswer(TypedDict):
 
 def ask(app: App, project_id: str, sql: str, seconds: float = SECONDS) -> SqlAnswer:
     """``{columns, rows, more}`` of one SELECT; at most 1,000 rows. Raises ConfigError with what was wrong."""
-    if not sql.strip() or len(sql) > MOST_CHARACTERS:
-        raise ConfigError(f"give one SELECT of at most {MOST_CHARACTERS} characters.")
+    if not sql.strip() or len(sql) > MAX_CHARACTERS:
+        raise ConfigError(f"give one SELECT of at most {MAX_CHARACTERS} characters.")
     folder = snapshot.take(app.store, project_id, app.folders.root / "cache" / "snapshots")
     try:
         done = subprocess.run(

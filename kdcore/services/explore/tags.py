@@ -12,14 +12,14 @@ from kdcore.records.reviews import TagCount
 from kdcore.services.workspace import App
 from kdcore.store import tags as tag_store
 
-MOST_CHARACTERS = 60
+MAX_CHARACTERS = 60
 
 
 def name_of(text: str, what: str) -> str:
     """A name as it is kept; raises ConfigError for an empty or overlong one."""
     name = " ".join(text.split())
-    if not name or len(name) > MOST_CHARACTERS:
-        raise ConfigError(f"{what} needs a name of 1 to {MOST_CHARACTERS} characters (given {len(name)}).")
+    if not name or len(name) > MAX_CHARACTERS:
+        raise ConfigError(f"{what} needs a name of 1 to {MAX_CHARACTERS} characters (given {len(name)}).")
     return name
 
 

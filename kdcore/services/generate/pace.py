@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LEAST = 4  # requests that ended at different times
+MIN_ENDED = 4  # requests that ended at different times
 
 
 def step_times(ended: Sequence[tuple[int, float]]) -> tuple[float, float, float] | None:
@@ -29,7 +29,7 @@ def step_times(ended: Sequence[tuple[int, float]]) -> tuple[float, float, float]
             steps.append(between)
             spans.append(span)
             active.append(len(order) - place)
-    if len(steps) < LEAST - 1:
+    if len(steps) < MIN_ENDED - 1:
         return None
     weights = np.asarray(steps, float)
     design = np.stack([weights, weights * np.asarray(active, float)], axis=1)

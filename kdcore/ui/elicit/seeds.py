@@ -27,8 +27,8 @@ ROLE_NAMES = {"text": "Question", "answer": "Answer", "rationale": "Reasoning", 
 DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 ENCODINGS = ("", "utf-8", "cp1252", "utf-16", "iso8859_15", "cp1250", "cp1251", "shift_jis", "gb18030", "mac_roman")
 FEW = 5  # rows that a table shows without a bar
-MOST_FILES = 12  # of which is told one by one
-MOST_PASSAGES = 5000  # that can be read before an import
+MAX_FILES = 12  # of which is told one by one
+MAX_PASSAGES = 5000  # that can be read before an import
 LARGE = 20 * 2**20  # bytes, from which on only the beginning of a file is looked at before the import
 LOOKED_AT = 5000  # rows of it
 SHAPES = {
@@ -97,7 +97,7 @@ def _read(app: App, project_id: str, files: Sequence[Any], kind: SeedKind, readi
             path = Path(folder) / f"{number}-{Path(file.name).name}"
             path.write_bytes(file.getbuffer())
             given.append((path, file.name))
-        shown = MOST_PASSAGES if kind == "document" else 20
+        shown = MAX_PASSAGES if kind == "document" else 20
         return imports.read_files(app, project_id, given, kind, reading=reading, most=most, shown=shown).run_id
 
 
@@ -118,10 +118,10 @@ def _preview_panel(app: App, run_id: str) -> None:
 
 def _look(app: App, run_id: str, kind: SeedKind) -> None:
     found = imports.result(app, run_id)
-    for file in found["files"][:MOST_FILES]:
+    for file in found["files"][:MAX_FILES]:
         _told(file)
-    if len(found["files"]) > MOST_FILES:
-        st.caption(f"and {len(found['files']) - MOST_FILES} more files")
+    if len(found["files"]) > MAX_FILES:
+        st.caption(f"and {len(found['files']) - MAX_FILES} more files")
     if kind == "document" and found["seeds"]:
         passages.reader(app, run_id, found["seeds"])
     else:

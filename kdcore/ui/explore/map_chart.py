@@ -14,10 +14,10 @@ from kdcore.services.explore.maps import Picture
 from kdcore.ui.charts import PALETTE, SYMBOLS
 
 MANY_POINTS = 5000  # above it a hover shows the question alone: the page stays small enough to redraw at once
-MOST_IN_LEGEND = 12  # more names than that push the map aside; the titles on it and the list of groups tell them
+MAX_IN_LEGEND = 12  # more names than that push the map aside; the titles on it and the list of groups tell them
 BROAD_ABOVE = 12  # groups in view beyond which the broad titles stand for them
 TITLE_BOX = (0.17, 0.035)  # width and height that a title takes, as shares of the view
-MOST_TITLES = 40
+MAX_TITLES = 40
 Points = Sequence[Mapping[str, Any]]
 
 
@@ -62,7 +62,7 @@ def _titles(picture: Picture) -> list[dict[str, Any]]:
                 "yshift": 16,  # above the middle, so that a group of one stays to be seen
             }
         )
-    return shown[:MOST_TITLES]
+    return shown[:MAX_TITLES]
 
 
 def _density(picture: Picture) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ def sample_map(picture: Picture, *, scale: str = "", drag: str = "pan", height: 
         dragmode=drag,
         hoverlabel={"align": "left"},
         uirevision="keep",
-        showlegend=not scale and 1 < len(traces) <= MOST_IN_LEGEND,
+        showlegend=not scale and 1 < len(traces) <= MAX_IN_LEGEND,
         legend={"orientation": "h", "y": -0.02},
         xaxis={"visible": False, "range": [left, right]},
         yaxis={"visible": False, "range": [bottom, top], "scaleanchor": "x"},

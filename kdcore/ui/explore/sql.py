@@ -12,7 +12,7 @@ from kdcore.services.explore import sql
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, frame, state
 
-MOST_IN_FILTER = 500
+MAX_IN_FILTER = 500
 
 
 def query_and_rows(app: App, project_id: str) -> None:
@@ -34,7 +34,7 @@ def query_and_rows(app: App, project_id: str) -> None:
     st.dataframe(pd.DataFrame(found["rows"], columns=found["columns"]), hide_index=True)
     if "sample_id" in found["columns"] and found["rows"]:
         at = found["columns"].index("sample_id")
-        ids = list(dict.fromkeys(str(row[at]) for row in found["rows"]))[:MOST_IN_FILTER]
+        ids = list(dict.fromkeys(str(row[at]) for row in found["rows"]))[:MAX_IN_FILTER]
         if st.button(f"Look at these {len(ids)} samples", icon=":material/filter_alt:", key="sql.filter"):
             filter_bar.add(IsOneOf(sample_ids=tuple(ids), label="from a query"))
             st.rerun()

@@ -142,7 +142,7 @@ def _tags(app: App, sample: Sample) -> None:
             key=key,
             placeholder="add a tag",
             label_visibility="collapsed",
-            max_chars=tags.MOST_CHARACTERS,
+            max_chars=tags.MAX_CHARACTERS,
             on_change=_put_on,
             args=(app, sample, key),
         )

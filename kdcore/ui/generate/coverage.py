@@ -9,7 +9,7 @@ from kdcore.services.generate import views as run_views
 from kdcore.services.workspace import App
 from kdcore.ui import charts, filter_bar, frame
 
-MOST_HOLES = 8
+MAX_HOLES = 8
 ACROSS = ["difficulty", "reader"]
 
 
@@ -30,7 +30,7 @@ def grid(app: App, project_id: str, run_id: str | None, key: str) -> str:
 def coverage_grid(app: App, project_id: str) -> None:
     """The grid of the whole project, its emptiest cells, and links that fill them."""
     across = grid(app, project_id, None, "coverage-all")
-    thin = run_views.thinnest(app, project_id, across, MOST_HOLES)
+    thin = run_views.thinnest(app, project_id, across, MAX_HOLES)
     if thin:
         st.markdown("**Fewest usable rows**")
     for cell in thin:

@@ -14,7 +14,7 @@ from kdcore.ui.generate import coverage as coverage_panel
 from kdcore.ui.generate import routing as routing_panel
 from kdcore.ui.labels import duration, escape, short
 
-MOST_COMPARED = 4
+MAX_COMPARED = 4
 
 
 VIEWS = {
@@ -64,9 +64,9 @@ def _compare(app: App, project_id: str, run_id: str) -> None:
     if not others:
         st.info("Start a second run on the same seeds to compare.", icon=":material/info:")
         return
-    chosen = state.choose_many("With", others, "with", names.__getitem__, MOST_COMPARED)
+    chosen = state.choose_many("With", others, "with", names.__getitem__, MAX_COMPARED)
     if not chosen:
-        st.caption(f"Choose up to {MOST_COMPARED} runs: what each made of the same seeds stands beside this run's.")
+        st.caption(f"Choose up to {MAX_COMPARED} runs: what each made of the same seeds stands beside this run's.")
         return
     found = run_views.side_by_side(app, [run_id, *chosen])
     st.dataframe(
