@@ -9,6 +9,8 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdcore.records.datasets import EARLIER_COLUMNS
+
 Filters = list[tuple[str, str, Any]]
 
 
@@ -18,17 +20,13 @@ def read(path: Path, columns: Sequence[str] | None = None, filters: Filters | No
     return pq.read_table(path, columns=wanted, filters=cast(Any, filters))  # pyright: ignore[reportUnknownMemberType]
 
 
-# columns of input.parquet as 0.1.0 and 0.2.0 wrote them
-EARLIER = {"rivals": "rejected_answers", "bad": "undesirable", "said_by": "teacher_model"}
-
-
 def training_rows(
     path: Path, filters: Filters | None = None, wanted: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """Rows of a training's ``input.parquet``, of the ``wanted`` columns that it has; three had other names once."""
-    there = [name for name in columns_of(path) if wanted is None or EARLIER.get(name, name) in wanted]
+    there = [name for name in columns_of(path) if wanted is None or EARLIER_COLUMNS.get(name, name) in wanted]
     table = read(path, there, filters)
-    return table.rename_columns([EARLIER.get(name, name) for name in table.column_names]).to_pylist()
+    return table.rename_columns([EARLIER_COLUMNS.get(name, name) for name in table.column_names]).to_pylist()
 
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -154,6 +154,10 @@ class StoredTopK(TopKRow):
     tail_mass: list[float]
 
 
+# columns of input.parquet as 0.1.0 and 0.2.0 wrote them
+EARLIER_COLUMNS = {"rivals": "rejected_answers", "bad": "undesirable", "said_by": "teacher_model"}
+
+
 class TrainingRow(TypedDict):
     """One row of ``input.parquet``; ``messages`` is JSON, ``undesirable`` marks an answer to become less likely.
 

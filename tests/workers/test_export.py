@@ -10,6 +10,7 @@ from kdcore.elicitation import METHODS
 from kdcore.errors import ConfigError
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.datasets import EARLIER_COLUMNS
 from kdcore.records.status import Status
 from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
@@ -89,9 +90,9 @@ def test_columns_of_earlier_versions_are_read_by_their_names_of_today(app: App, 
     path = app.run_dir(trained).path / "input.parquet"
     table = pq.read_table(path)
     before = parquet.training_rows(path)
-    earlier = {new: old for old, new in parquet.EARLIER.items()}
+    earlier = {new: old for old, new in EARLIER_COLUMNS.items()}
     pq.write_table(table.rename_columns([earlier.get(name, name) for name in table.column_names]), path)
-    assert set(parquet.EARLIER) <= set(parquet.columns_of(path))
+    assert set(EARLIER_COLUMNS) <= set(parquet.columns_of(path))
     assert parquet.training_rows(path) == before
     assert [set(row) for row in parquet.training_rows(path, wanted=["undesirable"])] == [{"undesirable"}] * len(
         before

@@ -80,7 +80,7 @@ def with_tokens(app: App, dataset_id: str, batches: Iterable[Sequence[ChatRow]])
         teacher, talk = _first_here(app, dataset_id, stack)
         known_alike: dict[str, bool] = {}
         for batch in batches:
-            asked = {row["teacher"] for row in batch} | stored_topk.scorers(app)
+            asked = {row["teacher"] for row in batch if row["teacher"]} | stored_topk.scorers(app)
             if new := asked - known_alike.keys():
                 same = same_tokens(app, teacher, new)
                 known_alike |= {name: name in same for name in new}

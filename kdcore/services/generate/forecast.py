@@ -66,7 +66,7 @@ def forecast(
     speeds = [tried, *(_past([progress]) for _, progress in told)]
     copies = 1 if find_method(METHODS, template.method).many else sampling.n
     guess = Seen(
-        f"nothing asked yet: one call a request, {GUESSED_SHARE:.0%} of the longest answer; a trial makes it exact",
+        f"nothing asked yet: one call a request, {GUESSED_SHARE:.0%} of the longest answer; a trial tells more",
         1,
         GUESSED_TOKENS_IN,
         sampling.n * sampling.max_tokens * GUESSED_SHARE / copies,

@@ -206,5 +206,6 @@ def test_who_scored_a_version_tells_its_tokens_where_its_teacher_is_far_away(
     asked = []
     monkeypatch.setattr(chat_tokens.stored_topk, "of_rows", lambda app, rows, alike: asked.append(alike) or {})
     rows = [row | {"rejected_answers": []} for row in dataset_rows.rows_of(app.store, version)]
+    rows[0]["teacher"] = None  # nobody knows who wrote it
     assert [len(batch) for batch in chat_tokens.with_tokens(app, version, [rows])] == [20]
     assert asked == [{str(models / DEFAULT_TEACHER)}]
