@@ -57,6 +57,6 @@ demo: setup
 shots: setup
 	@$(BIN)/python -m tests.e2e.shots "$(KD_WORKSPACE)"
 
-# make bench-generate, bench-embed, bench-start, bench-train, bench-neardup: one line of JSON each
+# make bench-generate, bench-embed, bench-start, bench-train, bench-gpu, bench-neardup: one line of JSON each
 bench-%: setup
 	@$(BIN)/python -m tests.bench.$*

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdcore.distill.batches.targets import TEXT, Targets
-from kdcore.distill.student.output_layer import logits_of
+from kdcore.distill.student.output_layer import as_computed, logits_of
 from kdcore.distill.terms.chunked_loss import head_loss
 
 H, V = 16, 300
@@ -43,3 +43,22 @@ def test_nothing_to_learn_moves_nothing():
     states, head, targets = given(0)
     head_loss(states, head, targets)[0].backward()
     assert not head.grad.any()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_the_products_are_made_as_autocast_makes_them():
+    states, head, targets = given(10)
+    states, head = (x.detach().cuda().requires_grad_() for x in (states, head))
+    targets = Targets(targets.labels.cuda(), targets.weights.cuda(), targets.kinds.cuda())
+    with torch.autocast("cuda", torch.bfloat16):
+        taken = as_computed(states)
+        assert taken.dtype == torch.bfloat16
+        assert logits_of(taken, head.to(taken.dtype)).dtype == torch.float32
+        head_loss(taken, head, targets, (), 4)[0].backward()
+    with torch.autocast("cuda", torch.float16):
+        assert as_computed(states).dtype == torch.float32
+    exact, exact_head = (x.detach().double().requires_grad_() for x in (states, head))
+    torch.nn.functional.cross_entropy(exact @ exact_head.t(), targets.labels).backward()
+    assert states.grad.dtype == head.grad.dtype == torch.float32
+    torch.testing.assert_close(head.grad.double(), exact_head.grad, atol=5e-3, rtol=5e-3)
+    torch.testing.assert_close(states.grad.double(), exact.grad, atol=5e-3, rtol=5e-3)

@@ -13,6 +13,7 @@ from kdcore.distill.batches.targets import TEXT
 from kdcore.distill.losses import sparse
 from kdcore.distill.losses.divergences import divergence
 from kdcore.distill.student.forward import head_of, read
+from kdcore.distill.student.output_layer import logits_of
 from kdcore.distill.terms.preferences import answer_logprobs, margins
 from kdcore.distill.terms.slices import heldout_teaching
 
@@ -37,7 +38,7 @@ def heldout_measures(model: Any, batches: list[Batch], chunk: int = 512) -> dict
             t = batch.targets
             for start in range(0, len(states), chunk):
                 part = slice(start, start + chunk)
-                logits = (states[part] @ head.to(states.dtype).t()).float()
+                logits = logits_of(states[part], head.to(states.dtype))
                 labels = t.labels[part]
                 sums["sequence_level_kd"] += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
                 tokens += len(labels)

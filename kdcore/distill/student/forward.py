@@ -10,6 +10,7 @@ from torch import Tensor
 from kdcore.distill.batches.batch import Batch
 from kdcore.distill.batches.packing import GIVEN, can_pack, packed_attention
 from kdcore.distill.student.build import hf_model
+from kdcore.distill.student.output_layer import as_computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,9 @@ class Read:
     where: Tensor | None = None
 
     def states(self, places: Tensor) -> Tensor:
-        """The last states (N, H) at N places of the batch."""
+        """The last states (N, H) at N places of the batch, as the output layer takes them."""
         flat = self.outputs.last_hidden_state.flatten(0, 1)
-        return flat[places if self.where is None else self.where[places]]
+        return as_computed(flat[places if self.where is None else self.where[places]])
 
 
 def read(model: Any, batch: Batch, **wanted: bool) -> Read:

@@ -20,7 +20,7 @@ from torch import Tensor
 from kdcore.distill.batches.targets import TEXT, LossTerm, Targets
 from kdcore.distill.losses.divergences import Divergence
 from kdcore.distill.losses.sparse import PADDING, student_categories, teacher_categories
-from kdcore.distill.student.output_layer import logits_of
+from kdcore.distill.student.output_layer import logits_of, product
 
 
 @dataclass(slots=True)
@@ -88,7 +88,9 @@ class _HeadLoss(torch.autograd.Function):
             for gradient in (ctx.grad_hidden, ctx.grad_weight):
                 if gradient is not None:
                     gradient.mul_(scale)
-        return ctx.grad_hidden, ctx.grad_weight, None, None, None, None
+        found = ctx.grad_hidden, ctx.grad_weight
+        ctx.grad_hidden = ctx.grad_weight = None  # held by nobody else, a gradient of the head's size is not copied
+        return *found, None, None, None, None
 
 
 def _add_product(total: Tensor, gradient: Tensor, hidden: Tensor, first: bool) -> None:
@@ -96,9 +98,9 @@ def _add_product(total: Tensor, gradient: Tensor, hidden: Tensor, first: bool) -
     if total.dtype == hidden.dtype:
         torch.addmm(total, gradient.t(), hidden, beta=0 if first else 1, out=total)
     elif first:
-        total.copy_(gradient.t() @ hidden)
+        total.copy_(product(gradient.t(), hidden))
     else:
-        total += gradient.t() @ hidden
+        total += product(gradient.t(), hidden)
 
 
 def _loss_to_gradient(

@@ -16,7 +16,7 @@ from torch import Tensor
 from kdcore.configs.distillation import SliceConfig
 from kdcore.distill.batches.batch import PreferenceBatch, PreferenceGroup
 from kdcore.distill.losses.ranking import RANKINGS, Answers
-from kdcore.distill.student.output_layer import logits_of
+from kdcore.distill.student.output_layer import logits_of, product
 
 
 class _TokenLogprobs(torch.autograd.Function):
@@ -53,7 +53,7 @@ class _TokenLogprobs(torch.autograd.Function):
                 if grad_hidden is not None:
                     grad_hidden[part] = down @ head
                 if grad_weight is not None:
-                    grad_weight += (down.t() @ hidden[part]).to(weight.dtype)
+                    grad_weight += product(down.t(), hidden[part]).to(weight.dtype)
         return grad_hidden, grad_weight, None, None
 
 

@@ -38,6 +38,19 @@ def save(folder: Path, step: int, trainable: dict[str, Any], state: dict[str, An
     return target
 
 
+def random_state() -> dict[str, Any]:
+    """Where the random numbers of this process stand: own answers and dropout go on from here after a resume."""
+    return {"rng": torch.get_rng_state(), "rng_cuda": torch.cuda.get_rng_state_all()}
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Go on with what ``random_state`` kept; a run that moved to another number of GPUs has those of the first."""
+    torch.set_rng_state(state["rng"])
+    kept = state.get("rng_cuda", [])  # absent in checkpoints of earlier versions
+    for place in range(min(len(kept), torch.cuda.device_count())):
+        torch.cuda.set_rng_state(kept[place], place)
+
+
 def mark_complete(target: Path, step: int) -> None:
     """Write the manifest of a checkpoint whose files are all there; from then on it counts."""
     files = {

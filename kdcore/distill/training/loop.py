@@ -146,7 +146,7 @@ def train(job: TrainingJob, pen: TrainingReporter) -> None:
                 parameter.copy_(tensors[name])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["rng"])
+        checkpoint.set_random_state(state)
         guard.state = state.get("guard", guard.state)  # absent in checkpoints of earlier versions
         replay.state = state.get("replay", [])
         pen.phase(f"going on from step {step}")
@@ -155,7 +155,7 @@ def train(job: TrainingJob, pen: TrainingReporter) -> None:
         state = {
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
-            "rng": torch.get_rng_state(),
+            **checkpoint.random_state(),
             "guard": guard.state,
             "replay": replay.state,
         }

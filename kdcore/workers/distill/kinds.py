@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import torch
+
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.losses import LOSSES
 from kdcore.hardware import keep_freed_memory
@@ -24,6 +26,7 @@ def _trainer(config: DistillConfig) -> Any:
 def work(run: RunDir, reporter: Reporter) -> None:
     """Train what the recipe names."""
     config = run.load(DistillConfig)
+    torch.manual_seed(config.seed)  # new weights (adapters, heads of scores) are drawn when a student is built
     keep_freed_memory()
     _trainer(config).train(run, reporter, config)
 
@@ -31,4 +34,5 @@ def work(run: RunDir, reporter: Reporter) -> None:
 def preflight(run: RunDir, reporter: Reporter) -> None:
     """What would be trained on, counted and shown, and one measured step."""
     config = run.load(DistillConfig)
+    torch.manual_seed(config.seed)
     setup.written(run, _trainer(config).check(run, reporter, config))
