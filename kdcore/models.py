@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def resolve(name: str, models: Path) -> Path | None:
     if folder.is_dir():
         if not (folder / "config.json").exists():
             raise ConfigError(f"the folder {folder} has no config.json; give the folder of a transformers model.")
-        return folder.resolve()
+        return Path(os.path.abspath(folder))  # a link among the models stays one: it is found by its name elsewhere
     if _HUB_ID.match(name):
         return None
     known = ", ".join(sorted(BUILT_IN))

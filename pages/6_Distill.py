@@ -34,7 +34,7 @@ with frame.page("Distill") as page:
         case "compare":
             sweep_panel.compare_panel(page.app, runs)
         case "take":
-            export_panel.take_panel(page.app, chosen)
+            export_panel.export_student(page.app, chosen)
         case _:
             rest = [run_id for run_id in ids if run_id != chosen]
             others = state.choose_many("Overlay", rest, "overlay", names.__getitem__) if rest else []

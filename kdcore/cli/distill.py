@@ -50,7 +50,7 @@ def distill(arguments: Arguments) -> object:
         else:
             given = config_of(arguments)
             project = project_id(app, arguments.project or given.get("project_id"))
-            config = load_config(DistillConfig, _recipe(app, project, arguments, given))
+            config = load_config(DistillConfig, _recipe(app, project, arguments, given), app.folders.mounts)
             if arguments.losses or arguments.seeds or arguments.rows or arguments.draws:
                 return _sweep(app, project, config, arguments)
             run = training_runs.start_run(app, project, config)
@@ -61,8 +61,8 @@ def distill(arguments: Arguments) -> object:
 
 def _recipe(app: App, project: str, arguments: Arguments, given: dict[str, Any]) -> dict[str, Any]:
     """A ``DistillConfig`` as JSON: what the config says, and the options that were given in its place."""
-    slices = given.get("slices") or [{}]
-    if not isinstance(slices, list) or not all(isinstance(part, dict) for part in slices):
+    slices = given.get("slices", [{}])
+    if not isinstance(slices, list) or not slices or not all(isinstance(part, dict) for part in slices):
         raise ConfigError("--config: slices is no list of objects; expected one for each term of the sum.")
     policy = _part(given, "policy") | chosen(arguments, POLICY)
     if arguments.reward_run:
@@ -88,6 +88,10 @@ def _part(given: dict[str, Any], name: str) -> dict[str, Any]:
 def _slice(part: dict[str, Any], arguments: Arguments) -> dict[str, Any]:
     """One slice; an option holds for each of them, and another loss has other settings."""
     part = part | chosen(arguments, SLICE)
+    if not isinstance(part.get("loss", ""), str):
+        raise ConfigError(f"--config: loss is {part['loss']!r}; expected the name of one (see kd losses).")
+    if not isinstance(part.get("loss_config", {}), dict):
+        raise ConfigError(f"--config: loss_config is {part['loss_config']!r}; expected an object.")
     if arguments.loss is not None:
         if part.get("loss", arguments.loss) != arguments.loss:
             part = {name: value for name, value in part.items() if name != "loss_config"}
@@ -166,7 +170,7 @@ def rounds_command(arguments: Arguments) -> object:
             if arguments.checks is not None:
                 given["checks"] = tuple(names(arguments.checks))
             project = project_id(app, arguments.project or given.get("project_id"))
-            loop = rounds.start(app, project, load_config(RoundsConfig, given))
+            loop = rounds.start(app, project, load_config(RoundsConfig, given, app.folders.mounts))
         loop = rounds.wait(app, loop.loop_id)
         if loop.state == "failed":
             raise JobError(f"rounds {loop.loop_id} failed: {loop.message}; mend it, then kd rounds --resume it.")

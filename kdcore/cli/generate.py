@@ -58,7 +58,8 @@ def generate(arguments: Arguments) -> object:
             target = chosen(arguments, TARGET)
             if arguments.checks is not None:
                 target["checks"] = names(arguments.checks)
-            asked_of, sampled = load_config(TeacherConfig, teacher), load_config(SamplingConfig, sampling)
+            asked_of = load_config(TeacherConfig, teacher, app.folders.mounts)
+            sampled = load_config(SamplingConfig, sampling)
             for warning in generation_runs.look(app, project, template, asked_of, sampled, arguments.rows).warnings:
                 print(f"note: {warning}", file=sys.stderr)
             run = generation_runs.start_run(

@@ -11,6 +11,7 @@ from kdcore.configs.losses import LOSSES, Loss, with_own_settings
 from kdcore.configs.places import Place
 from kdcore.configs.selection import EVERYTHING, Selection
 from kdcore.configs.teacher import Precision
+from kdcore.records.rows import VerdictKey
 
 Tail = Literal["bucket", "drawn"]  # words outside the stored top-k: one category, or some that were drawn
 SimilarityName = Literal[
@@ -131,7 +132,7 @@ class StudentConfig(Config):
     init: Literal["model", "teacher_layers"] = Field(
         default="teacher_layers", description="A model as it is, or a thinner copy of the teacher"
     )
-    model: str = Field(
+    model: Place = Field(
         default="smollm2-135m-instruct",
         description="Built-in name, Hub id, a local folder, or the id of a training run to train its student further",
     )
@@ -283,7 +284,7 @@ class DistillConfig(Config):
         again = f", {self.replay:.0%} met again" if self.replay else ""
         words += [f"{self.on_policy:.0%} own answers{again}"] if self.on_policy else []
         # a pick with its tag: two of one kind and size may differ
-        words += [part.subset.removeprefix("pick: ") for part in self.slices if part.subset]
+        words += [VerdictKey.parse(part.subset).filter for part in self.slices if part.subset]
         return " + ".join(dict.fromkeys(words)).replace("_", " ")
 
 

@@ -10,6 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.places import Place
 
 EARLIER = ("teacher", "student", "base")  # the three roles of 0.1.0, in the order in which they were measured
+EARLIER_FIELDS = (*(f"{role}_path" for role in EARLIER), "base_keep_layers")
 
 
 class Candidate(Config):

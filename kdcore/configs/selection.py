@@ -201,7 +201,9 @@ def from_url(text: str) -> Selection:
         inflater = zlib.decompressobj()
         data = inflater.decompress(raw, 1_000_000)
     except (ValueError, zlib.error) as exc:
-        raise ConfigError("the filter in this link is damaged; the whole set is shown instead.") from exc
+        raise ConfigError(
+            "the filter in this link is damaged; copy the whole link, or choose the filter again."
+        ) from exc
     return from_json(data)
 
 

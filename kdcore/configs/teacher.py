@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from kdcore.configs.base import Config
+from kdcore.configs.places import Place
 from kdcore.types import Message
 
 EngineName = Literal["vllm", "openai_http", "transformers", "scripted"]
@@ -18,7 +19,7 @@ class TeacherConfig(Config):
     """A model and the engine that runs it."""
 
     engine: EngineName = Field(default="vllm", description="Program that runs the model")
-    model: str = Field(default="smollm2-135m-instruct", description="Built-in name, Hub id or a local folder")
+    model: Place = Field(default="smollm2-135m-instruct", description="Built-in name, Hub id or a local folder")
     precision: Precision = Field(
         default="auto", description="auto picks bfloat16 only where the processor is fast at it"
     )

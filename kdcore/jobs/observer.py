@@ -34,6 +34,7 @@ class Observer:
         if now - since < LOST_AFTER_S or self.backend.alive(status):
             return status
         self.backend.clear(status)
+        run.seal_journals()  # nobody writes to them any more: a later cut must be seen
         lost = replace(
             status,
             state="failed",

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from kdcore.errors import JobError
-from kdcore.jobs.run_dir import STOP_FILES, RunDir
+from kdcore.jobs.run_dir import STOP_FILES, RunDir, journal_name
 from kdcore.jobs.tail import encode_record
 from kdcore.records.journal import JournalRecord, TrainStepRecord
 from kdcore.records.status import Status
@@ -43,7 +43,7 @@ class Reporter:
         self.epoch = epoch
         self._lock = threading.Lock()
         self._status_lock = threading.Lock()
-        self._journal = (run.path / f"journal-{epoch:05d}.jsonl").open("ab")
+        self._journal = (run.path / journal_name(epoch)).open("ab")
         self._metrics = (run.path / "metrics.jsonl").open("ab")
         self._seq = 0
         self._dirty = False

@@ -45,6 +45,11 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
         fsync_dir(path.parent)
 
 
+def journal_name(epoch: int) -> str:
+    """The journal of one attempt."""
+    return f"journal-{epoch:05d}.jsonl"
+
+
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Write ``value`` as JSON with ``write_atomic``."""
     write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1).encode(), durable=durable)

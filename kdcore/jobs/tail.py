@@ -129,9 +129,27 @@ def read_metrics(path: Path, offset: int = 0) -> tuple[list[NewPoint], int]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue  # torn by a crash in the middle of a line: that one value is lost, the curve is not
-        if isinstance(row, dict) and row.keys() >= POINT:
+        if _is_point(row):
             rows.append(cast("NewPoint", {name: row[name] for name in POINT}))
     return rows, new_offset
+
+
+_NUMBER = (int, float)
+_POINT_TYPES: dict[str, type | tuple[type, ...]] = {
+    "attempt": int, "step": int, "split": str, "name": str, "value": _NUMBER, "time": _NUMBER,
+}  # fmt: skip
+
+
+def _is_point(row: Any) -> bool:
+    """Whether a line is a point of a curve: each field there, and of its type."""
+    if not isinstance(row, dict):
+        return False
+    found = cast("dict[str, Any]", row)
+    typed = all(
+        isinstance(found.get(name), kind) and not isinstance(found.get(name), bool)
+        for name, kind in _POINT_TYPES.items()
+    )
+    return typed and all(abs(found[name]) < 2**31 for name in ("attempt", "step"))
 
 
 R = TypeVar("R", bound=JournalRecord)

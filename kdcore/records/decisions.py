@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -209,6 +209,14 @@ AnyDecision = Annotated[
     Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[AnyDecision] = TypeAdapter(AnyDecision)
+_TEXTS: dict[str, tuple[str, ...]] = {
+    each.model_fields["kind"].default: each.TEXTS for each in get_args(get_args(AnyDecision)[0])
+}
+
+
+def texts_of(kind: str) -> tuple[str, ...]:
+    """The fields of a kind of record that stand beside the hash chain; raises KeyError for a kind that is none."""
+    return _TEXTS[kind]
 
 
 def read_decision(body: dict[str, Any]) -> AnyDecision:

@@ -163,7 +163,7 @@ class WaitingDecision(TypedDict):
     reason: str
 
 
-class Fit(TypedDict):
+class Compatibility(TypedDict):
     """One thing of student and teacher that is compared; ``means`` says what follows where they differ."""
 
     what: str
@@ -210,7 +210,7 @@ class PreflightReport(TypedDict, total=False):
     step_s: float
     forecast_s: float
     baseline: dict[str, float]
-    fits: list[Fit]
+    fits: list[Compatibility]
     first_batch: list[BatchRow]
     warnings: list[str]
     blocks: list[str]

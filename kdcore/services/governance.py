@@ -50,7 +50,7 @@ def refuse_zone(app: App, project_id: str, teacher: TeacherConfig) -> Terms:
             f"this project holds {WORDS[held['data_class']]}, which only a teacher on this machine may read; choose "
             "vLLM here, or record the agreement with the endpoint in the project's settings on the Elicit page."
         )
-    return _inherited(app, teacher) if is_student(teacher.model) else terms_of(teacher)
+    return _inherited(app, teacher) if is_student(app, teacher.model) else terms_of(teacher)
 
 
 def _inherited(app: App, student: TeacherConfig) -> Terms:
@@ -62,7 +62,7 @@ def _inherited(app: App, student: TeacherConfig) -> Terms:
     begun = app.run_dir(student.model).config().get("student", {})
     if begun.get("init") == "model":
         earlier = student.model_copy(update={"model": begun["model"]})
-        entries.append((_inherited(app, earlier) if is_student(begun["model"]) else terms_of(earlier)).entry)
+        entries.append((_inherited(app, earlier) if is_student(app, begun["model"]) else terms_of(earlier)).entry)
     return replace(own, entry=strictest(entries))
 
 

@@ -55,9 +55,9 @@ def try_teacher(teacher: TeacherConfig) -> None:
         try_endpoint(teacher)
 
 
-def is_student(model: str) -> bool:
-    """Whether a model is named by the run that trained it."""
-    return model.startswith("distill-")
+def is_student(app: App, model: str) -> bool:
+    """Whether a model is named by the run that trained it: a folder or a Hub id may begin like one."""
+    return model.startswith("distill-") and model == Path(model).name and (app.folders.runs / model).is_dir()
 
 
 def student_of(app: App, run_id: str) -> Path:
@@ -73,7 +73,7 @@ def folder_of(app: App, model: str) -> Path | None:
 
     Raises ConfigError for a name that can't be a model's, and for a run without a student.
     """
-    return student_of(app, model) if is_student(model) else resolve(model, app.folders.models)
+    return student_of(app, model) if is_student(app, model) else resolve(model, app.folders.models)
 
 
 def resolve_teacher(app: App, teacher: TeacherConfig) -> tuple[str, str]:

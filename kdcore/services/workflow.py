@@ -60,7 +60,7 @@ class Workflow(Generic[P]):
         """A plan; raises ConfigError for a file that can't be read."""
         try:
             return self._decode(json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError, KeyError) as exc:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, KdError) as exc:
             reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
             raise ConfigError(
                 f"{self.name}: the plan {path.name} can't be read ({reason}); it is damaged or of another version, "

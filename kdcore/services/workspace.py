@@ -26,7 +26,7 @@ from kdcore.settings import Workspace, workspace
 from kdcore.store import datasets, runs
 from kdcore.store.engine import ingest
 from kdcore.store.engine.db import Store, set_aside
-from kdcore.store.engine.decided import Decided
+from kdcore.store.engine.decided import Decided, head_of
 from kdcore.store.engine.frozen_files import read_frozen
 from kdcore.types import TERMINAL_STATES
 
@@ -46,7 +46,8 @@ class _Setback:
 class App:
     """What services are handed. Thread-safe; close it to let another process open the workspace."""
 
-    def __init__(self, folders: Workspace, backend: Backend | None = None) -> None:
+    def __init__(self, folders: Workspace, backend: Backend | None = None, set_aside: Path | None = None) -> None:
+        """``set_aside`` is the database that this one is made anew from: what it knew of must be in the log."""
         self.folders = folders.make()
         self.backend = backend or LocalBackend()
         self.store = Store(folders.database)
@@ -56,7 +57,7 @@ class App:
         self._setbacks: dict[str, _Setback] = {}
         self._ticking = threading.Lock()
         self._decided = Decided(self.store, self.folders)
-        self._decided.open()
+        self._decided.open(head_of(set_aside) if set_aside is not None else None)
         for place, finding in enumerate(self._decided.findings):
             self.tell(f"decisions {place}", finding)
         self._check_versions()
@@ -137,8 +138,17 @@ class App:
 
     def _unsettled(self) -> Iterator[RunDir]:
         for path in sorted(self.folders.runs.iterdir()):
-            if path.name not in self._settled and (path / "config.json").exists():
-                yield RunDir(path, self.folders.mounts)
+            if path.name in self._settled:
+                continue
+            run = RunDir(path, self.folders.mounts)
+            if (path / "config.json").exists():
+                yield run
+            elif path.is_dir() and run.journals():  # without one it is a run that is being made
+                self.tell(
+                    f"config {path.name}",
+                    f"run {path.name} has no config.json, so nothing that it wrote can be shown; put the file back "
+                    "from a backup",
+                )
 
     # ---- bringing in what workers wrote -------------------------------------------------------------
     def tick(self) -> int:
@@ -260,7 +270,7 @@ def rebuild(root: str | Path | None = None) -> Rebuilt:
     folders = workspace(root).make()
     kept = set_aside(folders.database)
     started = time.perf_counter()
-    app = App(folders)
+    app = App(folders, set_aside=kept)
     try:
         count, problems = len(runs.list_runs(app.store)), app.problems
         sizes = app.store.sizes("samples", "reviews", "datasets")

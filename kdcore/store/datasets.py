@@ -37,11 +37,15 @@ def _eligible(project_id: str, selection: Selection, *, rejected: bool = False) 
     if not mentions(selection, "role"):
         sql += " AND coalesce(s.role, 'answer') = 'answer'"
     return (
-        "FROM samples s LEFT JOIN current_reviews r USING (sample_id) "
-        "LEFT JOIN (SELECT seed_id, any_value(fields) AS fields FROM seeds GROUP BY 1) d USING (seed_id) "
-        "WHERE s.project_id = ? "
-        "AND (s.status = 'parsed' OR r.action IN ('accept', 'edit')) AND (coalesce(r.action, '') = 'reject') = ? "
-        f"AND trim(coalesce(r.answer, nullif(s.answer, ''), s.completion)) <> '' AND {sql}",
+        f"""
+        FROM samples s LEFT JOIN current_reviews r USING (sample_id)
+        LEFT JOIN (SELECT seed_id, any_value(fields) AS fields FROM seeds GROUP BY 1) d USING (seed_id)
+        WHERE s.project_id = ?
+            AND (s.status = 'parsed' OR r.action IN ('accept', 'edit'))
+            AND (coalesce(r.action, '') = 'reject') = ?
+            AND trim(coalesce(r.answer, nullif(s.answer, ''), s.completion)) <> ''
+            AND {sql}
+        """,
         [project_id, rejected, *values],
     )
 

@@ -128,10 +128,10 @@ _JOINS = {
 def _colour(name: str) -> tuple[str, str, list[Any]]:
     """Expression, join and values of a colour; an unknown one is the group's."""
     kind, _, check = name.partition(":")
-    join = (
-        "LEFT JOIN (SELECT sample_id, passed, score FROM current_verdicts WHERE kind = ? AND filter = ?) cv "
-        "ON cv.sample_id = s.sample_id"
-    )
+    join = """
+        LEFT JOIN (SELECT sample_id, passed, score FROM current_verdicts WHERE kind = ? AND filter = ?) cv
+            ON cv.sample_id = s.sample_id
+    """
     if kind == "verdict":
         return (
             "CASE WHEN cv.passed THEN 'passes' WHEN NOT cv.passed THEN 'fails' ELSE 'not checked' END",

@@ -10,8 +10,10 @@ _PARTS = {
     "topic": ("coalesce(s.topic, '')", ""),
     "cluster": (
         "c.title || ' (' || c.cluster || ')'",  # two groups may have the same title
-        "JOIN placements p ON p.sample_id = s.sample_id AND p.run_id = ? "
-        "JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster ",
+        """
+        JOIN placements p ON p.sample_id = s.sample_id AND p.run_id = ?
+        JOIN titled_clusters c ON c.run_id = p.run_id AND c.cluster = p.cluster
+        """,
     ),
 }
 _USABLE = "s.status = 'parsed' AND coalesce(r.action, '') <> 'reject'"

@@ -15,6 +15,7 @@ from kdcore.types import Reply
 
 SHOWN = 300  # characters of a provider's words
 LETTERS_PER_TOKEN = 4
+MOST_TOKENS = 10_000_000  # of one call; no model reads or writes more
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +104,25 @@ def replies_of(call: Call, content_type: str, text: str) -> tuple[list[Reply], b
     Raises ValueError for a body that is no chat completion.
     """
     body = _joined_stream(text) if _is_stream(content_type, text) else json.loads(text)
-    usage = cast("dict[str, Any]", body.get("usage") or {})
+    usage: Any = body.get("usage")
     choices = cast("list[Any]", body["choices"])
-    spent = int(usage.get("completion_tokens") or 0)
-    prompt = int(usage.get("prompt_tokens") or 0)
-    counted = bool(usage.get("completion_tokens") is not None)
+    spent, asked = (_count(usage, name) for name in ("completion_tokens", "prompt_tokens"))
+    counted = spent is not None and asked is not None
+    spent, prompt = spent or 0, asked or 0
     if not counted:
         prompt = sum(len(message["content"]) for message in call.messages) // LETTERS_PER_TOKEN
     replies = [_reply(call, place, choice, prompt) for place, choice in enumerate(choices)]
     shares = [spent // max(1, len(replies)) if counted else _letters(reply) // LETTERS_PER_TOKEN for reply in replies]
     told = [replace(reply, completion_tokens=share) for reply, share in zip(replies, shares, strict=True)]
     return told, counted, "prompt_logprobs" in body  # a field that vLLM's server alone has
+
+
+def _count(usage: Any, name: str) -> int | None:
+    """Tokens that an endpoint says it used; None where it tells none, or what can't be so."""
+    told: Any = cast("dict[str, Any]", usage).get(name) if isinstance(usage, dict) else None
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    return int(told) if 0 <= told <= MOST_TOKENS else None
 
 
 def _letters(reply: Reply) -> int:

@@ -140,7 +140,7 @@ def gradient_shares(points: Points, run_id: str, terms: Mapping[str, str]) -> go
             line={"color": PALETTE[number % len(PALETTE)]},
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 6},
         )
-    return _layout(figure, "How strongly each term pulls", "share of the gradient norms")
+    return _layout(figure, "Each term's share of the gradient", "share of the gradient norms")
 
 
 def arms(table: Sequence[Mapping[str, Any]], name: str, title: str, y: str) -> go.Figure:

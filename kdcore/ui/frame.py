@@ -102,9 +102,21 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
             st.caption(PAGES[title][2])
         if needs_project and chosen is None:
             empty("There is no project yet.", "Elicit", "Create a project")
-        for problem in app.problems[-3:]:
-            st.warning(problem, icon=":material/warning:")
+        _problems(app.problems)
         yield Page(app, chosen)
+
+
+def _problems(found: list[str], at_once: int = 3) -> None:
+    """What could not be read or done: what people decided first, and none left out."""
+    ordered = sorted(found, key=lambda problem: "ecision" not in problem)
+    for problem in ordered[:at_once]:
+        st.warning(problem, icon=":material/warning:")
+    if more := ordered[at_once:]:
+        with st.expander(
+            f"{len(more)} more {'problem' if len(more) == 1 else 'problems'}", icon=":material/warning:"
+        ):
+            for problem in more:
+                st.warning(problem)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from kdcore.configs.selection import EVERYTHING, Selection, from_url, to_url
 from kdcore.errors import ConfigError
 from kdcore.ids import stable_hash
 from kdcore.services.explore import samples as explore_samples
+from kdcore.ui.labels import sentence
 
 
 def param(name: str, default: str = "") -> str:
@@ -128,7 +129,7 @@ def selection() -> Selection:
         explore_samples.refuse_unreadable(found)
         return found
     except ConfigError as exc:
-        st.warning(str(exc))
+        st.warning(f"{sentence(str(exc))} Until then the whole set is shown.")
         return EVERYTHING
 
 

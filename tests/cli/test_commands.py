@@ -202,6 +202,45 @@ def test_beta_reaches_the_losses_of_a_sweep_that_have_it_and_no_other(made):
     assert [run.slices[0].loss_config for run in runs] == [{}, {"beta": 0.9}]
 
 
+@pytest.mark.parametrize(
+    ("command", "config", "says"),
+    [
+        ("distill", {"slices": [{"loss": ["dpo"]}]}, "loss is ['dpo']"),
+        ("distill", {"slices": [{"loss": {}}]}, "loss is {}"),
+        ("distill", {"slices": [{"loss_config": 5}]}, "loss_config is 5"),
+        ("distill", {"slices": [{"loss": "generalized_jsd", "loss_config": None}]}, "loss_config is None"),
+        *(("distill", {"slices": none}, "slices is no list") for none in ([], "", None, {})),
+        ("evaluate", {"train_run_id": 5}, "train_run_id is 5"),
+        ("evaluate", {"train_run_id": ["a", 5]}, "train_run_id is ['a', 5]"),
+    ],
+)
+def test_a_config_of_a_wrong_type_is_a_sentence(kd, command, config, says):
+    project = [] if command == "evaluate" else ["--project", "Hearts", "--beta", "0.3"]
+    code, _, error = kd(command, *project, "--config", json.dumps(config))
+    assert (code, says in error) == (2, True), error
+
+
+def test_the_file_of_a_training_of_0_1_0_is_a_config(kd, monkeypatch):
+    """It has the settings of all losses on every slice; those of another loss said nothing then."""
+    flat = {"loss": "sequence_level_kd", "beta": 0.3, "alpha": 0.1, "preference_beta": 0.2}
+    [part] = recipe_of(kd, monkeypatch, "--config", json.dumps({"slices": [flat]}))["slices"]
+    assert (part["loss"], part["loss_config"]) == ("sequence_level_kd", {})
+    [part] = recipe_of(kd, monkeypatch, "--config", json.dumps({"slices": [flat | {"loss": "dpo"}]}))["slices"]
+    assert part["loss_config"]["beta"] == 0.2
+
+
+def test_a_place_in_the_config_of_a_run_is_a_folder_of_this_machine(kd, monkeypatch, made):
+    own = made["root"] / "models" / "mine"
+    given = {"student": {"init": "model", "model": "models:mine"}, "teacher_path": "models:mine"}
+    recipe = recipe_of(kd, monkeypatch, "--config", json.dumps(given))
+    assert (recipe["student"]["model"], recipe["teacher_path"]) == (str(own), str(own))
+
+
+def test_a_filter_that_is_none_is_refused_as_what_it_is(kd):
+    code, _, error = kd("samples", "--project", "Hearts", "--filter", "xyz")
+    assert code == 2 and "damaged" in error and "shown instead" not in error
+
+
 @pytest.mark.parametrize("command", ["generate", "distill", "rounds"])
 def test_a_config_beside_resume_is_refused(kd, command):
     code, _, error = kd(command, "--resume", "x", "--config", "{}")

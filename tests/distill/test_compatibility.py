@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore.distill.batches.compatibility import fits, within
+from kdcore.distill.batches.compatibility import compatibility, within
 from kdcore.distill.batches.rows import Row
 from kdcore.distill.batches.targets import LossTerm, Targets
 from kdcore.distill.losses.divergences import divergence
@@ -41,12 +41,14 @@ def config(width: int):
 
 
 def test_one_family_with_other_padding_fits_and_says_what_follows():
-    found = {row["what"]: row for row in fits(Tokenizer(90), Tokenizer(90), config(96), config(128))}
+    found = {row["what"]: row for row in compatibility(Tokenizer(90), Tokenizer(90), config(96), config(128))}
     assert [what for what, row in found.items() if not row["same"]] == ["outputs (padding included)"]
     assert found["outputs (padding included)"]["student"] == "96 (6 padding)"
-    other = {row["what"]: row for row in fits(Tokenizer(90), Tokenizer(80, "{content}|"), config(90), config(80))}
+    other = {
+        row["what"]: row for row in compatibility(Tokenizer(90), Tokenizer(80, "{content}|"), config(90), config(80))
+    }
     assert not any(row["same"] for what, row in other.items() if what != "end mark")
-    broken = {row["what"]: row for row in fits(Tokenizer(90, "x"), Tokenizer(90), config(90), config(90))}
+    broken = {row["what"]: row for row in compatibility(Tokenizer(90, "x"), Tokenizer(90), config(90), config(90))}
     assert "can't write a chat" in broken["chat template"]["means"]
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from kdcore.configs.distillation import DistillConfig, SliceConfig
 from kdcore.distill.batches.batch import collate
-from kdcore.distill.batches.rows import Row, _with_drawn
+from kdcore.distill.batches.rows import Row, _with_sampled_tail
 from kdcore.distill.losses import divergences as dense
 from kdcore.distill.losses import sparse
 from kdcore.distill.terms.chunked_loss import head_loss
@@ -73,7 +73,7 @@ def _rows() -> tuple[Row, Row, torch.Tensor]:
     """A row with drawn words and one with top-k only, both of T tokens behind a prompt of one."""
     ids, logprobs, tail_ids, tail_logprobs = (part[0].numpy() for part in drawn(logits(1), M))
     raw = {"tail_ids": tail_ids.ravel(), "tail_logprobs": tail_logprobs.ravel()}
-    wide_ids, weights, offsets = _with_drawn(raw, ids, logprobs)
+    wide_ids, weights, offsets = _with_sampled_tail(raw, ids, logprobs)
     own = [3, 1, 4, 1, 5]
     with_tail = Row("a", 0, 1, own, False, wide_ids, weights, offsets=offsets)
     return with_tail, Row("b", 0, 1, own, False, ids, logprobs.astype(np.float32)), logits(0)

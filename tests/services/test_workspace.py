@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,59 @@ def test_no_flipped_bit_or_cut_of_a_journal_is_silent(tmp_path: Path, seed: int,
         del data[chance.randrange(len(data)) :]
     journal.write_bytes(bytes(data))
     assert rebuild(root)["problems"]
+
+
+@pytest.mark.parametrize("gone", ["journal-00001.jsonl", "config.json"])
+def test_a_file_of_a_run_that_is_gone_is_said(tmp_path: Path, made: Path, gone: str):
+    root = tmp_path / "ws"
+    shutil.copytree(made, root, symlinks=True)
+    next((root / "runs").glob(f"generate-*/{gone}")).unlink()
+    told = rebuild(root)["problems"]
+    assert any("generate-" in problem for problem in told), told
+
+
+def test_the_journal_of_a_killed_run_that_is_cut_at_a_record_is_said(tmp_path: Path, made: Path):
+    """Nobody wrote down how long it was but the one who saw the worker gone."""
+    root = tmp_path / "ws"
+    shutil.copytree(made, root, symlinks=True)
+    journal = next((root / "runs").glob("generate-*/journal-*.jsonl"))
+    run = RunDir(journal.parent)
+    run.write_status(replace(run.status(), state="running", pid=2**22 - 1, start_time=1.0, journal_bytes=-1))
+    app = open_app(root)
+    deadline = time.monotonic() + 10
+    while app.status(run.run_id).state != "failed" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    app.close()
+    assert run.status().journal_bytes == -1
+    assert not [problem for problem in rebuild(root)["problems"] if "damaged" in problem]
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-2]))
+    assert any("damaged" in problem for problem in rebuild(root)["problems"])
+
+
+def test_a_log_that_lost_its_end_and_its_head_is_seen_by_the_database_that_is_set_aside(tmp_path: Path, made: Path):
+    root = tmp_path / "ws"
+    shutil.copytree(made, root, symlinks=True)
+    log = root / "decisions.jsonl"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
+    (root / "decisions.head.json").unlink()
+    told = rebuild(root)
+    assert any("which the database that was set aside knows of" in problem for problem in told["problems"]), told
+    again = open_app(root)
+    assert any("was cut" in problem for problem in again.problems), "also at later starts"
+    again.close()
+
+
+def test_a_wrong_line_among_the_curves_hides_no_run(tmp_path: Path, made: Path):
+    root = tmp_path / "ws"
+    shutil.copytree(made, root, symlinks=True)
+    run = next((root / "runs").glob("generate-*"))
+    wrong = [{"step": "x"}, {"split": 1}, {"value": "z"}, {"time": None}, {"step": 10**12}, {"attempt": True}]
+    good = {"attempt": 1, "step": 1, "split": "train", "name": "loss", "value": 1.5, "time": 1.0}
+    (run / "metrics.jsonl").write_text("".join(json.dumps(good | each) + "\n" for each in [*wrong, {}]))
+    assert rebuild(root)["problems"] == []
+    again = open_app(root)
+    assert again.store.scalar("SELECT count(*) FROM metrics") == 1
+    again.close()
 
 
 @pytest.mark.parametrize("seed", range(20))

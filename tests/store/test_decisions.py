@@ -290,3 +290,59 @@ def test_twenty_threads_on_the_same_rows_are_rebuilt_as_they_are(tmp_path):
 def test_half_a_character_is_refused_before_it_is_logged(tmp_path):
     with pytest.raises(DataError, match="bytes that are no text"):
         edit(1, answer="caf\udce9 5 mg")
+
+
+@pytest.mark.parametrize("name", ["answer", "note", "question"])
+def test_a_text_that_looks_like_a_digest_is_a_text(tmp_path, name):
+    looks = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    log = DecisionLog(tmp_path / "decisions.jsonl")
+    log.open()
+    for number in range(3):
+        log.append(edit(number, reviewer=looks, **{name: looks}))
+    reading = opened(log.path)
+    assert reading.findings == []
+    assert [getattr(entry.decision, name) for entry in reading.entries] == [looks] * 3
+
+
+@pytest.mark.parametrize("texts", [[], None, 5, {"answer": 5}, {"answer": ["a"]}, {"answer": ["a", "b", "c"]}, "x"])
+def test_texts_that_were_edited_by_hand_are_said_and_hide_no_other_line(tmp_path, texts):
+    path = written(tmp_path, 4)
+    lines = path.read_bytes().splitlines(keepends=True)
+    line = json.loads(lines[1])
+    lines[1] = json.dumps(line | {"texts": texts}, separators=(",", ":")).encode() + b"\n"
+    path.write_bytes(b"".join(lines))
+    reading = opened(path)
+    assert len(reading.findings) == 1 and "line 2" in reading.findings[0]
+    assert [entry.number for entry in reading.entries] == [1, 3, 4]
+
+
+def test_brackets_without_end_are_a_damaged_line(tmp_path):
+    path = tmp_path / "decisions.jsonl"
+    path.write_bytes(b"[" * 100_000 + b"\n")
+    assert "line 1" in opened(path).findings[0]
+
+
+def test_a_log_rewritten_in_the_form_of_0_1_0_is_seen_by_its_head(tmp_path):
+    path = written(tmp_path, 5)
+    plain = [edit(i, action="accept").model_dump(mode="json") for i in range(6)]
+    path.write_bytes(b"".join(json.dumps(body).encode() + b"\n" for body in plain))
+    assert any("another than the one that its head file knows of" in said for said in opened(path).findings)
+
+
+def test_a_head_file_that_is_gone_is_said(tmp_path):
+    path = written(tmp_path, 5)
+    path.with_suffix(".head.json").unlink()
+    assert "is missing" in opened(path).findings[0]
+
+
+def test_lines_taken_out_behind_a_damaged_one_are_named(tmp_path):
+    path = written(tmp_path, 8)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b"dose", b"dosE")
+    path.write_bytes(b"".join(lines[:3] + lines[5:]))
+    assert [said.split(" of ")[0] for said in opened(path).findings] == [
+        "line 3",
+        "decisions 4 to 5 are missing from the log",
+    ]
+    path.write_bytes(b"".join([*lines[:2], b"junk\n", *lines[5:]]))
+    assert "decisions 4 to 5 are missing from the log" in opened(path).findings

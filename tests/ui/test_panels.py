@@ -96,7 +96,7 @@ PANELS: dict[str, tuple[Panel, str]] = {
         lambda app, t: curves.curves_panel(app, TRAINED, []),
         "The first point comes with the first step",
     ),
-    "distill.export": (lambda app, t: export.take_panel(app, TRAINED), "once the training has ended"),
+    "distill.export": (lambda app, t: export.export_student(app, TRAINED), "once the training has ended"),
     "distill.recipe": (lambda app, t: recipe.recipe(app, t["project_id"], [t["version"]]), "Loss"),
     "distill.reward_model": (lambda app, t: reward_model.reward_figures(app, TRAINED), NOTHING),
     "distill.rounds": (lambda app, t: rounds.rounds_panel(app, t["project_id"]), "self-knowledge"),

@@ -93,7 +93,7 @@ def collate(rows: list[Row], pad_id: int, teaching: SliceTerms) -> Batch:
     """
     sequences: list[list[int]] = []
     plain = _Plain()
-    ranked = _Contests()
+    ranked = _PreferenceGroups()
     for place, row in enumerate(rows):
         if teaching.ranks[row.slice]:
             ranked.add(place, row, len(sequences))
@@ -176,7 +176,7 @@ class _Plain:
         return torch.cat([_padded(column, n, 1, 0.0) for n, column in zip(counts, columns, strict=True)]).squeeze(1)
 
 
-class _Contests:
+class _PreferenceGroups:
     """The rows whose answers are put in order."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kdcore.distill.batches.rows import PROBE, Row
 from kdcore.distill.losses.sparse import PADDING
-from kdcore.records.runs import Fit
+from kdcore.records.runs import Compatibility
 
 _CHAT = [
     {"role": "system", "content": "Be brief."},
@@ -21,33 +21,33 @@ _CHAT = [
 ]
 
 
-def fits(student: Any, teacher: Any, student_config: Any, teacher_config: Any) -> list[Fit]:
+def compatibility(student: Any, teacher: Any, student_config: Any, teacher_config: Any) -> list[Compatibility]:
     """Tokenizers and configs of transformers compared, as plain rows for the report."""
     mine, theirs = student(PROBE)["input_ids"], teacher(PROBE)["input_ids"]
     widths = tuple(int(config.get_text_config().vocab_size) for config in (student_config, teacher_config))
     found = [
-        Fit(
+        Compatibility(
             what="tokens of a probe text",
             student=f"{len(mine)} tokens",
             teacher=f"{len(theirs)} tokens" + (", the same" if mine == theirs else ""),
             same=mine == theirs,
             means="the teacher's token ids can't be used: the top-k is carried over through the text",
         ),
-        Fit(
+        Compatibility(
             what="vocabulary",
             student=f"{len(student):,} words",
             teacher=f"{len(teacher):,} words",
             same=student.get_vocab() == teacher.get_vocab(),
             means="the ids name other words",
         ),
-        Fit(
+        Compatibility(
             what="outputs (padding included)",
             student=f"{widths[0]:,} ({widths[0] - len(student):,} padding)",
             teacher=f"{widths[1]:,} ({widths[1] - len(teacher):,} padding)",
             same=widths[0] == widths[1],
             means="only the outputs that both have are compared; padding carries no probability",
         ),
-        Fit(
+        Compatibility(
             what="end mark",
             student=repr(student.eos_token),
             teacher=repr(teacher.eos_token),
@@ -59,7 +59,7 @@ def fits(student: Any, teacher: Any, student_config: Any, teacher_config: Any) -
     return found
 
 
-def _template(student: Any, teacher: Any) -> Fit:
+def _template(student: Any, teacher: Any) -> Compatibility:
     """The same short chat written out by both; where they differ, the first lines that do."""
     texts: list[str] = []
     for tokenizer in (student, teacher):
@@ -71,7 +71,7 @@ def _template(student: Any, teacher: Any) -> Fit:
     changed = [line for line in lines if line[:1] in "+-"]
     means = "the student reads and writes chats in its own form: " + " ".join(changed)[:300]
     same = texts[0] == texts[1]
-    return Fit(what="chat template", student="as it is", teacher="as it is", same=same, means=means)
+    return Compatibility(what="chat template", student="as it is", teacher="as it is", same=same, means=means)
 
 
 def within(rows: list[Row], outputs: int) -> int:

@@ -122,7 +122,7 @@ def _encode_one(row: TrainingRow, tokenizer: Any, max_length: int, *, sampled: b
             topk_ids = np.asarray(row["topk_ids"], dtype=np.int64).reshape(-1, row["k"])
             topk_logprobs = np.asarray(row["topk_logprobs"], dtype=np.float32).reshape(-1, row["k"])
             if sampled and row.get("tail_ids"):
-                topk_ids, topk_logprobs, offsets = _with_drawn(row, topk_ids, topk_logprobs)
+                topk_ids, topk_logprobs, offsets = _with_sampled_tail(row, topk_ids, topk_logprobs)
     else:
         completion = _words(row["completion"], tokenizer)
     ids = (prompt + completion)[:max_length]
@@ -141,7 +141,7 @@ def _encode_one(row: TrainingRow, tokenizer: Any, max_length: int, *, sampled: b
     )
 
 
-def _with_drawn(row: TrainingRow, ids: np.ndarray, logprobs: np.ndarray) -> tuple[np.ndarray, ...]:
+def _with_sampled_tail(row: TrainingRow, ids: np.ndarray, logprobs: np.ndarray) -> tuple[np.ndarray, ...]:
     """Ids and log-weights (T, K + m), each drawn word once with its draws' share of the tail, and the offsets (T,).
 
     With them the divergence over the K + m columns is ``sparse.sampled_forward_kl``.

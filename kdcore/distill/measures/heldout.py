@@ -66,11 +66,11 @@ class HeldoutEvaluator:
     def __init__(self, rows: list[Row], slices: int, ranks: tuple[bool, ...], batch_size: int, pad_id: int) -> None:
         texts = heldout_teaching(slices)
         order = replace(texts, ranks=ranks)
-        rivals = [row for row in rows if ranks[row.slice] and row.rejected]
+        ranked = [row for row in rows if ranks[row.slice] and row.rejected]
         self.rows = rows
         self.texts = [collate(rows[at : at + batch_size], pad_id, texts) for at in range(0, len(rows), batch_size)]
         self.groups = [
-            collate(rivals[at : at + batch_size], pad_id, order) for at in range(0, len(rivals), batch_size)
+            collate(ranked[at : at + batch_size], pad_id, order) for at in range(0, len(ranked), batch_size)
         ]
 
     def measure(self, model: Any, chunk: int) -> dict[str, float]:

@@ -25,7 +25,7 @@ from kdcore.distill.training.loop import planned_steps, student_with_losses
 from kdcore.errors import DataError
 from kdcore.hardware import torch_device
 from kdcore.records.datasets import TrainingRow
-from kdcore.records.runs import BatchRow, Fit, PreflightReport
+from kdcore.records.runs import BatchRow, Compatibility, PreflightReport
 
 BYTES_FULL = 16  # float32 weight, gradient and two AdamW moments
 BYTES_FROZEN = 4
@@ -56,7 +56,7 @@ class Report:
     step_s: float = 0.0
     forecast_s: float = 0.0
     baseline: dict[str, float] = field(default_factory=dict[str, float])  # of the untrained student, held-out
-    fits: list[Fit] = field(default_factory=list[Fit])
+    fits: list[Compatibility] = field(default_factory=list[Compatibility])
     first_batch: list[BatchRow] = field(default_factory=list[BatchRow])
     warnings: list[str] = field(default_factory=list[str])
     blocks: list[str] = field(default_factory=list[str])
@@ -99,7 +99,7 @@ def check_rows(config: DistillConfig, rows: list[Row], heldout: list[Row], repor
             f"{without} of {len(rows)} rows have no stored top-k (edited by people, or made without it); "
             "they are trained on their text by cross-entropy, unless a teacher reads them on the Datasets page"
         )
-    _check_drawn(config, rows, report)
+    _check_sampled_tail(config, rows, report)
     return report
 
 
@@ -126,7 +126,7 @@ def check_sources(config: DistillConfig, rows: Sequence[TrainingRow], report: Re
         )
 
 
-def _check_drawn(config: DistillConfig, rows: list[Row], report: Report) -> None:
+def _check_sampled_tail(config: DistillConfig, rows: list[Row], report: Report) -> None:
     """Slices that learn words drawn from the tail need rows that have some."""
     for number, part in enumerate(config.slices):
         asked = [row for row in rows if row.slice == number and part.tail == "drawn" and row.topk_ids is not None]

@@ -33,7 +33,7 @@ def of_rows(app: App, rows: Sequence[ChatRow], alike: set[str], teachers: Fusing
     """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
 
     A row as its teacher wrote it has that teacher's own; any other the newest score of just its text. Where
-    ``teachers`` is not "one", every teacher that read the text has its say (``several_teachers.fuse``).
+    ``teachers`` is not "one", every teacher that read the text has its say (``topk_fusion.fuse``).
     """
     if teachers != "one":
         each = [of_rows(app, rows, {name}) for name in sorted(alike)]

@@ -51,8 +51,8 @@ def _mean(rows: Sequence[TopKRow]) -> TopKRow:
     for at in range(min(len(each) for each, _ in read)):
         mass: dict[int, float] = {}
         for words, logs in read:
-            for word, log in zip(words[at].tolist(), np.exp(logs[at]).tolist(), strict=True):
-                mass[word] = mass.get(word, 0.0) + log / len(read)
+            for word, p in zip(words[at].tolist(), np.exp(logs[at]).tolist(), strict=True):
+                mass[word] = mass.get(word, 0.0) + p / len(read)
         best = sorted(mass.items(), key=lambda item: (-item[1], item[0]))[:k]
         ids += [word for word, _ in best]
         logprobs += np.log([max(p, 1e-12) for _, p in best]).tolist()

@@ -48,8 +48,8 @@ class Part:
     """The rows of one slice: of this version, selected, and at most ``rows`` of them (0 takes all).
 
     They are the first of the pick ``subset``, or drawn by ``seed`` where that is empty. With ``bad_too`` the answers
-    that people rejected come along, marked as bad. ``teachers`` says whose top-k a row has that several of them read,
-    ``tail`` whether words beyond the top-k are taken where some were drawn.
+    that people rejected come along, marked as undesirable. ``teachers`` says whose top-k a row has that several of
+    them read, ``tail`` whether words beyond the top-k are taken where some were drawn.
     """
 
     dataset_id: str
@@ -71,7 +71,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     the answer or when they scored it; rows without carry text only. Raises ConfigError where one version trains on
     what another holds out, or a selection leaves nothing to train on.
     """
-    slices = [texts(app, _drawn(app, _selected(app, part, split), part)) for part in parts]
+    slices = [texts(app, _subset(app, _selected(app, part, split), part)) for part in parts]
     refuse_leaks(slices)
     written_by = {row["teacher"] for frozen in slices for row in frozen}
     alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
@@ -118,7 +118,7 @@ def _selected(app: App, part: Part, split: str | None) -> list[VersionRow]:
     return kept
 
 
-def _drawn(app: App, rows: list[VersionRow], part: Part) -> list[VersionRow]:
+def _subset(app: App, rows: list[VersionRow], part: Part) -> list[VersionRow]:
     """At most ``part.rows`` training rows; a smaller draw of one seed or pick lies wholly in a larger one.
 
     Raises ConfigError where the pick holds fewer rows than are asked for.

@@ -114,7 +114,7 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
 def learnt_before(app: App, model: str) -> list[VersionRow]:
     """Training rows of the versions that an earlier student learnt from, and the student before it."""
     rows: list[VersionRow] = []
-    while models.is_student(model):
+    while models.is_student(app, model):
         config = app.run_dir(model).load(DistillConfig)
         for part in config.slices:
             every = dataset_rows.rows_of(app.store, part.dataset_id, rejected=part.traits.unary)

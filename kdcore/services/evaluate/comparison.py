@@ -57,7 +57,7 @@ def build_config(app: App, train_run_ids: str | Sequence[str], **changes: Any) -
         teacher=TEACHER if teacher else "",
     )
     own_teacher = {"teacher": ""} if "candidates" in changes else {}
-    given = load_config(EvaluateConfig, usual.model_dump() | own_teacher | changes)
+    given = load_config(EvaluateConfig, usual.model_dump() | own_teacher | changes, app.folders.mounts)
     found = (c.model_copy(update={"model": str(models.folder_of(app, c.model) or c.model)}) for c in given.candidates)
     return given.model_copy(update={"candidates": tuple(found)})
 

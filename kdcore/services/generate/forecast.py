@@ -59,7 +59,8 @@ def forecast(
     target: TargetConfig | None = None,
 ) -> Forecast:
     """Requests, passes over the seeds, tokens, seconds and money of a run over ``rows`` seeds."""
-    earlier = [run for run in runs.list_runs(app.store, project_id, "generate") if _same(run, teacher)]
+    asked = teacher.portable(app.folders.mounts)
+    earlier = [run for run in runs.list_runs(app.store, project_id, "generate") if _same(run, asked)]
     told = [(run["config"], app.run_dir(run["run_id"]).status().progress) for run in earlier]
     past = _past([progress for config, progress in told if config["template"]["method"] == template.method])
     tried = _tried(app, template, teacher, sampling)
@@ -138,10 +139,10 @@ def ahead_of(
     }
 
 
-def _same(run: Run, teacher: TeacherConfig) -> bool:
+def _same(run: Run, teacher: dict[str, Any]) -> bool:
     """Whether a run asked this teacher in this way; another machine behind an address is another speed."""
     asked: dict[str, Any] = run["config"]["teacher"]
-    return all(asked[name] == getattr(teacher, name) for name in ("engine", "model", "base_url"))
+    return all(asked[name] == teacher[name] for name in ("engine", "model", "base_url"))
 
 
 def _tried(app: App, template: PromptTemplate, teacher: TeacherConfig, sampling: SamplingConfig) -> Seen:

@@ -167,6 +167,18 @@ def _recovery_hint(path: Path) -> str:
     return f'Run "kd rebuild --workspace {path.parent}": it sets the file aside and rebuilds it from the run folders.'
 
 
+def read_closed(path: Path, sql: str) -> tuple[Any, ...] | None:
+    """The first row that a query finds in a database that nobody has open; None where it can't be read."""
+    try:
+        connection = _connect(path)
+        try:
+            return connection.execute(sql).fetchone()
+        finally:
+            connection.close()
+    except (StoreError, duckdb.Error):
+        return None
+
+
 def set_aside(path: Path) -> Path | None:
     """Rename a database and its log (never delete them); return the new name of the database.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from kdcore.errors import KdError, StoreError
@@ -16,13 +17,15 @@ from kdcore.records.decisions import AnyDecision
 from kdcore.records.runs import WaitingDecision
 from kdcore.settings import Workspace
 from kdcore.store import datasets, projects, reviews, saved_views, tags
-from kdcore.store.engine.db import Store
-from kdcore.store.engine.decisions import FIRST, DecisionLog, Entry, Head, Reading, cut
+from kdcore.store.engine.chain import FIRST
+from kdcore.store.engine.db import Store, read_closed
+from kdcore.store.engine.decisions import DecisionLog, Entry, Head, Reading, cut
 from kdcore.store.engine.frozen_files import read_frozen
 from kdcore.store.engine.ingest import offset_of
 from kdcore.store.engine.migrations import Cursor
 
 log = logging.getLogger(__name__)
+_HEAD = "SELECT number, hash FROM decisions_head"
 AT_ONCE = 500  # decisions applied in one transaction while many are read
 
 Apply = Callable[[Cursor, Any, int], object]
@@ -49,17 +52,21 @@ class Decided:
         self._unrecorded: dict[int, tuple[str, str]] = {}  # failed, and not yet written down as waiting
         self.findings: list[str] = []
 
-    def open(self) -> int:
-        """Read the log, say what is wrong with it, apply what the tables lack; returns the decisions applied."""
+    def open(self, set_aside: Head | None = None) -> int:
+        """Read the log, say what is wrong with it, apply what the tables lack; returns the decisions applied.
+
+        ``set_aside`` is the newest decision that an earlier database knew of.
+        """
         with self._lock:
             reading = self._log.open()
             known = self._head()
             self.findings = list(reading.findings)
-            for finding in cut(reading, known, "the database"):
-                if not any("was cut" in said for said in self.findings):
-                    self.findings.append(finding)
-            if known.number > self._log.head.number:
-                self._log.head = known
+            for head, by in ((known, "the database"), (set_aside or Head(), "the database that was set aside")):
+                for finding in cut(reading, head, by):
+                    if not any("the log of decisions was cut" in said for said in self.findings):
+                        self.findings.append(finding)
+                if head.number > self._log.head.number:
+                    self._log.follow(head)
             return self._catch_up(reading, known)
 
     def decide(self, decision: AnyDecision) -> None:
@@ -154,12 +161,19 @@ class Decided:
         return self._store.records(WaitingDecision, "SELECT * FROM decisions_waiting ORDER BY number")
 
     def _head(self, tx: Cursor | None = None) -> Head:
-        sql = "SELECT number, hash FROM decisions_head"
         if tx is not None:
-            row = tx.execute(sql).fetchone()
-            return Head(int(row[0]), str(row[1])) if row else Head()
-        found = self._store.one(sql)
+            return _head_in(tx.execute(_HEAD).fetchone()) or Head()
+        found = self._store.one(_HEAD)
         return Head(int(found["number"]), str(found["hash"])) if found else Head()
+
+
+def head_of(database: Path) -> Head | None:
+    """The newest decision that a closed database knows of; None where that can't be read."""
+    return _head_in(read_closed(database, _HEAD))
+
+
+def _head_in(row: Any) -> Head | None:
+    return Head(int(row[0]), str(row[1])) if row else None
 
 
 def _reason(error: Exception) -> str:

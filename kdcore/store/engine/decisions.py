@@ -12,19 +12,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from kdcore.errors import DataError
 from kdcore.jobs.run_dir import write_json
 from kdcore.records.decisions import AnyDecision, LogAdopted, read_decision
-
-FIRST = "0" * 64  # what the first line has in place of an earlier one's hash
-_DIGEST = "sha256:"
+from kdcore.store.engine.chain import FIRST, UNKNOWN, decode, encode, hash_of, seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,60 +54,6 @@ class Reading:
     only_old: bool = False  # a log that this version has not written to yet
 
 
-# ---- one line -----------------------------------------------------------------------------------------------
-def encode(number: int, previous: str, body: dict[str, Any], texts: dict[str, list[str] | None]) -> tuple[bytes, str]:
-    """A line and its hash. ``body`` has digests where ``texts`` has ``[salt, text]``."""
-    digest = _hash(number, previous, body)
-    line = {"n": number, "prev": previous, "hash": digest, "body": body, "texts": texts}
-    return _json(line) + b"\n", digest
-
-
-def seal(decision: AnyDecision) -> tuple[dict[str, Any], dict[str, list[str] | None]]:
-    """Part a record into what the chain covers and the texts beside it."""
-    body = decision.model_dump(mode="json")
-    texts: dict[str, list[str] | None] = {}
-    for name in decision.TEXTS:
-        if isinstance(body.get(name), str):
-            salt = secrets.token_hex(16)
-            texts[name] = [salt, body[name]]
-            body[name] = _digest(salt, body[name])
-    return body, texts
-
-
-def decode(line: bytes) -> tuple[int, str, str, dict[str, Any]]:
-    """Number, hash before, hash and the record with its texts. Raises DataError with what is wrong."""
-    try:
-        found = json.loads(line)
-        number, previous, body, texts = (found[name] for name in ("n", "prev", "body", "texts"))
-        again, digest = encode(number, previous, body, texts)
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise DataError("it is no record") from exc
-    if again != line.rstrip(b"\n") + b"\n":
-        raise DataError("it is not as it was written")
-    whole = dict(body)
-    for name, kept in texts.items():
-        if kept is None:
-            raise DataError(f"its {name} is missing")
-        if _digest(*kept) != body.get(name):
-            raise DataError(f"its {name} is not as it was written")
-        whole[name] = kept[1]
-    if left := [name for name, value in whole.items() if isinstance(value, str) and value.startswith(_DIGEST)]:
-        raise DataError(f"its {left[0]} is missing")
-    return number, previous, digest, whole
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
-
-
-def _hash(number: int, previous: str, body: dict[str, Any]) -> str:
-    return hashlib.sha256(_json([number, previous, body])).hexdigest()
-
-
-def _digest(salt: str, text: str) -> str:
-    return _DIGEST + hashlib.sha256(f"{salt}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
 # ---- the file -----------------------------------------------------------------------------------------------
 class DecisionLog:
     """The file and its head file. Whoever appends holds one lock over this and the database."""
@@ -125,6 +67,11 @@ class DecisionLog:
         """Read and check the whole log, put a torn end aside, adopt a log of 0.1.0; then ``append`` may be called."""
         acknowledged, problem = self._read_head()
         reading = read(self.path, acknowledged)
+        numbered = sum(1 for entry in reading.entries if entry.hash)
+        if acknowledged is None and not problem and numbered > 1:  # after the first line a crash may come before it
+            problem = (
+                f"{self.head_path.name} is missing: whether the end of {self.path.name} was cut can't be told by it"
+            )
         if problem:
             reading.findings.append(problem)
         if reading.torn:
@@ -138,6 +85,11 @@ class DecisionLog:
         elif self.head.number:
             self._write_head()
         return reading
+
+    def follow(self, head: Head) -> None:
+        """Go on behind a head that is kept elsewhere, and know of it from now on."""
+        self.head = head
+        self._write_head()
 
     def append(self, decision: AnyDecision) -> Entry:
         """Write one decision and wait until it is on disk."""
@@ -190,7 +142,7 @@ class DecisionLog:
             os.fsync(file.fileno())
 
     def _write_head(self) -> None:
-        check = _hash(self.head.number, self.head.hash, {})
+        check = hash_of(self.head.number, self.head.hash, {})
         write_json(
             self.head_path, {"number": self.head.number, "hash": self.head.hash, "check": check}, durable=False
         )
@@ -200,7 +152,7 @@ class DecisionLog:
         try:
             found = json.loads(self.head_path.read_bytes())
             head = Head(found["number"], found["hash"])
-            if found["check"] == _hash(head.number, head.hash, {}):
+            if found["check"] == hash_of(head.number, head.hash, {}):
                 return head, ""
         except FileNotFoundError:
             return None, ""
@@ -224,7 +176,7 @@ def read(path: Path, acknowledged: Head | None = None) -> Reading:
         _take_old(reading, place, line, end)
     reading.only_old = bool(lines) and place == len(lines)
     reading.head = Head(reading.old_lines, FIRST)
-    expected: Head | None = reading.head
+    expected = reading.head
     for offset, (line, end) in enumerate(lines[place:], place + 1):
         expected = _take(reading, offset, line, end, expected, last=end == lines[-1][1], acknowledged=acknowledged)
     _check_adoption(path, reading)
@@ -250,7 +202,7 @@ def _is_old(line: bytes) -> bool:
 def _take_old(reading: Reading, number: int, line: bytes, end: int) -> None:
     try:
         reading.entries.append(Entry(number, "", read_decision(json.loads(line)), end))
-    except (ValueError, DataError) as exc:
+    except (ValueError, DataError, RecursionError) as exc:
         reason = exc if isinstance(exc, DataError) else "it is no record"
         reading.findings.append(
             f"line {number} of the log of decisions can't be read ({reason}); what it said is lost"
@@ -262,12 +214,12 @@ def _take(
     place: int,
     line: bytes,
     end: int,
-    expected: Head | None,
+    expected: Head,
     *,
     last: bool,
     acknowledged: Head | None,
-) -> Head | None:
-    """Read one line of the chain; returns what the next must follow, None where that can't be known."""
+) -> Head:
+    """Read one line of the chain; returns what the next must follow."""
     try:
         if not line.endswith(b"\n"):
             raise DataError("it is not whole")
@@ -281,10 +233,13 @@ def _take(
         reading.findings.append(
             f"line {place} of the log of decisions is damaged: {exc}; the decision that it held is in doubt"
         )
-        return None
-    if expected is not None and number > expected.number + 1:
-        reading.findings.append(f"decisions {expected.number + 1} to {number - 1} are missing from the log")
-    elif expected is not None and (number <= expected.number or previous != expected.hash):
+        return Head(expected.number + 1, UNKNOWN)
+    # behind a damaged line the next number is known but for that line: it held one, or was put in
+    first = expected.number if expected.hash == UNKNOWN else expected.number + 1
+    if number > expected.number + 1:
+        gone = f"{expected.number + 1} to {number - 1} are" if number > expected.number + 2 else f"{number - 1} is"
+        reading.findings.append(f"decision{'s' if ' to ' in gone else ''} {gone} missing from the log")
+    elif number < first or expected.hash not in (UNKNOWN, previous):
         reading.findings.append(
             f"line {place} of the log of decisions (number {number}) does not follow the line before it; "
             "one of the two was changed or put in"
@@ -320,6 +275,6 @@ def cut(reading: Reading, known: Head, by: str) -> list[str]:
         which = f"decision {first} is" if first == known.number else f"decisions {first} to {known.number} are"
         return [f"the log of decisions was cut: {which} missing, which {by} knows of"]
     for entry in reading.entries:
-        if entry.number == known.number and entry.hash and entry.hash != known.hash:
+        if entry.number == known.number and (entry.hash or FIRST) != known.hash:
             return [f"decision {known.number} in the log is another than the one that {by} knows of"]
     return []

@@ -16,7 +16,7 @@ import duckdb
 
 from kdcore.errors import DataError
 from kdcore.jobs import parquet
-from kdcore.jobs.run_dir import RunDir
+from kdcore.jobs.run_dir import RunDir, journal_name
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
 from kdcore.records.journal import JournalRecord, read_record
 from kdcore.records.runs import QuarantinedLine
@@ -52,6 +52,7 @@ def ingest_run(store: Store, run: RunDir, status: Status | None = None) -> int:
         ended = journal == journals[-1] and status.state in TERMINAL_STATES
         applied += _ingest_journal(store, origin, journal, seal)
         _check_end(store, run, journal, seal, status.journal_bytes if ended and seal is None else -1)
+    _check_all_there(store, run, status, {journal.name for journal in journals}, seals)
     applied += _ingest_metrics(store, run)
     applied += _ingest_map(store, run)
     return applied
@@ -168,6 +169,22 @@ def _check_end(store: Store, run: RunDir, journal: Path, seal: int | None, writt
     with store.transaction() as tx:
         _quarantine(tx, run.run_id, journal.name, [BadLine(min(size, position), reason, "")])
         _set_read(tx, run.run_id, name, _Read(1, None))
+
+
+def _check_all_there(store: Store, run: RunDir, status: Status, there: set[str], seals: dict[str, int]) -> None:
+    """Say once which journals are gone: those of earlier attempts, of the last one, or that were read before."""
+    read = store.rows("SELECT file FROM ingest_offsets WHERE run_id = ? AND position > 1", [run.run_id])
+    expected = {row["file"] for row in read if row["file"].startswith("journal-") and row["file"].endswith(".jsonl")}
+    expected |= {name for name, size in seals.items() if size}
+    if status.journal_bytes > 0:
+        expected.add(journal_name(status.epoch))
+    for name in sorted(expected - there):
+        mark = f"{name} (end)"
+        if _read_so_far(store, run.run_id, mark).position:
+            continue
+        with store.transaction() as tx:
+            _quarantine(tx, run.run_id, name, [BadLine(0, "the journal is gone: all that it held is missing", "")])
+            _set_read(tx, run.run_id, mark, _Read(1, None))
 
 
 # ---- how far each file was read -------------------------------------------------------------------------------

@@ -103,8 +103,8 @@ def _curves(app: App, run_ids: list[str]) -> None:
         right.info("No held-out curve: this version has no held-out rows, or the first evaluation is still to come.")
     _trust(app, points, run_ids[0])
     _terms(app, points, run_ids[0], weight)
-    if st.toggle("Rate, speed, gradient and memory", key="distill.gauges"):
-        _gauges(points, run_ids)
+    if st.toggle("Rate, speed, gradient and memory", key="distill.step_measures"):
+        _step_measures(points, run_ids)
 
 
 def _trust(app: App, points: list[Point], run_id: str) -> None:
@@ -174,7 +174,7 @@ def _terms(app: App, points: list[Point], run_id: str, weight: float) -> None:
         right.plotly_chart(charts.gradient_shares(points, run_id, terms), key="curve-gradient_shares", config=NO_BAR)
 
 
-def _gauges(points: list[Point], run_ids: list[str]) -> None:
+def _step_measures(points: list[Point], run_ids: list[str]) -> None:
     there = {p["name"] for p in points if p["split"] == "train"}
     columns = st.columns(2)
     for place, name in enumerate(name for name in GAUGES if name in there):

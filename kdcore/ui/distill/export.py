@@ -12,7 +12,7 @@ from kdcore.ui.distill.curves import live_panel
 from kdcore.ui.safe_html import safe_html
 
 
-def take_panel(app: App, run_id: str) -> None:
+def export_student(app: App, run_id: str) -> None:
     """The student's card, and copies of it to download."""
     if training_runs.model_folder(app, run_id) is None:
         st.info("The student is there once the training has ended, or was stopped and kept.", icon=":material/info:")

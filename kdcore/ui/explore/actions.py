@@ -65,7 +65,7 @@ def tag_all(app: App, project_id: str, selection: Selection) -> None:
             st.rerun()
 
 
-def work(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
+def maps_checks_and_picks(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
     """Draw a new map, run checks, pick a subset, and the progress of each."""
     with st.container(horizontal=True):
         with frame.popover("Draw a map", "draw", ":material/map:"), frame.guard():
@@ -85,11 +85,11 @@ def work(app: App, project_id: str, map_run: str | None, selection: Selection) -
     for found in maps.all_maps(app, project_id)[:1]:
         if found["status"].state == "failed":
             live.status_line(found["run_id"], found["status"])
-    _drawn(app)
+    _begun_map(app)
     _picked(app)
 
 
-def _drawn(app: App) -> None:
+def _begun_map(app: App) -> None:
     """Once a map of this session is drawn, it is the one that is shown."""
     run_id = state.of_project().get("explore.begun_map")
     if run_id and not live.is_active(status := app.status(run_id)):

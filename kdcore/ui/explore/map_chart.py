@@ -56,7 +56,10 @@ def _titles(picture: Picture) -> list[dict[str, Any]]:
         taken.append((x, y))
         shown.append(
             {
-                **{"x": x, "y": y, "text": f"<b>{html.escape(title)}</b>", "showarrow": False},
+                "x": x,
+                "y": y,
+                "text": f"<b>{html.escape(title)}</b>",
+                "showarrow": False,
                 "font": {"size": 12, "color": "#1c2b2a"},  # dark on light in both themes: points lie under it
                 "bgcolor": "rgba(255,255,255,0.82)",
                 "yshift": 16,  # above the middle, so that a group of one stays to be seen
@@ -81,7 +84,10 @@ def _density(picture: Picture) -> list[dict[str, Any]]:
             "type": "heatmap",
             "name": "density",
             "z": grid,
-            **{"x0": left + step / 2, "dx": step, "y0": bottom + step / 2, "dy": step},
+            "x0": left + step / 2,
+            "dx": step,
+            "y0": bottom + step / 2,
+            "dy": step,
             "colorscale": [[0, "rgba(120,130,140,0.06)"], [1, "rgba(120,130,140,0.7)"]],
             "showscale": False,
             "hoverinfo": "skip",

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from kdcore.configs.distillation import DistillConfig
 from kdcore.distill.batches.alignment import Translator
-from kdcore.distill.batches.compatibility import fits, within
+from kdcore.distill.batches.compatibility import compatibility, within
 from kdcore.distill.batches.rows import Row, encode, of_text, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.measures.heldout import store_topk
 from kdcore.distill.student.build import load_causal_lm, save_merged
@@ -44,7 +44,7 @@ def prepare(run: RunDir, reporter: Reporter) -> tuple[DistillConfig, Any, list[R
     teacher: Any = AutoTokenizer.from_pretrained(config.teacher_path) if config.teacher_path else None
     outputs = AutoConfig.from_pretrained(path)
     if config.student.init == "model" and teacher is not None:
-        report.fits = fits(tokenizer, teacher, outputs, AutoConfig.from_pretrained(config.teacher_path))
+        report.fits = compatibility(tokenizer, teacher, outputs, AutoConfig.from_pretrained(config.teacher_path))
     if config.student.init == "model" and (teacher is None or not same_tokenizer(tokenizer, teacher)):
         splits = _in_its_tokens(config, splits, tokenizer, report)
         if config.compares_with_teacher:
