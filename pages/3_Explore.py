@@ -28,7 +28,7 @@ with frame.page("Explore") as page:
         views_panel.views_menu(app, project)
     map_run = map_panel.choose(app, project)
     with frame.guard():
-        actions_panel.work(app, project, map_run, selection)
+        actions_panel.maps_checks_and_picks(app, project, map_run, selection)
     left, right = st.columns([3, 2])
     with left, frame.guard():
         if map_run:
