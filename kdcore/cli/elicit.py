@@ -17,7 +17,7 @@ from kdcore.elicitation.base import find_method
 from kdcore.elicitation.recipes import RECIPES
 from kdcore.errors import ConfigError, DataError
 from kdcore.services import models, projects
-from kdcore.services.elicit import imports, trial
+from kdcore.services.elicit import imports, programs, trial
 from kdcore.services.workspace import App, open_app
 
 
@@ -158,7 +158,25 @@ def _ask(app: App, project: str, template: Any, arguments: Arguments) -> list[di
     ]
 
 
+def allow_programs(arguments: Arguments) -> object:
+    """``kd allow-programs``: the programs of people's files that wait for a yes; with --who, the yes."""
+    method = find_method(METHODS, arguments.method)
+    with open_workspace(arguments) as app:
+        project = project_id(app, arguments.project)
+        found = programs.waiting(app, project, method, trial.requests_for(app, project, method.template, None))
+        if arguments.who is not None:
+            programs.allow(app, project, found, arguments.who)
+    return {"allowed": arguments.who is not None, "programs": found}
+
+
+def _allow_options(parser: Parser) -> None:
+    parser.add_argument("--project")
+    parser.add_argument("--method", default="code_with_tests", help="method that runs a column of your files")
+    parser.add_argument("--who", metavar="NAME", help="who has read them and says that they may run")
+
+
 COMMANDS = (
     Command("import", "import questions, documents or answers from files", import_files, _import_options),
     Command("elicit", "show or try the requests of a method or a recipe", elicit, _elicit_options),
+    Command("allow-programs", "read and allow programs that came with your files", allow_programs, _allow_options),
 )

@@ -15,6 +15,7 @@ from kdcore.configs.teacher import TeacherConfig
 class ServeConfig(Config):
     """One warm service; it leaves when idle or when another run wants the accelerator."""
 
+    project_id: str = Field(default="", description="Whose text a teacher behind an address is sent")
     service: Literal["teacher", "search", "chat"]
     teacher: TeacherConfig | None = None
     teacher_path: Place = ""

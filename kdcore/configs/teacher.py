@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -50,6 +52,19 @@ class TeacherConfig(Config):
     price_in: float = Field(default=0.0, ge=0, description="Money for one million prompt tokens")
     price_out: float = Field(default=0.0, ge=0, description="Money for one million answer tokens")
     script: dict[str, Any] = Field(default_factory=dict, description="For the scripted test double only")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the text stays on this machine. A loopback address is of this machine, whatever listens there."""
+        if self.engine != "openai_http":
+            return True
+        if "@" in self.base_url or "\\" in self.base_url:
+            return False  # two parsers may read such an address in two ways
+        try:
+            host = urlsplit(self.base_url).hostname or ""
+            return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
 
 
 class SamplingConfig(Config):

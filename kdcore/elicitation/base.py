@@ -80,6 +80,8 @@ class Method:
     together: bool = False  # over answers: all different answers to one question are one seed
     accepted_only: bool = False  # over answers: those that people accepted or edited
     reply_tokens: int = 512  # what its longest reply needs, also of a wordy teacher
+    runs_code: bool = False  # that the teacher writes; only where a sandbox can be built
+    code_column: str = ""  # a column of people's files whose text it runs as well
     usual_loss: str = ""  # of self-knowledge: the loss that learns from what a student makes; "" asks a teacher
 
     def start(self, request: Request, method_config: dict[str, Any], tools: Tools) -> Steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def terms_of(teacher: TeacherConfig) -> Terms:
     version, read, entries = registry()
     stale = time.time() - time.mktime(time.strptime(read, "%Y-%m-%d")) > RECHECK_DAYS * 86_400
     host = urlsplit(teacher.base_url).hostname or ""
-    route = "api" if teacher.engine == "openai_http" and not is_local(teacher) else "weights"
+    route = "api" if teacher.engine == "openai_http" and not teacher.is_local else "weights"
     for entry in entries:
         if entry.route != route:
             continue
@@ -99,16 +98,3 @@ def strictest(entries: Iterable[Entry]) -> Entry:
 def needs_decision(entry: Entry) -> bool:
     """Whether someone must decide in writing before a model is trained on such answers."""
     return STRICTNESS.index(entry.train) >= STRICTNESS.index("deny_if_competing")
-
-
-def is_local(teacher: TeacherConfig) -> bool:
-    """Whether the text stays on this machine."""
-    if teacher.engine != "openai_http":
-        return True
-    host = urlsplit(teacher.base_url).hostname or ""
-    if "@" in teacher.base_url or "\\" in teacher.base_url:
-        return False  # two parsers may read such an address in two ways
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

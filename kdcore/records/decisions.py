@@ -169,6 +169,16 @@ class TermsDecided(Logged):
     created: float
 
 
+class ProgramsAllowed(Logged):
+    """Programs that came with a person's file and may run here; ``programs`` are the sha256 of their texts."""
+
+    kind: Literal["programs"] = "programs"
+    project_id: str
+    programs: tuple[str, ...]
+    who: str
+    created: float
+
+
 class DatasetFrozen(Logged):
     """A dataset version; ``sha256`` is of its rows, ``file_sha256`` of its file ("" in versions of 0.1.0)."""
 
@@ -204,6 +214,7 @@ AnyDecision = Annotated[
     | ViewSaved
     | DataClassSet
     | TermsDecided
+    | ProgramsAllowed
     | DatasetFrozen
     | LogAdopted,
     Field(discriminator="kind"),

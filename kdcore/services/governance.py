@@ -9,23 +9,17 @@ from typing import get_args
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
 from kdcore.governance.cards import ALLOWED
-from kdcore.governance.teacher_terms import Terms, entry_of, is_local, needs_decision, strictest, terms_of
+from kdcore.governance.teacher_terms import Terms, entry_of, needs_decision, strictest, terms_of
 from kdcore.jobs import parquet
 from kdcore.jobs.parquet import strings
 from kdcore.records.decisions import DataClass, DataClassSet, TermsDecided
 from kdcore.records.projects import DataPolicy, UndecidedTerms
+from kdcore.services import zones
 from kdcore.services.models import is_student
 from kdcore.services.workspace import App
 from kdcore.store import datasets, projects
 
 DATA_CLASSES: tuple[DataClass, ...] = get_args(DataClass)
-WORDS: dict[DataClass, str] = {
-    "public": "public text",
-    "internal": "internal text",
-    "phi": "health data of persons",
-    "privileged": "privileged legal text",
-}
-SENSITIVE = ("phi", "privileged")
 
 
 def set_data_class(app: App, project_id: str, data_class: DataClass, contract: str = "") -> None:
@@ -35,6 +29,15 @@ def set_data_class(app: App, project_id: str, data_class: DataClass, contract: s
     app.decide(
         DataClassSet(project_id=project_id, data_class=data_class, contract=contract.strip(), created=time.time())
     )
+    if not zones.may_leave(app.store, project_id):
+        _stop_what_leaves(app, project_id)
+
+
+def _stop_what_leaves(app: App, project_id: str) -> None:
+    """No run of a project sends text from now on; those under way are paused, and say so."""
+    for run, _ in app.active_runs():
+        if run.config().get("project_id") == project_id and zones.shut(run):
+            app.stop(run.run_id, "pause")
 
 
 def policy(app: App, project_id: str) -> DataPolicy:
@@ -44,12 +47,8 @@ def policy(app: App, project_id: str) -> DataPolicy:
 
 def refuse_zone(app: App, project_id: str, teacher: TeacherConfig) -> Terms:
     """Raise ConfigError where sensitive text would leave; else the terms that hold for this teacher."""
-    held = policy(app, project_id)
-    if held["data_class"] in SENSITIVE and not is_local(teacher) and not held["contract"]:
-        raise ConfigError(
-            f"this project holds {WORDS[held['data_class']]}, which only a teacher on this machine may read; choose "
-            "vLLM here, or record the agreement with the endpoint in the project's settings on the Elicit page."
-        )
+    if not teacher.is_local:
+        zones.refuse(app.store, project_id)
     return _inherited(app, teacher) if is_student(app, teacher.model) else terms_of(teacher)
 
 

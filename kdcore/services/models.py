@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from kdcore.configs.teacher import TeacherConfig
+from kdcore.elicitation import sandbox
 from kdcore.elicitation.base import Method
 from kdcore.errors import ConfigError
 from kdcore.hardware import available_cpus, has_fast_bfloat16
@@ -47,6 +48,8 @@ def refuse_engine(method: Method, teacher: TeacherConfig) -> None:
             f'the method "{method.name}" holds answers to a JSON schema, which the transformers engine can\'t; '
             "choose vLLM or an endpoint."
         )
+    if method.runs_code and (reason := sandbox.refusal()):
+        raise ConfigError(f'the method "{method.name}" runs programs that the teacher writes, and here {reason}.')
 
 
 def try_teacher(teacher: TeacherConfig) -> None:

@@ -21,10 +21,11 @@ def warm_service(app: App, config: ServeConfig) -> RunDir:
     return app.launch(app.create_run("serve", config))
 
 
-def warm_teacher(app: App, teacher: TeacherConfig) -> RunDir:
-    """A warm teacher for trials."""
+def warm_teacher(app: App, teacher: TeacherConfig, project_id: str) -> RunDir:
+    """A warm teacher for trials; one behind an address is a project's own, whose text may leave or not."""
     path, fingerprint = models.resolve_teacher(app, teacher)
     config = ServeConfig(
+        project_id="" if teacher.is_local else project_id,
         service="teacher",
         teacher=teacher,
         teacher_path=path,

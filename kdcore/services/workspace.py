@@ -22,6 +22,7 @@ from kdcore.jobs.run_dir import RunDir
 from kdcore.records.decisions import AnyDecision
 from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
+from kdcore.services import zones
 from kdcore.settings import Workspace, workspace
 from kdcore.store import datasets, runs
 from kdcore.store.engine import ingest
@@ -78,7 +79,8 @@ class App:
         return RunDir.create(self.folders.runs, ids.new_run_id(kind), data, mounts)
 
     def launch(self, run: RunDir) -> RunDir:
-        """Start or resume the worker of a run."""
+        """Start or resume the worker of a run. Raises ConfigError where it would send text that may not leave."""
+        zones.pass_gate(self.store, run)
         self._register(run)
         with self._ticking:  # a tick that has just seen the earlier end must not set this attempt aside
             self.backend.start(run)

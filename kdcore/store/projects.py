@@ -8,7 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from kdcore.records.decisions import DataClassSet, ProjectMade, PromptVersionSaved, TermsDecided
+from kdcore.records.decisions import (
+    DataClassSet,
+    ProgramsAllowed,
+    ProjectMade,
+    PromptVersionSaved,
+    TermsDecided,
+)
 from kdcore.records.projects import DataPolicy, Project, PromptContent, PromptVersion, TermsOverride
 from kdcore.records.rows import SEED, schema
 from kdcore.records.samples import Seed, SeedCount
@@ -38,7 +44,9 @@ def add_data_class(tx: Cursor, record: DataClassSet, number: int) -> None:
         """
         INSERT INTO data_classes (project_id, data_class, contract, created, seq)
         SELECT ?, ?, ?, ?, ?
-        WHERE NOT EXISTS (SELECT 1 FROM data_classes WHERE project_id = ? AND created = ?)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM data_classes WHERE project_id = ? AND created = ? AND data_class = ? AND contract = ?
+        )
         """,
         [
             record.project_id,
@@ -48,6 +56,8 @@ def add_data_class(tx: Cursor, record: DataClassSet, number: int) -> None:
             number,
             record.project_id,
             record.created,
+            record.data_class,
+            record.contract,
         ],
     )
 
@@ -89,6 +99,24 @@ def terms_overrides(store: Store, project_id: str) -> list[TermsOverride]:
     return store.records(
         TermsOverride, "SELECT * FROM terms_overrides WHERE project_id = ? ORDER BY seq", [project_id]
     )
+
+
+def allow_programs(tx: Cursor, record: ProgramsAllowed, number: int) -> None:
+    """Note that programs may run; those that may already are left alone."""
+    tx.execute(
+        """
+        INSERT INTO allowed_programs
+        SELECT ?, program, ?, ? FROM (SELECT unnest(?) AS program)
+        WHERE program NOT IN (SELECT program FROM allowed_programs WHERE project_id = ?)
+        """,
+        [record.project_id, record.who, number, list(record.programs), record.project_id],
+    )
+
+
+def allowed_programs(store: Store, project_id: str) -> set[str]:
+    """The sha256 of the programs that may run for a project."""
+    rows = store.rows("SELECT program FROM allowed_programs WHERE project_id = ?", [project_id])
+    return {row["program"] for row in rows}
 
 
 def add_prompt_version(tx: Cursor, version: PromptVersionSaved, number: int) -> None:

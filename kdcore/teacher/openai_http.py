@@ -20,6 +20,7 @@ from kdcore.teacher.base import StopCheck
 from kdcore.teacher.endpoint_abilities import Abilities
 from kdcore.teacher.endpoint_answers import Trouble, replies_of, trouble_of, wait_of
 from kdcore.teacher.endpoint_guard import check_address, client_of, read_key, shown
+from kdcore.teacher.permission import permission, refuse_unpermitted
 from kdcore.types import Reply
 
 RETRIES = 6  # of a call without a word about how long to wait
@@ -61,6 +62,8 @@ class OpenAiTeacher:
 
     def __init__(self, config: TeacherConfig, model_path: Path | None, sampling: SamplingConfig) -> None:
         self._config = config
+        self._leave = permission.get()
+        refuse_unpermitted(config, self._leave)
         key = read_key(config)
         url, address = check_address(config.base_url)
         self._client = client_of(config, key, address)
@@ -161,6 +164,7 @@ class OpenAiTeacher:
 
     async def _post(self, call: Call, body: dict[str, Any]) -> tuple[list[Reply] | Trouble, float | None]:
         """The replies, or what went wrong; and how long the endpoint asks to wait."""
+        refuse_unpermitted(self._config, self._leave)
         try:
             response = await self._client.post(self._url, json=body)
         except httpx.TransportError as exc:

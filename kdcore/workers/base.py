@@ -20,7 +20,7 @@ from kdcore.jobs.lease import Holder
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir
 from kdcore.settings import workspace
-from kdcore.teacher import open_teacher
+from kdcore.teacher import open_teacher, permission
 from kdcore.teacher.base import Teacher
 
 Work = Callable[[RunDir, Reporter], None]
@@ -36,6 +36,7 @@ def run_worker(work: Work) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     signal.signal(signal.SIGTERM, _ask_to_stop(arguments.run_dir))
     run = RunDir(arguments.run_dir.resolve(), arguments.mounts or workspace().mounts)
+    permission.permission.set(run.path / permission.FILE)
     try:
         with Reporter(run, arguments.epoch) as reporter:
             work(run, reporter)

@@ -74,4 +74,6 @@ CODE_WITH_TESTS = Method(
         user="{{question}}",
     ),
     program=_program,
+    runs_code=True,
+    code_column="tests",
 )

@@ -45,7 +45,7 @@ PROGRAM_OF_THOUGHT = Method(
     family="labeling",
     source="Chen et al. 2022 (arXiv 2211.12588); MAmmoTH (arXiv 2309.05653); survey §3.1.1",
     summary="Write a short program; what it prints is the answer",
-    warning="A program that runs can still compute the wrong thing. Code runs in a sandbox on Linux only.",
+    warning="A program that runs can still compute the wrong thing. Programs run on Linux only, shut off.",
     config=ProgramOfThoughtConfig,
     template=PromptTemplate(
         method="program_of_thought",
@@ -61,4 +61,5 @@ PROGRAM_OF_THOUGHT = Method(
     ),
     program=_program,
     many=True,
+    runs_code=True,
 )

@@ -24,14 +24,15 @@ from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import write_json
 from kdcore.records.trials import TrialOutcome
 from kdcore.services import governance, models
+from kdcore.services.elicit import programs
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.warm import warm_teacher
 from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES, Message, Request
 
 
-def requests_for(app: App, project_id: str, template: PromptTemplate, rows: int = 3) -> list[Request]:
-    """The first requests of a template."""
+def requests_for(app: App, project_id: str, template: PromptTemplate, rows: int | None = 3) -> list[Request]:
+    """The first requests of a template; all of them for None."""
     return build_requests(template, "draft", method_seeds.for_method(app, project_id, template.method, limit=rows))
 
 
@@ -64,9 +65,10 @@ def start(
     if not requests:
         raise ConfigError(method_seeds.missing(method.name))
     models.refuse_engine(method, teacher)
+    programs.refuse_unread(app, project_id, method, requests)
     governance.refuse_zone(app, project_id, teacher)
     models.try_teacher(teacher)
-    run = warm_teacher(app, teacher)
+    run = warm_teacher(app, teacher, project_id)
     body = {
         "template": template.model_dump(mode="json"),
         "requests": [asdict(r) for r in requests],
@@ -122,7 +124,7 @@ def start_suggestion(
     """Ask the warm teacher for a better wording of a system message; returns (run id, key) to poll with."""
     governance.refuse_zone(app, project_id, teacher)
     models.try_teacher(teacher)
-    run = warm_teacher(app, teacher)
+    run = warm_teacher(app, teacher, project_id)
     wanted = (
         "Here is the system message of a prompt and its question template. Write a clearer, more exact system "
         "message for the same purpose. Keep every {{name}} in double braces. Reply with the new message only.\n\n"

@@ -19,6 +19,7 @@ from kdcore.jobs.run_dir import RunDir
 from kdcore.records.figures import LossReason
 from kdcore.records.runs import Run, WatchedRun
 from kdcore.services import governance, models, projects
+from kdcore.services.elicit import programs
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.workspace import App
 from kdcore.store import runs, samples
@@ -72,6 +73,7 @@ def start_run(
     prepared = prepare(template, prompt_version_id, seeds, index=earlier)
     if not prepared.requests:
         raise ConfigError(f"no row can be asked: {prepared.aside[0].reason}.")
+    programs.refuse_unread(app, project_id, method, prepared.requests)
     config = GenerateConfig(
         project_id=project_id,
         prompt_version_id=prompt_version_id,

@@ -39,6 +39,7 @@ APPLY: dict[str, Apply] = {
     "view": saved_views.add,
     "data_class": projects.add_data_class,
     "terms_override": projects.add_terms_override,
+    "programs": projects.allow_programs,
 }
 
 

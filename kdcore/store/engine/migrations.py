@@ -180,7 +180,12 @@ _SEVENTH = [
 ]
 
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth, _sixth, _seventh]
+def _eighth(tx: Cursor) -> None:
+    """Programs of people's files that may run."""
+    tx.execute("CREATE TABLE allowed_programs (project_id VARCHAR, program VARCHAR, who VARCHAR, seq BIGINT)")
+
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth, _sixth, _seventh, _eighth]
 
 
 def migrate(tx: Cursor) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.uploads import PASSAGE_TOKENS, ROLES, ReadingConfig, SeedKind, UploadConfig
-from kdcore.services import governance
+from kdcore.services import governance, zones
 from kdcore.services.elicit import imports
 from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
@@ -208,7 +208,7 @@ def data_class(app: App, project_id: str) -> None:
             "This project holds",
             options,
             index=options.index(held["data_class"]),
-            format_func=governance.WORDS.__getitem__,
+            format_func=zones.WORDS.__getitem__,
             help="Health data and privileged text are read by a teacher on this machine only.",
         )
         contract = st.text_input(

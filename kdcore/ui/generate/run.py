@@ -8,9 +8,12 @@ from kdcore.configs.elicitation import BudgetConfig, PromptTemplate, TargetConfi
 from kdcore.configs.selection import All, ColumnIs, to_url
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.elicitation import METHODS
+from kdcore.elicitation.base import Method
+from kdcore.elicitation.requests import Prepared
 from kdcore.filters import ONE_BY_ONE
 from kdcore.records.projects import PromptVersion
 from kdcore.services import governance, projects
+from kdcore.services.elicit import programs
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import forecast as forecasts
@@ -21,6 +24,7 @@ from kdcore.ui.generate import views as run_views_panel
 from kdcore.ui.labels import duration, escape, sentence, short
 
 ASK_ABOVE_ROWS, ASK_ABOVE_S = 1000, 1800.0
+SHOWN_PROGRAMS = 20
 TRAINING = {
     "allow": ("training on these answers is allowed", st.caption),
     "allow_with_conditions": ("training on these answers is allowed under conditions", st.info),
@@ -62,8 +66,10 @@ def new_run(app: App, project_id: str, versions: list[PromptVersion]) -> None:
         f"**{duration(ahead['seconds'])}**{money}{_passes(ahead['passes'])}"
     )
     st.caption(f"Basis: {ahead['basis']}.")
-    for warning in generation_runs.look(app, project_id, template, teacher, sampling, rows, chosen or None).warnings:
+    prepared = generation_runs.look(app, project_id, template, teacher, sampling, rows, chosen or None)
+    for warning in prepared.warnings:
         st.warning(sentence(warning), icon=":material/warning:")
+    _programs(app, project_id, METHODS[template.method], prepared)
     large = rows > ASK_ABOVE_ROWS or (ahead["seconds"] or 0) > ASK_ABOVE_S
     sure = st.checkbox("Yes, this is a large run", key="generate.sure") if large else True
     ready = sure and bool(seeds)
@@ -80,6 +86,26 @@ def new_run(app: App, project_id: str, versions: list[PromptVersion]) -> None:
             budget=budget,
         )
         state.set_params(run=run.run_id)
+        st.rerun()
+
+
+def _programs(app: App, project_id: str, method: Method, prepared: Prepared) -> None:
+    """Programs of the person's own file, to be read and allowed before any of them runs."""
+    found = programs.waiting(app, project_id, method, prepared.requests)
+    if not found:
+        return
+    st.warning(
+        f'The column "{method.code_column}" holds {len(found)} {"program" if len(found) == 1 else "programs"} that '
+        "would run here, shut off from files and network. Read them first.",
+        icon=":material/terminal:",
+    )
+    with st.expander("The programs"):
+        for text in found[:SHOWN_PROGRAMS]:
+            st.code(text, language="python")
+        if len(found) > SHOWN_PROGRAMS:
+            st.caption(f"{len(found) - SHOWN_PROGRAMS} more; kd allow-programs prints all of them.")
+    if st.button("I have read them; they may run", key="generate.programs"):
+        programs.allow(app, project_id, found, frame.reviewer())
         st.rerun()
 
 
