@@ -109,14 +109,20 @@ ASK = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 PARENT = {parent}
-print(libc.syscall({call}), ctypes.get_errno())
+for name, call in {calls}.items():
+    print(name, libc.syscall(*eval("(" + call + ",)")), ctypes.get_errno())
 """
 
 
+def tried(calls: dict[str, str]) -> list[str]:
+    result = run_code(ASK.format(parent=os.getpid(), calls=calls))
+    assert not result.error
+    return result.output.splitlines()
+
+
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86-64")
-@pytest.mark.parametrize("call", ATTACKS.values(), ids=ATTACKS)
-def test_the_kernel_refuses(call):
-    assert run_code(ASK.format(parent=os.getpid(), call=call)).output == "-1 1"  # EPERM
+def test_the_kernel_refuses_what_is_not_pure_computing():
+    assert tried(ATTACKS) == [f"{name} -1 1" for name in ATTACKS]  # EPERM
 
 
 def without(monkeypatch, tmp_path, wall: str, by: str) -> None:
@@ -146,10 +152,10 @@ def test_namespaces_alone_show_nothing(monkeypatch, tmp_path, what, seen):
         pytest.skip("no namespaces are granted here; the allow-list holds alone")
 
 
-@pytest.mark.parametrize("name", ["tkill the reader", "openat", "socket", "clone", "pidfd_open", "fcntl F_SETOWN"])
-def test_the_allow_list_alone_refuses(monkeypatch, tmp_path, name):
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86-64")
+def test_the_allow_list_alone_refuses(monkeypatch, tmp_path):
     without(monkeypatch, tmp_path, "    part_from_the_world(machine)\n", "")
-    assert run_code(ASK.format(parent=os.getpid(), call=ATTACKS[name])).output == "-1 1"
+    assert tried(ATTACKS) == [f"{name} -1 1" for name in ATTACKS]
     assert sandbox.refusal.__wrapped__() == ""
 
 
