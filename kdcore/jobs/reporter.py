@@ -14,9 +14,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-import psutil
-
 from kdcore.errors import JobError
+from kdcore.jobs.processes import identity, mark_of
 from kdcore.jobs.run_dir import STOP_FILES, RunDir, journal_name
 from kdcore.jobs.tail import encode_record
 from kdcore.records.journal import JournalRecord, TrainStepRecord
@@ -51,8 +50,11 @@ class Reporter:
         self._last_word = ""
         self._pace: tuple[int, float] | None = None  # units done and when, at the first word of a phase
         self._closing = threading.Event()
-        me = psutil.Process()
-        self._status = Status("running", me.pid, me.create_time(), epoch, 0, {}, "starting", time.time())
+        me = os.getpid()
+        self._status = Status(
+            "running", me, epoch=epoch, message="starting", updated=time.time(), identity=identity(me),
+            mark=mark_of(run.run_id, epoch),
+        )  # fmt: skip
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Reporter:

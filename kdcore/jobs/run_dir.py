@@ -50,6 +50,11 @@ def journal_name(epoch: int) -> str:
     return f"journal-{epoch:05d}.jsonl"
 
 
+def _epoch_of(journal: Path) -> int:
+    number = journal.stem.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Write ``value`` as JSON with ``write_atomic``."""
     write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1).encode(), durable=durable)
@@ -96,11 +101,18 @@ class RunDir:
         return load_config(kind, self.config(), self.mounts)
 
     def status(self) -> Status:
-        """The last status written; a fresh one where none is there yet."""
+        """The last status written; a fresh one where none is there yet.
+
+        One that can't be read is that of a run that failed, after as many attempts as there are journals: a worker
+        that lives writes it anew within a second.
+        """
         try:
-            return Status(**json.loads((self.path / "status.json").read_bytes()))
+            return Status.read(json.loads((self.path / "status.json").read_bytes()))
         except FileNotFoundError:
             return Status()
+        except (ValueError, RecursionError) as exc:
+            message = f"its status can't be read ({str(exc)[:80]}); what it wrote is kept, resume goes on from there"
+            return Status("failed", epoch=max(map(_epoch_of, self.journals()), default=0), message=message)
 
     def write_status(self, status: Status, *, durable: bool = False) -> None:
         """Replace ``status.json``."""

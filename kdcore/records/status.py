@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, cast
 
 from kdcore.types import RunState
 
@@ -25,3 +25,18 @@ class Status:
     message: str = ""
     updated: float = 0.0
     journal_bytes: int = -1
+    identity: str = ""  # of the process (``jobs.processes``); runs of 0.2.0 and before have its start by the clock
+    mark: str = ""  # what the attempt and all that it starts carry
+
+    @classmethod
+    def read(cls, found: Any) -> Status:
+        """A status as it stands in a file, fields of later versions left out; raises ValueError for what is none."""
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+        known = {each.name: each for each in fields(cls)}
+        kept = {name: value for name, value in cast("dict[str, Any]", found).items() if name in known}
+        for name, value in kept.items():
+            wanted: type[Any] = dict if known[name].default is MISSING else type(known[name].default)
+            if not isinstance(value, (int, float) if wanted is float else wanted):
+                raise ValueError(f"{name} is {value!r}")
+        return cls(**kept)

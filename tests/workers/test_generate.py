@@ -16,8 +16,10 @@ import pytest
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.elicitation import METHODS
 from kdcore.errors import JobError
+from kdcore.jobs import processes
 from kdcore.jobs.backends import local
 from kdcore.jobs.run_dir import RunDir
+from kdcore.records.status import Status
 from kdcore.services import projects
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
@@ -193,11 +195,13 @@ TREE = """
 def test_stopped_means_no_descendant_alive(app: App):
     """A fake engine core that ignores TERM, as an orphaned one may."""
     run = RunDir.create(app.folders.runs, "generate-tree", {"project_id": ""})
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(TREE)], start_new_session=True)
-    wait_for(lambda: len(local.group_members(parent.pid)) == 2)
-    members = local.group_members(parent.pid)
-    status = run.status()
-    run.write_status(type(status)("running", parent.pid, psutil.Process(parent.pid).create_time(), 1, 1, {}, "", 0.0))
+    mark = processes.mark_of(run.run_id, 1)
+    marked = {**os.environ, processes.MARK: mark}
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(TREE)], start_new_session=True, env=marked)
+    wait_for(lambda: len(processes.members(parent.pid, mark)) == 2)
+    members = processes.members(parent.pid, mark)
+    known = processes.identity(parent.pid)
+    run.write_status(Status("running", parent.pid, epoch=1, heartbeat=1, identity=known, mark=mark))
     local._children.append(parent)
     after = local.stop(run, grace_s=0.5)
     assert after.state == "cancelled"

@@ -21,6 +21,7 @@ import psutil
 
 from kdcore import resources
 from kdcore.errors import JobError
+from kdcore.jobs import processes
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.status import Status
 from kdcore.types import TERMINAL_STATES
@@ -30,29 +31,20 @@ MIN_FREE_BYTES = 500 * 1024 * 1024
 
 
 def is_alive(status: Status) -> bool:
-    """Whether the very process that wrote ``status`` still runs (pid and start time agree)."""
-    if not status.pid:
-        return False
+    """Whether the very process that wrote ``status`` still runs."""
+    if status.identity:
+        return processes.is_running(status.pid, status.identity)
+    return bool(status.pid) and _is_alive_by_the_clock(status)
+
+
+def _is_alive_by_the_clock(status: Status) -> bool:
+    """The same for a worker that a version until 0.2.0 started."""
     try:
         process = psutil.Process(status.pid)
         same = abs(process.create_time() - status.start_time) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-def group_members(pgid: int) -> list[int]:
-    """Live processes of one process group, engine cores included."""
-    if pgid <= 0:
-        return []
-    members: list[int] = []
-    for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == pgid and process.status() != psutil.STATUS_ZOMBIE:
-                members.append(process.pid)
-        except (psutil.Error, ProcessLookupError, PermissionError):
-            continue
-    return members
 
 
 def start(run: RunDir) -> int:
@@ -82,7 +74,8 @@ def _start(run: RunDir) -> int:
     run.seal_journals()
     run.clear_stops()
     epoch = status.epoch + 1
-    run.write_status(Status("queued", epoch=epoch, message="starting", updated=time.time()), durable=True)
+    mark = processes.mark_of(run.run_id, epoch)
+    run.write_status(Status("queued", epoch=epoch, message="starting", updated=time.time(), mark=mark), durable=True)
     mounts = ["--mounts", run.mounts.model_dump_json()] if run.mounts is not None else []
     with (run.path / "log.txt").open("ab") as log:
         process = subprocess.Popen(
@@ -91,13 +84,14 @@ def _start(run: RunDir) -> int:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _import_path()},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _import_path(), processes.MARK: mark},
         )
     with _children_lock:
         _children.append(process)
     written = run.status()
     if written.epoch == epoch and not written.pid:
-        run.write_status(replace(written, pid=process.pid, start_time=_create_time(process.pid)), durable=True)
+        known = processes.identity(process.pid)
+        run.write_status(replace(written, pid=process.pid, identity=known), durable=True)
     return process.pid
 
 
@@ -119,50 +113,22 @@ def _let_go() -> None:
         child.returncode = 0
 
 
-def _create_time(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return 0.0
-
-
 def _import_path() -> str:
     return os.pathsep.join(part for part in (str(resources.IMPORT_ROOT), os.environ.get("PYTHONPATH", "")) if part)
 
 
 def kill_leftovers(status: Status, grace_s: float = 0.0) -> None:
-    """End what is left of a worker: itself, and the engine processes of its group.
-
-    A pid that now belongs to another process is left alone. The kernel gives a number out again only when no
-    group of that number is left, so then there is nothing of ours to end either.
-    """
-    if status.pid and (is_alive(status) or not _is_taken_by_another(status)):
-        kill_group(status.pid, grace_s)
-
-
-def _is_taken_by_another(status: Status) -> bool:
-    created = _create_time(status.pid)
-    return bool(created) and abs(created - status.start_time) >= 1.0
-
-
-def kill_group(pgid: int, grace_s: float = 0.0) -> None:
-    """End every process of a group: TERM, wait, KILL, and wait until the table is clean."""
-    deadline = time.monotonic() + grace_s
-    if grace_s and group_members(pgid):
-        _signal_group(pgid, signal.SIGTERM)
-        while group_members(pgid) and time.monotonic() < deadline:
-            reap()
-            time.sleep(0.1)
-    end = time.monotonic() + 15.0
-    while group_members(pgid) and time.monotonic() < end:
-        _signal_group(pgid, signal.SIGKILL)
-        reap()
-        time.sleep(0.05)
-
-
-def _signal_group(pgid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pgid, number)
+    """End what is left of a worker: itself, and the engine processes of its group; nothing that is not proven its."""
+    if status.mark:
+        processes.end(status.pid, status.mark, grace_s, reap)
+    if not is_alive(status):
+        return
+    if status.identity:  # started by hand, without a mark: itself is known, its group is not
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(status.pid, signal.SIGKILL)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(status.pid, signal.SIGKILL)  # of 0.2.0 and before: its group has no mark, but its leader lives
 
 
 def stop(run: RunDir, what: str = "cancel", grace_s: float = 30.0) -> Status:
