@@ -5,6 +5,8 @@ To add one: subclass ``KdError`` and the standard class that a caller would expe
 
 from __future__ import annotations
 
+import errno
+
 
 class KdError(Exception):
     """Base of all errors raised on purpose; its text is shown to the user as it stands."""
@@ -36,3 +38,14 @@ class TeacherError(KdError, RuntimeError):
 
 class MissingDependency(KdError, ImportError):
     """An optional package is absent; the text names the install command."""
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, says that a disk is full."""
+    while error is not None:
+        words = str(error).lower()
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or "no space left on device" in words or "disk quota exceeded" in words:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

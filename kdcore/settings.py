@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from kdcore.configs.places import Mounts
 
 WORKSPACE_VARIABLE = "KD_WORKSPACE"
+PRIVATE = 0o077  # umask of every program: what it writes is for this account alone
 
 
 class Workspace(BaseModel):
@@ -71,7 +73,10 @@ class Workspace(BaseModel):
         )
 
     def make(self) -> Workspace:
-        """Create the folders and return self."""
+        """Create the folders, for this account alone, and return self."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # of another account, which has decided who may look
+            self.root.chmod(0o700)
         for folder in (self.runs, self.models, self.cache, self.exports, self.inbox):
             folder.mkdir(parents=True, exist_ok=True)
         return self

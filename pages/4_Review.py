@@ -3,6 +3,7 @@ import streamlit as st
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.review.decisions import QUEUES
 from kdcore.ui import filter_bar, frame, state
+from kdcore.ui.labels import escape
 from kdcore.ui.review import reviewer as reviewer_panel
 
 with frame.page("Review") as page:
@@ -14,7 +15,7 @@ with frame.page("Review") as page:
         frame.empty("There is nothing to review yet.", "Generate", "Ask the teacher")
     parts = [part for part in filter_bar.parts(selection) if filter_bar.describe(part) != "everything"]
     if parts:
-        st.caption("Only: " + " · ".join(filter_bar.describe(part) for part in parts))
+        st.caption("Only: " + " · ".join(escape(filter_bar.describe(part)) for part in parts))
     reviewer_tab, recent_tab, keys_tab = st.tabs(
         [":material/fact_check: Read and judge", ":material/history: Last decisions", ":material/keyboard: Keys"]
     )

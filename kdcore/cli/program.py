@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 
 from kdcore.cli import datasets, distill, elicit, evaluate, explore, export, generate, review, start, tables
 from kdcore.cli.shared import Arguments, Command
 from kdcore.errors import ConfigError, DataError, KdError, StoreError
+from kdcore.settings import PRIVATE
 
 STAGES = (start, elicit, generate, explore, review, datasets, export, distill, evaluate, tables)
 COMMANDS: tuple[Command, ...] = tuple(command for stage in STAGES for command in stage.COMMANDS)
@@ -31,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit: 0 success, 1 a run that failed, 2 wrong input."""
     arguments = build_parser().parse_args(argv)
+    os.umask(PRIVATE)
     try:
         result = arguments.handler(arguments)
     except (ConfigError, DataError, StoreError) as exc:

@@ -11,6 +11,7 @@ from kdcore.records.status import Status
 from kdcore.types import TERMINAL_STATES
 
 LOST_AFTER_S = 3.0
+NOT_BEGUN_AFTER_S = 20.0  # without a process: a slow machine may still be making it
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Observer:
     def look(self, run: RunDir) -> Status:
         """Read a run's status; a worker that vanished is written down as failed, with what to do."""
         status = run.status()
-        if status.state in TERMINAL_STATES or (status.state == "queued" and not status.pid):
+        if status.state in TERMINAL_STATES or not status.epoch:
             self._seen.pop(run.run_id, None)
             return status
         now = time.monotonic()
@@ -31,15 +32,21 @@ class Observer:
         if beat != status.heartbeat:
             self._seen[run.run_id] = (status.heartbeat, now)
             return status
-        if now - since < LOST_AFTER_S or self.backend.alive(status):
+        patience = LOST_AFTER_S if status.pid else NOT_BEGUN_AFTER_S
+        if now - since < patience or self.backend.alive(status):
             return status
         self.backend.clear(status)
-        run.seal_journals()  # nobody writes to them any more: a later cut must be seen
+        if status.pid:
+            what = f"the worker of {run.run_id} ended without a word (killed or out of memory)"
+        else:
+            what = f"the app ended while it started the worker of {run.run_id}"
         lost = replace(
-            status,
-            state="failed",
-            message=f"the worker of {run.run_id} ended without a word (killed or out of memory); "
-            "everything it finished is kept, resume makes what is missing",
+            status, state="failed", message=f"{what}; everything it finished is kept, resume makes what is missing"
         )
-        run.write_status(lost, durable=True)
+        try:
+            if status.pid:
+                run.seal_journals()  # nobody writes to them any more: a later cut must be seen
+            run.write_status(lost, durable=True)
+        except OSError:  # a full disk: it is told, and written down once there is space
+            self._seen[run.run_id] = (beat, since)
         return lost

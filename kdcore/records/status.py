@@ -36,7 +36,8 @@ class Status:
         known = {each.name: each for each in fields(cls)}
         kept = {name: value for name, value in cast("dict[str, Any]", found).items() if name in known}
         for name, value in kept.items():
-            wanted: type[Any] = dict if known[name].default is MISSING else type(known[name].default)
+            default: Any = known[name].default
+            wanted = dict if default is MISSING else type(default)  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(value, (int, float) if wanted is float else wanted):
                 raise ValueError(f"{name} is {value!r}")
         return cls(**kept)

@@ -141,7 +141,7 @@ def bar(facets: dict[str, list[Facet]], failing: Sequence[VerdictKey], tags: Seq
             with st.popover("Checks", icon=":material/rule:"):
                 for key in failing:
                     part = HasVerdict(verdict_kind=key.kind, filter=key.filter, passed=False)
-                    label = f"{key.text}: failed"
+                    label = f"{escape(key.text)}: failed"
                     st.button(label, key=f"check-{key.text}", on_click=add, args=(part,), width="stretch")
         if tags:
             with st.popover("Tags", icon=":material/sell:"):

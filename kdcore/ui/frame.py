@@ -1,12 +1,13 @@
 """The frame of every page: opened workspace, project, what runs now, and errors as sentences.
 
-A page's first line is ``with frame.page("Elicit") as page:``; nothing that a page needs lives in app.py,
+A page's first line is ``with frame.page("Elicit") as page:``; nothing that a page needs lives in home.py,
 because a deep link on a fresh server may run the page alone.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,15 +17,17 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from kdcore.errors import ConfigError, KdError
+from kdcore.errors import ConfigError, KdError, is_full_disk
 from kdcore.records.projects import Project
+from kdcore.resources import MARK
 from kdcore.services import projects
 from kdcore.services.background import Background
 from kdcore.services.workspace import App
 from kdcore.services.workspace import open_app as open_workspace
-from kdcore.settings import workspace
+from kdcore.settings import PRIVATE, workspace
 from kdcore.ui import live, state
-from kdcore.ui.labels import sentence
+from kdcore.ui.labels import escape, sentence
+from kdcore.ui.server import refuse_open_server
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
 }
 
 
-HOME: list[Any] = []  # the home page, once app.py has run in this server
+HOME: list[Any] = []  # the home page, once home.py has run in this server
 
 # what in the address bar speaks of one project only
 OF_A_PROJECT = (
@@ -81,6 +84,7 @@ class Page:
 @st.cache_resource(on_release=Background.close, show_spinner="Opening the workspace")
 def _opened(root: str) -> Background:
     """The one open workspace of this server, shared by every session; its work goes on by itself."""
+    os.umask(PRIVATE)
     return Background(open_workspace(root)).start()
 
 
@@ -92,10 +96,9 @@ def open_app(root: str) -> App:
 @contextmanager
 def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
     """Draw the frame, then the page; a mistake of the user's becomes one sentence, ours is logged in full."""
-    icon = PAGES[title][1] if title in PAGES else ":material/home:"
-    st.set_page_config(page_title=f"{title} · kd", page_icon=icon, layout="wide")
+    st.set_page_config(page_title=f"{title} · kd", page_icon=str(MARK), layout="wide")  # a name of an icon is fetched
+    app = _open_or_stop()
     with guard():
-        app = open_app(str(workspace().root))
         chosen = _sidebar(app)
         st.title(title, anchor=False)
         if title in PAGES:
@@ -106,17 +109,42 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
         yield Page(app, chosen)
 
 
+def _open_or_stop() -> App:
+    """The open workspace; where there is none to show, why and what to do, and nothing else of the page."""
+    folder = workspace().root
+    try:
+        refuse_open_server(st.get_option)
+        return open_app(str(folder))
+    except KdError as exc:
+        st.error(sentence(str(exc)), icon=":material/error:")
+    except Exception as exc:
+        log.exception("the workspace can't be opened")
+        st.error(
+            f"The workspace can't be opened ({type(exc).__name__}). Nothing in it is lost: its runs and decisions "
+            "stand in files beside the database.",
+            icon=":material/error:",
+        )
+        st.markdown(
+            "1. Is the disk full, or not yours to write? Free some space, or mend the rights, and reload this page.\n"
+            "2. Else end this app and run `kd rebuild`: it sets the damaged database aside and makes a new one from "
+            "the runs and the decisions.\n"
+            "3. Start the app again."
+        )
+        st.caption(str(folder))
+    st.stop()
+
+
 def _problems(found: list[str], at_once: int = 3) -> None:
     """What could not be read or done: what people decided first, and none left out."""
     ordered = sorted(found, key=lambda problem: "ecision" not in problem)
     for problem in ordered[:at_once]:
-        st.warning(problem, icon=":material/warning:")
+        st.warning(escape(problem), icon=":material/warning:")
     if more := ordered[at_once:]:
         with st.expander(
             f"{len(more)} more {'problem' if len(more) == 1 else 'problems'}", icon=":material/warning:"
         ):
             for problem in more:
-                st.warning(problem)
+                st.warning(escape(problem))
 
 
 @contextmanager
@@ -126,7 +154,10 @@ def guard() -> Iterator[None]:
         yield
     except KdError as exc:
         st.error(sentence(str(exc)), icon=":material/error:")
-    except Exception:
+    except Exception as exc:
+        if is_full_disk(exc):
+            st.error("The disk is full, so nothing new can be kept. Free some space: all goes on by itself then.")
+            return
         # The edge of the page: recorded in full, shown with a number to find it by.
         number = uuid.uuid4().hex[:8]
         log.exception("page error %s", number)
@@ -142,13 +173,18 @@ def empty(text: str, to: str, action: str, **params: str) -> None:
 
 
 def link(to: str, label: str, *, type_: str = "link", **params: str) -> None:
-    """A link to a page that keeps the project and carries ``params``; works where a page stands alone too."""
+    """A link to a page that keeps the project and carries ``params``; works where a page stands alone too.
+
+    ``label`` is plain text: names that people gave may stand in it.
+    """
     query = {key: value for key, value in {"project": state.param("project"), **params}.items() if value}
     if type_ == "primary":
-        if st.button(label, key=f"go-{to}-{label}-{sorted(params.items())}", type="primary", icon=PAGES[to][1]):
+        if st.button(
+            escape(label), key=f"go-{to}-{label}-{sorted(params.items())}", type="primary", icon=PAGES[to][1]
+        ):
             st.switch_page(PAGES[to][0], query_params=query)
     else:
-        st.page_link(PAGES[to][0], label=label, icon=PAGES[to][1], query_params=query)
+        st.page_link(PAGES[to][0], label=escape(label), icon=PAGES[to][1], query_params=query)
 
 
 def popover(label: str, name: str, icon: str, *, disabled: bool = False) -> Any:
@@ -182,8 +218,8 @@ def _menu() -> None:
     query = {"project": project} if (project := state.param("project")) else None
     home: dict[str, Any] = {"label": "Home", "icon": ":material/home:", "query_params": query}
     try:
-        st.page_link("app.py", **home)
-    except StreamlitPageNotFoundError:  # app.py has run here: home is one of its own pages
+        st.page_link("home.py", **home)
+    except StreamlitPageNotFoundError:  # home.py has run here: home is one of its own pages
         st.page_link(HOME[0], **home)
     for title, (file, icon, _) in PAGES.items():
         st.page_link(file, label=title, icon=icon, query_params=query)

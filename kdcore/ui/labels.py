@@ -80,8 +80,16 @@ def clock(seconds_from_now: float) -> str:
 
 
 def escape(text: str) -> str:
-    """Untrusted text inside a Markdown label: every sign that Streamlit's Markdown would act on is escaped."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~^&])", r"\\\1", text.replace("\n", " "))
+    """Untrusted text inside a Markdown label: every sign that Streamlit's Markdown would act on is escaped.
+
+    A bare address becomes a link whatever is escaped, so an unseen joiner parts it.
+    """
+    parted = _ADDRESS.sub(lambda found: found[0] + _JOINER, text.replace("\n", " "))
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~^&])", r"\\\1", parted)
+
+
+_JOINER = "\u2060"
+_ADDRESS = re.compile(r"://?|\bwww|@", re.IGNORECASE)
 
 
 def sentence(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 
 from kdcore.errors import ConfigError
@@ -37,11 +36,9 @@ def launch(folders: Workspace, port: int, *, sample: bool = False) -> None:
     print(f"open http://localhost:{chosen}", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(chosen), "--server.address", "localhost", "--server.headless", "true"]
-    environment = {**os.environ, WORKSPACE_VARIABLE: str(folders.root)}
-    try:
-        sys.exit(subprocess.run(command, cwd=HOME, env=environment).returncode)
-    except KeyboardInterrupt:
-        sys.exit(0)
+    os.chdir(HOME)
+    # In place of this process: a signal that ends ``kd ui`` ends the server itself, which lets the workspace go.
+    os.execve(sys.executable, command, {**os.environ, WORKSPACE_VARIABLE: str(folders.root)})
 
 
 def _plan_sample(folders: Workspace) -> None:

@@ -57,7 +57,7 @@ def carried(extra: dict[str, Any]) -> None:
     if extra.get("turns"):
         with st.expander(f"The talk, {len(extra['turns'])} turns", icon=":material/forum:"):
             for turn in extra["turns"]:
-                st.caption(turn["role"])
+                st.caption(escape(turn["role"]))
                 st.html(safe_html(turn["content"]))
     known = ("rejected", "chosen", "critique", "turns", "calls", "verdicts", "about", "first")
     rest = {key: value for key, value in extra.items() if key not in known and value not in ("", [], {}, None)}
@@ -116,7 +116,8 @@ def thread(app: App, sample_id: str) -> None:
                 st.caption("No token probabilities are stored for this row.")
     with st.expander("Details", icon=":material/data_object:"):
         st.caption(
-            f"{full['teacher']} · {full['completion_tokens']} tokens · ended by {full['finish_reason']}"
+            f"{escape(full['teacher'])} · {full['completion_tokens']} tokens"
+            f" · ended by {escape(full['finish_reason'])}"
             + (f" · entropy {full['entropy']:.2f} nats a token" if full["entropy"] is not None else "")
         )
         for verdict in line["verdicts"]:

@@ -19,7 +19,7 @@ from kdcore.jobs import lease
 from kdcore.jobs.lease import Holder
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir
-from kdcore.settings import workspace
+from kdcore.settings import PRIVATE, workspace
 from kdcore.teacher import open_teacher, permission
 from kdcore.teacher.base import Teacher
 
@@ -33,7 +33,9 @@ def run_worker(work: Work) -> None:
     parser.add_argument("--epoch", type=int, default=1)
     parser.add_argument("--mounts", type=Mounts.model_validate_json, default=None, help="JSON; else the workspace's")
     arguments = parser.parse_args()
+    os.umask(PRIVATE)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     signal.signal(signal.SIGTERM, _ask_to_stop(arguments.run_dir))
     run = RunDir(arguments.run_dir.resolve(), arguments.mounts or workspace().mounts)
     permission.permission.set(run.path / permission.FILE)

@@ -32,7 +32,7 @@ def run_page(tmp_path, monkeypatch):
     monkeypatch.setenv("KD_WORKSPACE", str(tmp_path / "ws"))
 
     def run(page: str = "", **query: str) -> AppTest:
-        at = AppTest.from_file(ROOT / "app.py", default_timeout=30).run()
+        at = AppTest.from_file(ROOT / "home.py", default_timeout=30).run()
         for name, value in query.items():
             at.query_params[name] = value
         if page:

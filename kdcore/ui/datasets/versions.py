@@ -31,7 +31,7 @@ def freeze(app: App, project_id: str, selection: Selection) -> None:
     parts = [p for p in filter_bar.parts(selection) if p != All()]
     st.caption(
         "Filter: "
-        + (" · ".join(filter_bar.describe(p) for p in parts) or "every usable answer")
+        + (" · ".join(escape(filter_bar.describe(p)) for p in parts) or "every usable answer")
         + ". Rejected answers are never learnt as text."
     )
     only = st.toggle("Only what people accepted or edited", value=False, key="datasets.only")

@@ -9,6 +9,7 @@ from kdcore.services.export import students
 from kdcore.services.workspace import App
 from kdcore.ui import live
 from kdcore.ui.distill.curves import live_panel
+from kdcore.ui.labels import escape
 from kdcore.ui.safe_html import safe_html
 
 
@@ -45,7 +46,7 @@ def _copies(app: App, run_id: str) -> None:
                     key=f"get-{form}",
                     icon=":material/download:",
                 )
-                st.caption(newest["status"].message)
+                st.caption(escape(newest["status"].message))
             elif newest and live.is_active(newest["status"]):
                 live.status_line(newest["run_id"], newest["status"])
             else:

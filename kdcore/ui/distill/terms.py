@@ -15,7 +15,7 @@ from kdcore.ui.labels import escape, sentence
 def undecided(app: App, project_id: str, dataset_ids: Sequence[str]) -> None:
     """One form for each teacher of the chosen versions whose terms wait for a decision; nothing where none does."""
     for place, row in enumerate(governance.undecided_terms(app, project_id, list(dict.fromkeys(dataset_ids)))):
-        title = f"Terms to decide on: {row['teacher']}, {row['rows']} rows"
+        title = f"Terms to decide on: {escape(row['teacher'])}, {row['rows']} rows"
         with st.expander(title, icon=":material/gavel:", expanded=True), frame.guard():
             st.markdown(f"{sentence(row['title'])}: {row['says']}. {escape(' '.join(row['conditions']))}")
             st.caption("Training starts once someone who may decide it has written down why it is allowed here.")

@@ -50,7 +50,7 @@ def _suggestion(app: App) -> None:
         with frame.guard(), st.container(border=True):
             found = trials.suggestion(app, *asked)
             if found is None:
-                st.caption(f"Asking for a wording… {app.status(asked[0]).message}")
+                st.caption(f"Asking for a wording… {escape(app.status(asked[0]).message)}")
                 return
             st.caption(
                 "The teacher's suggestion for the system message. Copy it if it is better; nothing was changed."

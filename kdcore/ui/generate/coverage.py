@@ -8,6 +8,7 @@ from kdcore.configs.selection import ColumnIs
 from kdcore.services.generate import views as run_views
 from kdcore.services.workspace import App
 from kdcore.ui import charts, filter_bar, frame
+from kdcore.ui.labels import escape
 
 MAX_HOLES = 8
 ACROSS = ["difficulty", "reader"]
@@ -35,7 +36,8 @@ def coverage_grid(app: App, project_id: str) -> None:
         st.markdown("**Fewest usable rows**")
     for cell in thin:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{cell['topic'] or 'no topic'} · {cell['value'] or 'not given'}: **{cell['usable']}**")
+            topic, value = escape(cell["topic"] or "no topic"), escape(cell["value"] or "not given")
+            st.markdown(f"{topic} · {value}: **{cell['usable']}**")
             frame.link("Generate", "Generate here", topics=cell["topic"] or "")
             if cell["rows"] and st.button("See the rows", key=f"cell-{cell['topic']}-{cell['value']}"):
                 filter_bar.add(ColumnIs(column="topic", values=(cell["topic"] or "",)))

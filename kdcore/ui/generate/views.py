@@ -51,7 +51,7 @@ def _trees(app: App, run_id: str) -> None:
             lines: list[str] = []
             for row in tree["rows"]:
                 mark = ":material/check:" if row["status"] == "parsed" else ":material/close:"
-                step = f"*{row['operator']}* " if row["operator"] else ""
+                step = f"*{escape(row['operator'])}* " if row["operator"] else ""
                 why = f"  :small[{escape(short(row['reason'] or '', 120))}]" if row["reason"] else ""
                 indent = "    " * (row["depth"] - 1)
                 lines.append(f"{indent}- {mark} {step}{escape(short(row['question'] or '', 200))}{why}")
@@ -76,10 +76,10 @@ def _compare(app: App, project_id: str, run_id: str) -> None:
     )
     for pair in found["pairs"]:
         if pair["agreement"] is None:
-            st.caption(f"{names[pair['a']]} and {names[pair['b']]} have no seed in common.")
+            st.caption(f"{escape(names[pair['a']])} and {escape(names[pair['b']])} have no seed in common.")
         else:
             st.caption(
-                f"{names[pair['a']]} and {names[pair['b']]} agree to {pair['agreement']:.0%} "
+                f"{escape(names[pair['a']])} and {escape(names[pair['b']])} agree to {pair['agreement']:.0%} "
                 f"(ROUGE-L over {pair['seeds']} common seeds)."
             )
     if found["apart"]:
@@ -101,7 +101,7 @@ def _rounds(app: App, project_id: str, run_id: str) -> None:
     names = generation_runs.names(app, project_id)
     for row in found:
         if row["alarm"]:
-            st.warning(f"Round {row['round']}: {row['alarm']}.", icon=":material/warning:")
+            st.warning(f"Round {row['round']}: {escape(row['alarm'])}.", icon=":material/warning:")
     columns: dict[str, Any] = {
         "distinct": st.column_config.NumberColumn("distinct word pairs", format="percent"),
         "spread": st.column_config.NumberColumn("spread", format="percent"),
