@@ -129,7 +129,8 @@ def test_a_queued_training_that_cant_be_read_is_said_and_the_next_has_its_turn(a
     monkeypatch.setattr(app, "launch", lambda run: started.append(run.run_id))
     for name in ("distill-a", "distill-b"):
         RunDir.create(app.folders.runs, name, {"project_id": ""})
-    (app.folders.runs / "distill-a" / "status.json").write_text("{")
+    (app.folders.runs / "distill-a" / "status.json").unlink()
+    (app.folders.runs / "distill-a" / "status.json").mkdir()  # what can't be opened, as on a failing disk
     sweeps.WORKFLOW.save(app.folders.root / sweeps.QUEUE, sweeps.Queue(["distill-a", "distill-b"]))
     sweeps.advance(app)
     assert started == ["distill-b"]
