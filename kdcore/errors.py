@@ -16,6 +16,10 @@ class ConfigError(KdError, ValueError):
     """A setting, name or option is wrong. The command line exits with 2."""
 
 
+class ConflictError(ConfigError):
+    """What somebody decided on has changed since they read it; nothing was stored."""
+
+
 class DataError(KdError, ValueError):
     """A file, row or text can't be used as given."""
 

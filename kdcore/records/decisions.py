@@ -97,6 +97,7 @@ class Reviewed(Logged):
     answer: str | None = None
     note: str = ""
     undoes: str | None = None
+    seen: str = ""  # revision of the text that its author read; "" where nobody says
     created: float
 
 

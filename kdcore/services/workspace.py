@@ -230,9 +230,9 @@ class App:
         log.exception(problem)
         self.tell(problem, problem)
 
-    def decide(self, decision: AnyDecision) -> None:
+    def decide(self, decision: AnyDecision, refuse: Callable[[], None] = lambda: None) -> None:
         """Write what a person decided to disk, then apply it to the database. Raises StoreError; see ``Decided``."""
-        self._decided.decide(decision)
+        self._decided.decide(decision, refuse)
 
     def _check_versions(self) -> None:
         """Every frozen file against its sha256: one that was changed must not be trained on under its old name."""

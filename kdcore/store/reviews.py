@@ -66,6 +66,11 @@ def add_many(tx: Cursor, batch: ReviewedMany, number: int) -> None:
     )
 
 
+def is_there(store: Store, event_id: str) -> bool:
+    """Whether an event was applied: the second press of a double click is no conflict."""
+    return bool(store.scalar("SELECT count(*) FROM reviews WHERE event_id = ?", [event_id]))
+
+
 def in_batch(store: Store, batch_id: str) -> list[str]:
     """Samples of a batch's events."""
     found = store.table("SELECT sample_id FROM reviews WHERE starts_with(event_id, ? || ':')", [batch_id])

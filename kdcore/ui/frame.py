@@ -240,11 +240,30 @@ def _sidebar(app: App) -> Project | None:
             picked = state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)
             st.session_state["project_id"] = picked
             chosen = next(p for p in known if p["project_id"] == picked)
-        st.text_input("Your name", key="reviewer", placeholder="Name on your decisions", persist_state="session")
+        st.session_state.setdefault(NAME_FIELD, st.session_state.get(NAME, ""))
+        st.text_input("Your name", key=NAME_FIELD, placeholder="Name on your decisions", on_change=_renamed)
         live.running_now(app)
     return chosen
 
 
+NAME, NAME_FIELD = "reviewer", "reviewer.field"
+MAX_NAME = 80
+
+
+def _renamed() -> None:
+    st.session_state[NAME] = st.session_state[NAME_FIELD].strip()[:MAX_NAME]
+
+
+def name_reviewer(name: str) -> None:
+    """Take a name for this session, from another field or from what the browser remembers."""
+    st.session_state[NAME] = st.session_state[NAME_FIELD] = name.strip()[:MAX_NAME]
+
+
+def named_reviewer() -> str:
+    """The name that was given, "" before."""
+    return str(st.session_state.get(NAME) or "")
+
+
 def reviewer() -> str:
     """The name that goes on decisions."""
-    return (st.session_state.get("reviewer") or "").strip() or "anonymous"
+    return named_reviewer() or "anonymous"

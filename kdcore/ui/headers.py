@@ -25,11 +25,12 @@ def _inline_scripts() -> str:
     return " ".join(f"'sha256-{each}'" for each in hashes)
 
 
-# Streamlit styles its elements inline; Plotly's WebGL compiles its drawing functions and works in a blob.
+# Streamlit styles its elements inline and loads the code of components as blobs, which only its own scripts can make;
+# Plotly's WebGL compiles its drawing functions and works in a blob.
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        f"script-src 'self' 'unsafe-eval' {_inline_scripts()}".rstrip(),
+        f"script-src 'self' blob: 'unsafe-eval' {_inline_scripts()}".rstrip(),
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",

@@ -32,7 +32,9 @@ def run_page(tmp_path, monkeypatch):
     monkeypatch.setenv("KD_WORKSPACE", str(tmp_path / "ws"))
 
     def run(page: str = "", **query: str) -> AppTest:
-        at = AppTest.from_file(ROOT / "home.py", default_timeout=30).run()
+        at = AppTest.from_file(ROOT / "home.py", default_timeout=30)
+        at.session_state["reviewer"] = "Dr A"
+        at = at.run()
         for name, value in query.items():
             at.query_params[name] = value
         if page:
@@ -161,17 +163,26 @@ def test_review_by_buttons_counts_undoes_and_survives_a_new_session(run_page, po
     assert "1 of 20" in json.dumps([str(x.proto) for x in again.get("progress")])
 
 
-def test_an_edit_keeps_the_original(run_page, populated, tmp_path):
+def test_nobody_judges_without_a_name(run_page, populated):
     at = run_page("pages/4_Review.py")
-    at.button(key="review.edit").click().run()
-    [area] = [t for t in at.text_area if t.label == "Answer"]
-    area.set_value("A corrected answer.")
-    next(b for b in at.button if b.label == "Save").click().run()
-    assert not at.exception
+    assert not at.button(key="review.accept").disabled and "Dr A" in texts(at)
+    at.session_state["reviewer"] = ""
+    at.run()
+    assert at.button(key="review.accept").disabled and at.button(key="review.undo").disabled
+    at.text_input(key="review.name").set_value(" Dr B ").run()
+    assert not at.button(key="review.accept").disabled
+    assert "Dr B" in texts(at)
+
+
+def test_a_decision_on_a_text_that_changed_is_shown_and_not_stored(run_page, populated, tmp_path):
+    at = run_page("pages/4_Review.py")
     app = frame.open_app(str(tmp_path / "ws"))
-    [edited] = [s for s in samples.page(app.store, populated, review_decisions.REVIEWABLE) if s["review"] == "edit"]
-    assert edited["edited_answer"] == "A corrected answer."
-    assert edited["answer"].startswith("Answer 0 to:")
+    [current, *_] = review_decisions.queue(app, populated)
+    review_decisions.decide(app, current, "edit", "Dr B", question="", answer="Give 50 mg.")
+    at.button(key="review.accept").click().run()
+    [now] = samples.by_ids(app.store, [current])
+    assert (now["review"], now["reviewer"]) == ("edit", "Dr B")
+    assert "Dr B changed this answer after you opened it" in texts(at).replace("\\", "")
 
 
 def test_freezing_from_the_page(run_page, populated, tmp_path):

@@ -22,6 +22,7 @@ from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill.input import Part, write_input
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
+from kdcore.services.review import drafts
 from kdcore.services.workspace import App, open_app
 from kdcore.store import samples
 from kdcore.ui import filter_bar, frame, new_project, sample_card, teacher_form
@@ -31,7 +32,7 @@ from kdcore.ui.elicit import gallery, passages, prompt, seeds, trial
 from kdcore.ui.evaluate import comparison
 from kdcore.ui.explore import actions, concepts, duplicates, groups, saved_views, sql, table, tabs
 from kdcore.ui.generate import coverage, routing, run, views
-from kdcore.ui.review import reviewer
+from kdcore.ui.review import editor, reviewer
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 ROWS = 12
@@ -135,10 +136,16 @@ PANELS: dict[str, tuple[Panel, str]] = {
     "generate.run": (lambda app, t: run.rows_of_run(app, t["project_id"], t["run_id"]), f"{ROWS}"),
     "generate.views": (lambda app, t: views.monitor(app, t["project_id"], t["run_id"]), "stand alone"),
     "new_project": (lambda app, t: new_project.form(app), "Create"),
+    "review.editor": (lambda app, t: waiting(app, t["sample"]), "You have a draft of this answer"),
     "review.reviewer": (lambda app, t: reviewer.reviewer(app, t["project_id"], t["selection"]), "Accept"),
     "sample_card": (lambda app, t: sample_card.body(t["sample"]), "Answer 0 to"),
     "teacher_form": (lambda app, t: teacher_form.choose("direct"), "Engine"),
 }
+
+
+def waiting(app, sample):
+    drafts.keep(app, sample["sample_id"], frame.reviewer(), {"answer": "half a sen"}, "rev")
+    editor.waiting_draft(app, sample)
 
 
 def _script(root: str, name: str, there: dict) -> None:

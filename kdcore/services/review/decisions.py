@@ -6,9 +6,10 @@ import time
 
 from kdcore import ids
 from kdcore.configs.selection import All, ColumnIs, Not, ReviewIs, Selection
-from kdcore.errors import ConfigError
+from kdcore.errors import ConfigError, ConflictError
 from kdcore.records.decisions import GIVEN, SETTLED, UNDO, Decision, Reviewed, ReviewedMany
 from kdcore.records.reviews import AskedReview
+from kdcore.records.samples import Sample
 from kdcore.services.workspace import App
 from kdcore.store import reviews, samples
 
@@ -48,6 +49,12 @@ def progress(
     return {str(state): counts.get(state, 0) for state in Decision} | {"total": total, "decided": decided}
 
 
+def revision(sample: Sample) -> str:
+    """Names the text of a sample as it stands now: question, answer, reasoning. Only an edit makes it another."""
+    answer = sample["edited_answer"] or sample["answer"] or sample["completion"]
+    return ids.stable_hash(sample["edited_question"] or sample["question"], answer, sample["rationale"], length=16)
+
+
 def decide(
     app: App,
     sample_id: str,
@@ -57,8 +64,13 @@ def decide(
     question: str | None = None,
     answer: str | None = None,
     note: str = "",
+    seen: str = "",
 ) -> str:
-    """Record one decision; the same ``event_id`` twice counts once. Returns the event's id."""
+    """Record one decision; the same ``event_id`` twice counts once. Returns the event's id.
+
+    ``seen`` is the ``revision`` of the text that was read. Raises ConflictError, and stores nothing, where it is
+    another now; opinions of several people on one text are no conflict.
+    """
     if action not in GIVEN:
         raise ConfigError(f'"{action}" is no decision; expected {", ".join(GIVEN)}.')
     found = samples.by_ids(app.store, [sample_id])
@@ -75,9 +87,19 @@ def decide(
         question=question if action == Decision.EDIT else None,
         answer=answer if action == Decision.EDIT else None,
         note=note,
+        seen=seen,
         created=time.time(),
     )
-    app.decide(event)
+
+    def refuse() -> None:
+        [now] = samples.by_ids(app.store, [sample_id])
+        if seen and revision(now) != seen and not reviews.is_there(app.store, event.event_id):
+            who = now["reviewer"] or "somebody"
+            raise ConflictError(
+                f"{who} changed this answer after you opened it, so your decision was not stored; read it again."
+            )
+
+    app.decide(event, refuse)
     return event.event_id
 
 

@@ -70,12 +70,13 @@ class Decided:
                     self._log.follow(head)
             return self._catch_up(reading, known)
 
-    def decide(self, decision: AnyDecision) -> None:
-        """Write a decision to disk, then apply it.
+    def decide(self, decision: AnyDecision, refuse: Callable[[], None] = lambda: None) -> None:
+        """Write a decision to disk, then apply it; ``refuse`` may raise before, while nobody else can decide.
 
         Raises StoreError where the tables can't take it: it is kept, and tried again at the next start.
         """
         with self._lock:
+            refuse()
             try:
                 entry = self._log.append(decision)
             except OSError as exc:

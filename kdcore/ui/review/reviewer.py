@@ -6,13 +6,16 @@ import streamlit as st
 
 from kdcore import ids
 from kdcore.configs.selection import Selection, to_url
+from kdcore.errors import ConflictError
 from kdcore.records.decisions import UNDO, Decision
 from kdcore.records.samples import Sample
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
 from kdcore.ui import frame, sample_card, state
+from kdcore.ui.browser import hands
 from kdcore.ui.labels import DECISIONS, escape, short
+from kdcore.ui.review import editor as editor_panel
 
 # action → (label, key, icon); Streamlit keeps R and C for itself
 KEYS: dict[str, tuple[str, str, str]] = {
@@ -23,6 +26,8 @@ KEYS: dict[str, tuple[str, str, str]] = {
     UNDO: ("Undo", "u", ":material/undo:"),
 }
 QUEUE = 25
+JUST_NAMED = "review.just_named"
+ANCHOR = ".st-key-review-accept button"  # where it can't be seen, no key decides
 
 
 def reviewer(app: App, project_id: str, selection: Selection, which: str = "usable") -> None:
@@ -39,6 +44,7 @@ def reviewer(app: App, project_id: str, selection: Selection, which: str = "usab
 def _draw(app: App, project_id: str, selection: Selection, which: str) -> None:
     counts = review_decisions.progress(app, project_id, selection, which)
     _progress_bar(counts)
+    _who()
     current = _current(app, project_id, selection, which)
     if current is None:
         st.success("All read. Freeze a dataset version from what you accepted.", icon=":material/celebration:")
@@ -51,13 +57,43 @@ def _draw(app: App, project_id: str, selection: Selection, which: str) -> None:
         sample_card.tags(sample)
         if sample["status"] != "parsed" and sample["reason"]:
             st.caption(f":material/error: {escape(sample['reason'])}. Accepted or mended, it counts.")
+        editor_panel.conflict(app, sample)
         if state.of_project().get("review.editing") == current:
-            _editor(app, sample)
+            editor_panel.editor(app, sample, _leave)
         else:
             sample_card.body(sample)
+            editor_panel.waiting_draft(app, sample)
     with right:
-        _buttons(app, project_id, current)
+        _buttons(app, project_id, sample)
         sample_card.thread(app, current)
+
+
+def _who() -> None:
+    """Who judges, beside what is judged; asked once and remembered by the browser."""
+    if st.session_state.pop(JUST_NAMED, False):
+        st.rerun()  # the whole page, whose sidebar has the name too
+    name = frame.named_reviewer()
+    told = {"keys": [key for _, key, _ in KEYS.values()], "anchor": ANCHOR, "name": name}
+    hands("review.hands", told, on_remembered_change=_remember)
+    if name:
+        st.caption(f"Judging as **{escape(name)}**. Another name: in the sidebar.")
+    else:
+        st.text_input("Your name, to stand on your decisions", key="review.name", on_change=_name_given)
+
+
+def _remember() -> None:
+    """The name that this browser remembers."""
+    if (found := st.session_state["review.hands"].get("remembered")) and not frame.named_reviewer():
+        _take_name(str(found))
+
+
+def _name_given() -> None:
+    _take_name(st.session_state["review.name"])
+
+
+def _take_name(name: str) -> None:
+    frame.name_reviewer(name)
+    st.session_state[JUST_NAMED] = True
 
 
 def _progress_bar(counts: dict[str, int]) -> None:
@@ -82,9 +118,13 @@ def _current(app: App, project_id: str, selection: Selection, which: str) -> str
     return next((s for s in queue if s not in skipped), queue[0] if queue else None)
 
 
-def _buttons(app: App, project_id: str, sample_id: str | None) -> None:
+def _buttons(app: App, project_id: str, sample: Sample | None) -> None:
     # One idempotency key for each drawing of the buttons: a double click counts once.
     event = ids.new_event_id()
+    sample_id = sample["sample_id"] if sample is not None else None
+    seen = review_decisions.revision(sample) if sample is not None else ""
+    if sample is not None:
+        editor_panel.was_read(sample)
     for action, (label, key, icon) in KEYS.items():
         st.button(
             label,
@@ -93,13 +133,13 @@ def _buttons(app: App, project_id: str, sample_id: str | None) -> None:
             icon=icon,
             width="stretch",
             type="primary" if action == Decision.ACCEPT else "secondary",
-            disabled=sample_id is None and action != "undo",
+            disabled=(sample_id is None and action != "undo") or not frame.named_reviewer(),
             on_click=_act,
-            args=(app, project_id, sample_id, action, event),
+            args=(app, project_id, sample_id, action, event, seen),
         )
 
 
-def _act(app: App, project_id: str, sample_id: str | None, action: str, event: str) -> None:
+def _act(app: App, project_id: str, sample_id: str | None, action: str, event: str, seen: str) -> None:
     if action == "undo":
         back = review_decisions.undo(app, project_id, frame.reviewer())
         state.of_project()["review.back"] = back
@@ -112,7 +152,11 @@ def _act(app: App, project_id: str, sample_id: str | None, action: str, event: s
     if action == Decision.EDIT:
         state.of_project()["review.editing"] = sample_id
         return
-    review_decisions.decide(app, sample_id, action, frame.reviewer(), event)
+    try:
+        review_decisions.decide(app, sample_id, action, frame.reviewer(), event, seen=seen)
+    except ConflictError as exc:
+        editor_panel.met_conflict(str(exc))
+        return
     if action == Decision.SKIP:
         state.of_project()["review.skipped"] = [*state.of_project().get("review.skipped", [])[-QUEUE:], sample_id]
     _leave()
@@ -122,27 +166,6 @@ def _leave() -> None:
     state.of_project().pop("review.back", None)
     state.of_project().pop("review.editing", None)
     state.set_params(sample=None)
-
-
-def _editor(app: App, sample: Sample) -> None:
-    """Question and answer in place; the original is kept."""
-    sample_id = sample["sample_id"]
-    with st.form(f"edit-{sample_id}", border=False):
-        question = st.text_area("Question", value=sample["edited_question"] or sample["question"], height=90)
-        answer = st.text_area(
-            "Answer", value=sample["edited_answer"] or sample["answer"] or sample["completion"], height=220
-        )
-        note = st.text_input("Note", placeholder="What was wrong (optional)")
-        with st.container(horizontal=True):
-            save = st.form_submit_button("Save", type="primary", icon=":material/save:")
-            leave = st.form_submit_button("Leave as it was", icon=":material/undo:")
-    if save:
-        review_decisions.decide(
-            app, sample_id, Decision.EDIT, frame.reviewer(), question=question, answer=answer, note=note
-        )
-    if save or leave:
-        _leave()
-        st.rerun(scope="fragment")
 
 
 def recent(app: App, project_id: str) -> None:
@@ -161,4 +184,4 @@ def recent(app: App, project_id: str) -> None:
 def keys() -> None:
     """The key sheet."""
     st.table([{"Key": key.upper(), "Does": label} for label, key, _ in KEYS.values()])
-    st.caption("Keys rest while you type in a field. R and C belong to the browser frame.")
+    st.caption("Keys rest while you type in a field; a held key counts once. R and C belong to the browser frame.")
