@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -9,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
+from urllib.parse import quote
 
 from kdcore.configs.teacher import Call
 from kdcore.types import Reply
 
 SHOWN = 300  # characters of a provider's words
+SHORTEST_KEY = 6  # anything shorter is no key, and may stand in any text
 LETTERS_PER_TOKEN = 4
 MOST_TOKENS = 10_000_000  # of one call; no model reads or writes more
 
@@ -42,6 +45,27 @@ class Trouble:
         )
 
 
+def without_secret(text: str, key: str) -> str:
+    """A body without the key that was sent, in each form in which an endpoint may repeat it."""
+    if len(key) < SHORTEST_KEY:
+        return text
+    forms = {
+        key,
+        quote(key, safe=""),
+        json.dumps(key)[1:-1],
+        key.replace("/", "\\/"),
+        base64.b64encode(key.encode()).decode(),
+    }
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "[the key]")
+    return text
+
+
+def printable(words: str) -> str:
+    """A provider's words for logs and pages: control signs, which could steer a terminal, as what they are."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
+
+
 def trouble_of(status: int, content_type: str, text: str) -> Trouble | None:
     """The error in a response; None where it carries an answer. Other servers' pages are not repeated."""
     try:
@@ -58,7 +82,8 @@ def trouble_of(status: int, content_type: str, text: str) -> Trouble | None:
             None if isinstance(found.get("choices"), list) else Trouble(200, "its answer is not in the chat format")
         )
     told = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
-    words = str(told.get("message") or error or found.get("detail") or found.get("message") or text)[:SHOWN]
+    words = str(told.get("message") or error or found.get("detail") or found.get("message") or text)
+    words = printable(" ".join(words[: 2 * SHOWN].split()))[:SHOWN]
     code = str(told.get("code") or told.get("type") or "")
     if status == 200 and code.isdigit():
         status = int(code)

@@ -34,23 +34,66 @@ def check_address(base_url: str) -> tuple[httpx.URL, str]:
         raise ConfigError(
             f"the endpoint address {shown(base_url)} is not usable; expected something like http://localhost:8000/v1."
         )
-    _check_origin(url)
+    is_listed = _check_origin(url)
     address = _resolve(url)
-    if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
+    if address.is_loopback:
+        return url, str(address)
+    if any(_is_forbidden(each) for each in (address, *_embedded(address))):
         raise ConfigError(f"the endpoint {url.host} is at {address}, where no model server may be asked.")
-    if url.scheme != "https" and not (address.is_loopback or address.is_private):
-        raise ConfigError(f"the endpoint {url.host} is not on this machine or network; use https:// for it.")
+    if url.scheme != "https":
+        raise ConfigError(f"the endpoint {url.host} is not on this machine, so keys and text need https:// to it.")
+    if not all(each.is_global for each in (address, *_embedded(address))) and not is_listed:
+        raise ConfigError(
+            f"the endpoint {url.host} is in a private network ({address}); who runs this app allows it by "
+            f"{ALLOWED}={_origin(url)}."
+        )
     return url, str(address)
 
 
-def _check_origin(url: httpx.URL) -> None:
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# where clouds tell a machine its own keys; some of them count as private or as global
+METADATA = frozenset(
+    ipaddress.ip_address(each)
+    for each in (
+        "169.254.169.254",
+        "169.254.170.2",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
+    )
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _is_forbidden(address: Address) -> bool:
+    plain = address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved
+    return plain or address in METADATA
+
+
+def _embedded(address: Address) -> list[Address]:
+    """IPv4 addresses that an IPv6 address leads to: by 6to4, Teredo or NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found: list[Address | None] = [address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in found if each is not None]
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def _check_origin(url: httpx.URL) -> bool:
+    """Whether the address is on the list of those allowed; raises ConfigError where there is one without it."""
     allowed = [origin.strip().rstrip("/") for origin in os.environ.get(ALLOWED, "").split(",") if origin.strip()]
-    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
-    if allowed and origin not in allowed:
-        raise ConfigError(f"the endpoint {origin} is not among those allowed here ({', '.join(allowed)}).")
+    if allowed and _origin(url) not in allowed:
+        raise ConfigError(f"the endpoint {_origin(url)} is not among those allowed here ({', '.join(allowed)}).")
+    return bool(allowed)
 
 
-def _resolve(url: httpx.URL) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _resolve(url: httpx.URL) -> Address:
     try:
         found = socket.getaddrinfo(url.host, url.port or 0, type=socket.SOCK_STREAM)
     except OSError as exc:

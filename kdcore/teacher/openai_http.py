@@ -18,7 +18,7 @@ from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import TeacherError
 from kdcore.teacher.base import StopCheck
 from kdcore.teacher.endpoint_abilities import Abilities
-from kdcore.teacher.endpoint_answers import Trouble, replies_of, trouble_of, wait_of
+from kdcore.teacher.endpoint_answers import Trouble, replies_of, trouble_of, wait_of, without_secret
 from kdcore.teacher.endpoint_guard import check_address, client_of, read_key, shown
 from kdcore.teacher.permission import permission, refuse_unpermitted
 from kdcore.types import Reply
@@ -26,6 +26,7 @@ from kdcore.types import Reply
 RETRIES = 6  # of a call without a word about how long to wait
 PATIENCE_S = 1800.0  # with one: as long as it asks, but not for ever
 LONGEST_WAIT_S = 600.0
+MOST_BYTES = 32 * 1024 * 1024  # of one answer, unpacked
 MAX_LEARNT = 8  # fields that one call may have told otherwise
 RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _END = object()
@@ -63,9 +64,9 @@ class OpenAiTeacher:
     def __init__(self, config: TeacherConfig, model_path: Path | None, sampling: SamplingConfig) -> None:
         self._config = config
         self._leave = permission.get()
-        refuse_unpermitted(config, self._leave)
-        key = read_key(config)
+        key = self._key = read_key(config)
         url, address = check_address(config.base_url)
+        refuse_unpermitted(config, self._leave)
         self._client = client_of(config, key, address)
         self._url = f"{url}/chat/completions"
         self._loop = asyncio.new_event_loop()
@@ -166,15 +167,21 @@ class OpenAiTeacher:
         """The replies, or what went wrong; and how long the endpoint asks to wait."""
         refuse_unpermitted(self._config, self._leave)
         try:
-            response = await self._client.post(self._url, json=body)
-        except httpx.TransportError as exc:
+            async with asyncio.timeout(self._config.timeout_s):  # of the whole answer: a server may send drop by drop
+                status, headers, text = await self._read(body)
+        except TimeoutError:
+            return Trouble(504, f"its answer took longer than {self._config.timeout_s:g} s"), None
+        except httpx.HTTPError as exc:
             return Trouble(503, f"{type(exc).__name__}: {exc}"), None
-        kind = response.headers.get("content-type", "")
-        trouble = trouble_of(response.status_code, kind, response.text)
+        if text is None:
+            return [_failed(call, f"the endpoint's answer is longer than {MOST_BYTES >> 20} MB")], None
+        text = without_secret(text, self._key)
+        kind = headers.get("content-type", "")
+        trouble = trouble_of(status, kind, text)
         if trouble is not None:
-            return trouble, wait_of(response.headers)
+            return trouble, wait_of(headers)
         try:
-            replies, counted, vllm = replies_of(call, kind, response.text)
+            replies, counted, vllm = replies_of(call, kind, text)
         except (ValueError, KeyError, TypeError) as exc:
             return [_failed(call, f"the endpoint's answer is not in the chat format ({exc})")], None
         if not replies:
@@ -184,6 +191,22 @@ class OpenAiTeacher:
         self._abilities.saw(replies, vllm=vllm)
         self._window.went_well()
         return replies, None
+
+    async def _read(self, body: dict[str, Any]) -> tuple[int, httpx.Headers, str | None]:
+        """Status, headers and text of an answer; None for one that is too long, however small it came packed."""
+        async with self._client.stream("POST", self._url, json=body) as response:
+            parts: list[bytes] = []
+            size = 0
+            async for part in response.aiter_bytes():
+                size += len(part)
+                if size > MOST_BYTES:
+                    return response.status_code, response.headers, None
+                parts.append(part)
+        encoding = response.charset_encoding or "utf-8"
+        try:
+            return response.status_code, response.headers, b"".join(parts).decode(encoding, "replace")
+        except LookupError:
+            return response.status_code, response.headers, b"".join(parts).decode("utf-8", "replace")
 
     @property
     def _named(self) -> str:

@@ -100,6 +100,14 @@ def settled(page: Any, timeout_ms: int = 60_000) -> None:
     page.wait_for_timeout(400)
 
 
+def named(page: Any, name: str = "Dr A") -> None:
+    """Say who judges, as the Review page asks once."""
+    page.get_by_label("Your name, to stand on your decisions").fill(name)
+    page.keyboard.press("Enter")
+    page.get_by_text(f"Judging as {name}").wait_for()
+    settled(page)
+
+
 DRAWN = """(least) => [...document.querySelectorAll(".js-plotly-plot")]
     .some(plot => (plot._fullData || []).some(trace => trace.x && trace.x.length >= least))"""
 

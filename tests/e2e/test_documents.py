@@ -9,7 +9,7 @@ import pytest
 from docx import Document
 from openpyxl import load_workbook
 
-from tests.e2e.browser import browser_page, button, open_page, server, settled
+from tests.e2e.browser import browser_page, button, named, open_page, server, settled
 from tests.e2e.test_elicitation import run_to, take
 from tests.e2e.test_journey import workspace
 
@@ -70,7 +70,7 @@ def _passages(page, address: str, path: Path):
 
 def _mend_and_accept(page, address: str):
     open_page(page, address, "Review")
-    settled(page)
+    named(page)
     button(page, "Edit").click()
     page.get_by_label("Answer").fill("Mended by hand.")
     button(page, "Save").click()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kdcore.ui import frame
-from tests.e2e.browser import browser_page, button, open_page, server, settled, wait_for_points
+from tests.e2e.browser import browser_page, button, named, open_page, server, settled, wait_for_points
 from tests.e2e.training import train_and_compare
 
 pytestmark = [pytest.mark.e2e, pytest.mark.models]
@@ -227,6 +227,7 @@ def _search_by_meaning(page, address: str):
 def _review_by_keys(page, address: str):
     open_page(page, address, "Review")
     page.get_by_text("0 of").first.wait_for()
+    named(page)
     for key, count in (("a", "1 of"), ("x", "2 of"), ("u", "1 of"), ("a", "2 of")):
         page.keyboard.press(key)
         page.get_by_text(count).first.wait_for()

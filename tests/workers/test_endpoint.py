@@ -1,7 +1,11 @@
 """A real HTTP server that misbehaves: 429 with Retry-After, 500, bad JSON, refusal, and none at all."""
 
+import contextlib
+import gzip
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -34,7 +38,11 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"content-length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        pause = getattr(self, "drip", 0.0)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for place in range(0, len(body), 8 if pause else max(1, len(body))):
+                self.wfile.write(body[place : place + (8 if pause else len(body))])
+                time.sleep(pause)
 
     def log_message(self, *_):
         pass
@@ -177,13 +185,118 @@ def test_only_allowed_origins_where_a_list_is_given(monkeypatch):
         endpoint_guard.check_address("http://127.0.0.1:9001/v1")
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://169.254.170.2/v1",
+        "https://[fd00:ec2::254]/v1",  # what a cloud tells a machine its keys by
+        "https://100.100.100.200/v1",
+        "https://168.63.129.16/v1",
+        "https://[2002:a9fe:a9fe::1]/v1",  # 169.254.169.254 by 6to4
+        "https://[64:ff9b::a9fe:a9fe]/v1",  # and by NAT64
+        "https://[::ffff:10.0.0.8]/v1",
+        "http://10.0.0.8/v1",
+        "https://10.0.0.8/v1",
+        "https://192.168.1.5:8000/v1",
+        "https://100.64.3.4/v1",
+        "https://[fd12:3456::1]/v1",
+    ],
+)
+def test_private_networks_and_the_keys_of_clouds_are_out_of_reach(address):
+    with pytest.raises(ConfigError):
+        endpoint_guard.check_address(address)
+
+
+def test_a_private_network_is_asked_where_it_is_listed_and_a_metadata_address_never(monkeypatch):
+    listed = ["https://10.0.0.8", "http://10.0.0.9", "https://169.254.169.254", "https://[fd00:ec2::254]"]
+    monkeypatch.setenv(endpoint_guard.ALLOWED, ",".join(listed))
+    assert endpoint_guard.check_address("https://10.0.0.8/v1")[1] == "10.0.0.8"
+    for address in listed[1:]:
+        with pytest.raises(ConfigError, match=r"need https|where no model server may be asked"):
+            endpoint_guard.check_address(f"{address}/v1")
+
+
+def test_this_machine_by_its_other_address_is_this_machine():
+    assert endpoint_guard.check_address("http://[::1]:8000/v1")[1] == "::1"
+
+
 def test_a_name_that_moves_after_the_check_changes_nothing(server, monkeypatch):
-    """DNS rebinding: the connection goes to the address that was checked."""
-    url, _ = endpoint_guard.check_address(f"http://localhost:{server.server_port}/v1")
-    monkeypatch.setattr(openai_http, "check_address", lambda _: (url, "127.0.0.1"))
+    """DNS rebinding: the connection goes to the address that was checked, whatever the name says by then."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def moving(host, *rest, **more):
+        if host != "models.example":
+            return real(host, *rest, **more)
+        asked.append(host)
+        return real("127.0.0.1" if len(asked) == 1 else "203.0.113.9", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", moving)
+    url, address = endpoint_guard.check_address(f"http://models.example:{server.server_port}/v1")
+    monkeypatch.setattr(openai_http, "check_address", lambda _: (url, address))
     [reply] = ask(server.server_port)
-    assert reply.text == "An answer."
-    assert server.hosts[-1] == f"localhost:{server.server_port}"
+    assert reply.text == "An answer." and asked == ["models.example"]
+    assert server.hosts[-1] == f"models.example:{server.server_port}"
+
+
+CANARY = "sk-canary/0xDEAD+BEEF"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+@pytest.mark.parametrize(
+    "form", [CANARY, "sk-canary%2F0xDEAD%2BBEEF", "c2stY2FuYXJ5LzB4REVBRCtCRUVG", "sk-canary\\/0xDEAD+BEEF"]
+)
+def test_a_key_that_the_endpoint_repeats_is_in_no_answer_and_no_message(server, monkeypatch, status, form):
+    monkeypatch.setenv("SOME_API_KEY", CANARY)
+    monkeypatch.setattr(openai_http, "RETRIES", 1)
+    said = f'you sent \\"Bearer {form}\\"'
+    body = (
+        ok().replace(b"An answer.", said.encode())
+        if status == 200
+        else b'{"error": {"message": "%s"}}' % said.encode()
+    )
+    server.script = [(status, {}, body)]
+    try:
+        [reply] = ask(server.server_port, api_key_env="SOME_API_KEY")
+        told = reply.text + (reply.error or "")
+    except TeacherError as exc:
+        told = str(exc)
+    assert server.keys[0] == f"Bearer {CANARY}", "it was sent"
+    assert "[the key]" in told
+    assert "canary" not in told and "c2stY2FuYXJ5" not in told
+
+
+def test_signs_that_steer_a_terminal_are_shown_as_what_they_are(server):
+    server.script = [(400, {}, json.dumps({"error": {"message": "\x1b[2J\x1b]0;owned\x07 fake\u202e"}}).encode())]
+    [reply] = ask(server.server_port)
+    assert reply.error.isprintable() and "\\x1b[2J" in reply.error and "\\u202e" in reply.error
+
+
+def test_a_server_that_sends_drop_by_drop_is_left_at_the_deadline(server, monkeypatch):
+    monkeypatch.setattr(openai_http, "RETRIES", 1)
+    monkeypatch.setattr(Handler, "drip", 0.2, raising=False)
+    server.script = [(200, {}, ok("x" * 400))]
+    began = time.monotonic()
+    with pytest.raises(TeacherError, match="took longer than 1 s"):
+        ask(server.server_port, timeout_s=1.0)
+    assert time.monotonic() - began < 4
+
+
+def test_a_small_body_that_unpacks_to_a_flood_is_one_failed_row(server, monkeypatch):
+    monkeypatch.setattr(openai_http, "MOST_BYTES", 1 << 20)
+    packed = gzip.compress(ok("x" * (20 << 20)))
+    server.script = [(200, {"content-encoding": "gzip", "content-length": str(len(packed))}, packed)]
+    [reply] = ask(server.server_port)
+    assert "longer than 1 MB" in reply.error
+
+
+@pytest.mark.parametrize("count", [-1_000_000, 10**12, "many", None, 1.5, True])
+def test_token_counts_that_cant_be_so_are_counted_anew(server, count):
+    body = json.loads(ok())
+    body["usage"]["completion_tokens"] = count
+    server.script = [(200, {}, json.dumps(body).encode())]
+    [reply] = ask(server.server_port)
+    assert 0 <= reply.completion_tokens < 100 and 0 <= reply.prompt_tokens < 1000
 
 
 def test_a_redirect_is_not_followed(server):
