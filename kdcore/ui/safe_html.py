@@ -1,27 +1,98 @@
-"""Text of models and people as HTML: what they wrote is never a tag, a link or an image of ours."""
+"""Text of models and people as HTML: never a tag, a link or an image of its own, and all of it is seen.
+
+A reviewer judges what is stored. So the marks of emphasis stay visible, backslashes and entities stand as they are,
+signs that can't be seen are written out, and where Markdown would swallow a letter the text is shown as it is.
+"""
 
 from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
 
 _MARKDOWN = (
-    MarkdownIt("commonmark", {"html": False, "linkify": False})
+    MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 100})
     .enable("table")
-    .disable(["image", "link", "autolink", "reference", "html_block", "html_inline"])
+    .disable(
+        ["image", "link", "autolink", "reference", "html_block", "html_inline", "escape", "entity"],
+    )
 )
-
+_FAINT = '<span style="opacity:.45">{}</span>'
+_WHOLE = '<div dir="auto" style="overflow-wrap:anywhere;unicode-bidi:plaintext">{}</div>'
 _CELL = re.compile(r"<(t[hd])\b[^>]*>")
+_JOINERS = "\u200c\u200d"  # parts of words in many scripts and of emoji; beside plain letters they only hide
+
+
+def _opened(self: RendererHTML, tokens: Sequence[Token], place: int, *_: Any) -> str:
+    return f"<{tokens[place].tag}>{_FAINT.format(tokens[place].markup)}"
+
+
+def _closed(self: RendererHTML, tokens: Sequence[Token], place: int, *_: Any) -> str:
+    return f"{_FAINT.format(tokens[place].markup)}</{tokens[place].tag}>"
+
+
+def _code(self: RendererHTML, tokens: Sequence[Token], place: int, *_: Any) -> str:
+    mark = _FAINT.format(tokens[place].markup)
+    return f"{mark}<code>{html.escape(tokens[place].content)}</code>{mark}"
+
+
+def _fence(self: RendererHTML, tokens: Sequence[Token], place: int, *_: Any) -> str:
+    named = _FAINT.format(html.escape(tokens[place].info)) if tokens[place].info.strip() else ""
+    return f"{named}<pre><code>{html.escape(tokens[place].content)}</code></pre>"
+
+
+def _item(self: RendererHTML, tokens: Sequence[Token], place: int, *_: Any) -> str:
+    return f'<li value="{html.escape(tokens[place].info)}">' if tokens[place].info else "<li>"
+
+
+for _kind in ("em", "strong"):
+    _MARKDOWN.add_render_rule(f"{_kind}_open", _opened)
+    _MARKDOWN.add_render_rule(f"{_kind}_close", _closed)
+for _kind, _rule in (("code_inline", _code), ("fence", _fence), ("list_item_open", _item)):
+    _MARKDOWN.add_render_rule(_kind, _rule)
+
+
+def visible(text: str) -> str:
+    """The text with every sign that can't be seen written out, as ``⟨U+202E⟩``: control, direction, joiners."""
+    return "".join(_seen(text, place, sign) for place, sign in enumerate(text))
+
+
+def _seen(text: str, place: int, sign: str) -> str:
+    if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp"):
+        return sign
+    if sign == "\r" and text[place + 1 : place + 2] == "\n":
+        return ""
+    if sign in _JOINERS and not any(
+        each.isascii() for each in text[max(0, place - 1) : place] + text[place + 1 :][:1]
+    ):
+        return sign
+    return f"⟨U+{ord(sign):04X}⟩"
 
 
 def safe_html(text: str) -> str:
-    """Markdown of untrusted text as HTML without links, images or any tag of the text's own."""
-    html_text = _MARKDOWN.render(text)
-    return _CELL.sub(r'<\1 style="padding: 2px 16px 2px 0; text-align: left">', html_text)
+    """Markdown of untrusted text as HTML without links, images or any tag of the text's own; "" for none."""
+    shown = visible(text)
+    if not shown.strip():
+        return ""
+    rendered = _MARKDOWN.render(shown)
+    if _letters(shown) != _letters(_as_text(rendered)):
+        rendered = f'<pre style="white-space:pre-wrap">{html.escape(shown)}</pre>'
+    return _WHOLE.format(_CELL.sub(r'<\1 style="padding: 2px 16px 2px 0; text-align: left">', rendered))
+
+
+def _letters(text: str) -> list[str]:
+    return re.findall(r"\w", text)
+
+
+def _as_text(rendered: str) -> str:
+    """What a reader sees of HTML of ours, the numbers of lists included."""
+    return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r'<li value="(\w+)">', r"\1", rendered)))
 
 
 def strong_html(text: str) -> str:

@@ -17,12 +17,13 @@ from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
 from kdcore.ui import frame
 from kdcore.ui.labels import DECISIONS, escape, short
-from kdcore.ui.safe_html import marked, safe_html, strong_html, token_html
+from kdcore.ui.safe_html import marked, safe_html, strong_html, token_html, visible
 
 
 def body(sample: Sample, *, edited: bool = True, looked_for: Sequence[str] = ()) -> None:
     """Question, answer, reasoning and source; model text is never HTML. ``looked_for`` are texts to mark."""
-    st.html(marked(strong_html(sample.get("edited_question") or sample["question"]), looked_for))
+    question = sample.get("edited_question") or sample["question"]
+    st.html(marked(strong_html(question), looked_for))
     answer = (sample.get("edited_answer") if edited else None) or sample["answer"] or sample["completion"]
     st.html(marked(safe_html(answer), looked_for))
     if sample["rationale"]:
@@ -32,6 +33,8 @@ def body(sample: Sample, *, edited: bool = True, looked_for: Sequence[str] = ())
         with st.expander("Source passage", icon=":material/menu_book:", expanded=True):
             st.html(marked(safe_html(sample["source"]), looked_for))
     carried(sample.get("extra") or {})
+    with st.expander("As it is stored", icon=":material/data_object:"):
+        st.code(f"{visible(question)}\n\n{visible(answer)}", language=None, wrap_lines=True)
 
 
 def tags(sample: Sample) -> None:
