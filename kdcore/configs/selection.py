@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -165,6 +166,7 @@ for _model in (All, AnyOf, Not):
     _model.model_rebuild()
 _ADAPTER: TypeAdapter[Selection] = TypeAdapter(Selection)
 EVERYTHING = All()
+MOST_PARTS, MOST_PATTERNS = 200, 12  # of a filter that comes by a link or a file
 
 
 def mentions(selection: Selection, column: Column) -> bool:
@@ -184,9 +186,28 @@ def to_json(selection: Selection) -> str:
 def from_json(text: str | bytes) -> Selection:
     """Parse; raise ConfigError for anything that is no selection."""
     try:
-        return _ADAPTER.validate_json(text)
+        found = _ADAPTER.validate_json(text)
     except ValidationError as exc:
         raise ConfigError(f"this is not a filter the app can read: {exc.errors()[0]['msg']}.") from exc
+    parts = list(leaves(found))
+    patterns = [part for part in parts if isinstance(part, TextHas)]
+    if len(parts) > MOST_PARTS or len(patterns) > MOST_PATTERNS:
+        raise ConfigError(
+            f"this filter has {len(parts)} parts, {len(patterns)} of which look for a text; at most {MOST_PARTS} and "
+            f"{MOST_PATTERNS} are looked for at once."
+        )
+    return found
+
+
+def leaves(selection: Selection) -> Iterator[Selection]:
+    """The parts of a selection that hold no other."""
+    if isinstance(selection, All | AnyOf):
+        for part in selection.parts:
+            yield from leaves(part)
+    elif isinstance(selection, Not):
+        yield from leaves(selection.part)
+    else:
+        yield selection
 
 
 def to_url(selection: Selection) -> str:

@@ -27,10 +27,11 @@ def create_project(app: App, name: str, domain: str = "") -> str:
     name = name.strip()
     if not name:
         raise ConfigError("the project needs a name.")
-    if any(p["name"] == name for p in projects.list_projects(app.store)):
-        raise ConfigError(f'there is a project "{name}" already; choose another name.')
-    project_id = "pj_" + ids.stable_hash(name, time.time_ns(), length=10)
-    app.decide(ProjectMade(project_id=project_id, name=name, domain=domain.strip(), created=time.time()))
+    with app.naming:
+        if any(p["name"] == name for p in projects.list_projects(app.store)):
+            raise ConfigError(f'there is a project "{name}" already; choose another name.')
+        project_id = "pj_" + ids.stable_hash(name, time.time_ns(), length=10)
+        app.decide(ProjectMade(project_id=project_id, name=name, domain=domain.strip(), created=time.time()))
     return project_id
 
 
@@ -45,21 +46,22 @@ def save_prompt_version(app: App, project_id: str, name: str, template: PromptTe
     refuse_braces(template)
     content = template.model_dump(mode="json")
     version_id = ids.prompt_version_id({"project": project_id, "name": name, **content})
-    existing = [p for p in projects.list_prompt_versions(app.store, project_id) if p["name"] == name]
-    if any(p["prompt_version_id"] == version_id for p in existing):
-        return version_id
-    app.decide(
-        PromptVersionSaved(
-            prompt_version_id=version_id,
-            project_id=project_id,
-            name=name.strip() or template.method,
-            version=1 + max((p["version"] for p in existing), default=0),
-            method=template.method,
-            content=template.model_dump_json(),
-            note=note,
-            created=time.time(),
+    with app.naming:
+        existing = [p for p in projects.list_prompt_versions(app.store, project_id) if p["name"] == name]
+        if any(p["prompt_version_id"] == version_id for p in existing):
+            return version_id
+        app.decide(
+            PromptVersionSaved(
+                prompt_version_id=version_id,
+                project_id=project_id,
+                name=name.strip() or template.method,
+                version=1 + max((p["version"] for p in existing), default=0),
+                method=template.method,
+                content=template.model_dump_json(),
+                note=note,
+                created=time.time(),
+            )
         )
-    )
     return version_id
 
 

@@ -57,6 +57,7 @@ class App:
         self._settled: set[str] = set()
         self._setbacks: dict[str, _Setback] = {}
         self._ticking = threading.Lock()
+        self.naming = threading.RLock()  # held from looking for a name to taking it, so that each is given once
         self._decided = Decided(self.store, self.folders)
         self._decided.open(head_of(set_aside) if set_aside is not None else None)
         for place, finding in enumerate(self._decided.findings):
@@ -67,8 +68,8 @@ class App:
     # ---- runs ---------------------------------------------------------------------------------------
     def run_dir(self, run_id: str) -> RunDir:
         """The folder of a run; raises ConfigError for an id that isn't there."""
-        path = self.folders.runs / Path(run_id).name
-        if not run_id or not path.is_dir():
+        path = self.folders.runs / run_id
+        if run_id in ("", ".", "..") or Path(run_id).name != run_id or "\0" in run_id or not path.is_dir():
             raise ConfigError(f'there is no run "{run_id}" in {self.folders.runs}.')
         return RunDir(path, self.folders.mounts)
 

@@ -19,10 +19,13 @@ def param(name: str, default: str = "") -> str:
     return st.query_params.get(name, default)
 
 
+MOST_DIGITS = 9  # of a number in the address bar
+
+
 def number(name: str, default: int = 0) -> int:
     """A whole number of the address bar, the default where it is none."""
     text = param(name)
-    return int(text) if text.isdigit() else default
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else default
 
 
 def set_params(**values: str | int | None) -> None:

@@ -31,7 +31,7 @@ def run_page(tmp_path, monkeypatch):
     """Run a page of the app on a workspace; closes it afterwards."""
     monkeypatch.setenv("KD_WORKSPACE", str(tmp_path / "ws"))
 
-    def run(page: str = "", **query: str) -> AppTest:
+    def run(page: str = "", /, **query: str) -> AppTest:
         at = AppTest.from_file(ROOT / "home.py", default_timeout=30)
         at.session_state["reviewer"] = "Dr A"
         at = at.run()
@@ -395,3 +395,33 @@ def test_a_view_is_saved_and_opened_by_its_name(run_page, populated):
     other.button(key="view-by topic").click().run()
     assert other.query_params["tab"] == "coverage"
     assert "Fewest usable rows" in texts(other)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "²"},
+        {"page": "9" * 25},
+        {"page": "-1"},
+        {"run": ".."},
+        {"run": "../../etc"},
+        {"sample": "' OR 1=1"},
+        {"tab": "<b>"},
+        {"filter": "A" * 5000},
+        {"map": ".."},
+        {"sort": "drop table"},
+        {"project": "../x"},
+    ],
+    ids=str,
+)
+def test_no_link_breaks_a_page(run_page, populated, query):
+    for page in ("pages/2_Generate.py", "pages/3_Explore.py", "pages/4_Review.py", "pages/5_Datasets.py"):
+        run_page(page, **({"project": populated} | query))
+
+
+@pytest.mark.parametrize(
+    "query", [{"run": ".."}, {"train": ".."}, {"run": "distill-none"}, {"step": "9" * 30}], ids=str
+)
+def test_no_link_breaks_the_pages_of_students(run_page, populated, query):
+    for page in ("pages/6_Distill.py", "pages/7_Evaluate.py"):
+        run_page(page, **({"project": populated} | query))

@@ -48,22 +48,23 @@ def freeze(
     if rejected is not None:
         rows += _bad_ones(datasets.candidates(app.store, project_id, rejected, rejected=True), rows)
     digest = digest_of(rows)
-    earlier = [d for d in datasets.list_datasets(app.store, project_id) if d["name"] == name]
-    version = 1 + max((d["version"] for d in earlier), default=0)
-    dataset_id = "ds_" + ids.stable_hash(project_id, name, version, digest, length=12)
-    record = DatasetFrozen(
-        dataset_id=dataset_id,
-        project_id=project_id,
-        name=name,
-        version=version,
-        selection=to_json(selection),
-        config={"heldout_share": heldout_share, "seed": seed, "note": note},
-        sha256=digest,
-        file_sha256=write_frozen(app.folders, dataset_id, rows),
-        row_count=len(rows),
-        created=time.time(),
-    )
-    app.decide(record)
+    with app.naming:
+        earlier = [d for d in datasets.list_datasets(app.store, project_id) if d["name"] == name]
+        version = 1 + max((d["version"] for d in earlier), default=0)
+        dataset_id = "ds_" + ids.stable_hash(project_id, name, version, digest, length=12)
+        record = DatasetFrozen(
+            dataset_id=dataset_id,
+            project_id=project_id,
+            name=name,
+            version=version,
+            selection=to_json(selection),
+            config={"heldout_share": heldout_share, "seed": seed, "note": note},
+            sha256=digest,
+            file_sha256=write_frozen(app.folders, dataset_id, rows),
+            row_count=len(rows),
+            created=time.time(),
+        )
+        app.decide(record)
     return cast("Version", record.model_dump(exclude={"kind"}))
 
 
