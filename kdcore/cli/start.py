@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, open_workspace
 from kdcore.errors import ConfigError, JobError
+from kdcore.services import backup as backup_service
 from kdcore.services import main_job, models
+from kdcore.services import verify as verify_service
 from kdcore.services import workspace as app_service
 from kdcore.settings import workspace
 
@@ -79,10 +83,36 @@ def rebuild(arguments: Arguments) -> object:
     return app_service.rebuild(arguments.workspace)
 
 
+def verify(arguments: Arguments) -> object:
+    """``kd verify``: exit 1 where something is not as it was written."""
+    found = verify_service.verify(workspace(arguments.workspace))
+    if not found.ok and not arguments.json:
+        raise JobError("; ".join(found.findings))
+    print(json.dumps({"ok": found.ok, "checked": found.checked, "findings": found.findings}, indent=None))
+    sys.exit(0 if found.ok else 1)
+
+
+def backup(arguments: Arguments) -> object:
+    """``kd backup``."""
+    return backup_service.backup(workspace(arguments.workspace), Path(arguments.file))
+
+
+def restore(arguments: Arguments) -> object:
+    """``kd restore``."""
+    return backup_service.restore(Path(arguments.file), workspace(arguments.workspace).root)
+
+
+def _backup_options(parser: Parser) -> None:
+    parser.add_argument("file", help="the backup, a .tar.gz")
+
+
 COMMANDS = (
     Command("doctor", "say what is installed, which engine answers, and what would fail", doctor),
     Command("setup", "install what this machine can run, and fetch the built-in models", setup),
     Command("demo", "run the main job on real models: seeds to a compared student", demo, _demo_options),
     Command("ui", "start the app in the browser", ui, _ui_options),
     Command("rebuild", "make the database anew from run folders and decisions", rebuild),
+    Command("verify", "check that nothing was changed, cut or lost since it was written", verify),
+    Command("backup", "pack everything that can't be made again into one checked file", backup, _backup_options),
+    Command("restore", "make a new workspace from a backup", restore, _backup_options),
 )

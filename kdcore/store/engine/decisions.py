@@ -63,8 +63,8 @@ class DecisionLog:
         self.head_path = path.with_suffix(".head.json")
         self.head = Head()
 
-    def open(self) -> Reading:
-        """Read and check the whole log, put a torn end aside, adopt a log of 0.1.0; then ``append`` may be called."""
+    def check(self) -> Reading:
+        """Read and check the whole log, and change nothing."""
         acknowledged, problem = self._read_head()
         reading = read(self.path, acknowledged)
         numbered = sum(1 for entry in reading.entries if entry.hash)
@@ -74,6 +74,12 @@ class DecisionLog:
             )
         if problem:
             reading.findings.append(problem)
+        return reading
+
+    def open(self) -> Reading:
+        """Read and check the whole log, put a torn end aside, adopt a log of 0.1.0; then ``append`` may be called."""
+        acknowledged, _ = self._read_head()
+        reading = self.check()
         if reading.torn:
             self._put_aside(reading.torn)
         else:

@@ -1,0 +1,159 @@
+"""What was packed comes back whole; a damaged backup or workspace is never silent."""
+
+import random
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from kdcore.configs.selection import EVERYTHING
+from kdcore.elicitation import METHODS
+from kdcore.errors import ConfigError, DataError
+from kdcore.services import projects
+from kdcore.services.backup import backup, restore
+from kdcore.services.datasets import versions
+from kdcore.services.explore import tags
+from kdcore.services.generate import runs as generation_runs
+from kdcore.services.review import decisions, drafts
+from kdcore.services.verify import verify
+from kdcore.services.workspace import open_app
+from kdcore.settings import workspace
+from tests.conftest import PLAIN, SCRIPTED, import_questions
+
+TABLES = ("projects", "prompt_versions", "samples", "reviews", "tags", "datasets", "dataset_rows")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A workspace with something of every kind."""
+    folder = tmp_path_factory.mktemp("made")
+    app = open_app(folder / "ws")
+    project = projects.create_project(app, "P")
+    import_questions(app, project, folder, 12)
+    version = projects.save_prompt_version(app, project, "v", METHODS["direct"].template)
+    run = generation_runs.start_run(app, project, version, SCRIPTED, PLAIN)
+    assert app.wait(run.run_id).state == "done"
+    first, second, *_ = decisions.queue(app, project)
+    decisions.decide(app, first, "accept", "Dr A")
+    decisions.decide(app, second, "edit", "Dr A", answer="Mended.")
+    tags.tag(app, project, EVERYTHING, "dose", "Dr A")
+    drafts.keep(app, first, "Dr A", {"answer": "half a", "time": 1.0}, "rev")
+    versions.freeze(app, project, "D", heldout_share=0.2)
+    app.close()
+    return folder / "ws"
+
+
+def contents(root: Path) -> dict[str, list[str]]:
+    app = open_app(root)
+    found = {table: sorted(map(str, app.store.rows(f"SELECT * FROM {table}"))) for table in TABLES}
+    assert app.problems == []
+    app.close()
+    return found
+
+
+def test_a_backup_comes_back_whole_in_a_new_place(made: Path, tmp_path: Path):
+    told = backup(workspace(made), tmp_path / "b.tar.gz")
+    assert told["problems"] == [] and told["files"] > 10
+    assert (tmp_path / "b.tar.gz").stat().st_mode & 0o077 == 0
+    again = restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert again["problems"] == [] and again["reviews"] == 2
+    assert contents(tmp_path / "new") == contents(made)
+    assert [path.name for path in (tmp_path / "new/drafts").iterdir()] == [
+        p.name for p in (made / "drafts").iterdir()
+    ]
+    assert verify(workspace(tmp_path / "new")).ok
+
+
+def test_it_is_taken_while_the_app_has_the_database_open(made: Path, tmp_path: Path):
+    shutil.copytree(made, tmp_path / "ws")
+    app = open_app(tmp_path / "ws")
+    told = backup(app.folders, tmp_path / "b.tar.gz")
+    app.close()
+    assert told["problems"] == []
+    assert restore(tmp_path / "b.tar.gz", tmp_path / "new")["datasets"] == 1
+
+
+def test_nothing_is_written_over(made: Path, tmp_path: Path):
+    (tmp_path / "b.tar.gz").write_bytes(b"an earlier one")
+    with pytest.raises(ConfigError, match="is there already"):
+        backup(workspace(made), tmp_path / "b.tar.gz")
+    with pytest.raises(ConfigError, match="can't be written"):
+        backup(workspace(made), tmp_path / "no-such-folder" / "b.tar.gz")
+    backup(workspace(made), tmp_path / "c.tar.gz")
+    with pytest.raises(ConfigError, match="holds something already"):
+        restore(tmp_path / "c.tar.gz", made)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_damage_of_a_backup_is_silent_and_none_is_half_restored(made: Path, tmp_path: Path, seed: int):
+    backup(workspace(made), tmp_path / "b.tar.gz")
+    data, chance = bytearray((tmp_path / "b.tar.gz").read_bytes()), random.Random(seed)
+    if seed % 2:
+        data[chance.randrange(20, len(data) - 12)] ^= 1 << chance.randrange(8)
+    else:
+        del data[chance.randrange(len(data) - 1024) :]
+    (tmp_path / "b.tar.gz").write_bytes(bytes(data))
+    with pytest.raises(DataError):
+        restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.tar.gz"]
+
+
+def test_a_file_that_would_land_elsewhere_is_refused(tmp_path: Path):
+    with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as packed:
+        packed.addfile(tarfile.TarInfo("../../evil"))
+    with pytest.raises(DataError, match="no file of a workspace"):
+        restore(tmp_path / "b.tar.gz", tmp_path / "new")
+
+
+DAMAGE = {
+    "a decision": ("decisions.jsonl", "damaged|missing|not follow|cut"),
+    "a journal": ("runs/generate-*/journal-00001.jsonl", "damaged at|its end is missing"),
+    "a version": ("datasets/*.parquet", "is not as it was frozen"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("seed", range(12))
+def test_no_damage_of_a_workspace_is_silent(made: Path, tmp_path: Path, kind: str, seed: int):
+    shutil.copytree(made, tmp_path / "ws")
+    pattern, says = DAMAGE[kind]
+    [path] = (tmp_path / "ws").glob(pattern)
+    data, chance = bytearray(path.read_bytes()), random.Random(seed)
+    if seed % 2:
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    else:
+        del data[chance.randrange(len(data)) :]
+    path.write_bytes(bytes(data))
+    found = verify(workspace(tmp_path / "ws"))
+    assert not found.ok
+    assert any(part in finding for finding in found.findings for part in says.split("|")), found.findings
+
+
+GONE = (
+    "decisions.jsonl",
+    "decisions.head.json",
+    "runs/generate-*/journal-00001.jsonl",
+    "runs/generate-*/config.json",
+    "datasets/*.parquet",
+)
+
+
+@pytest.mark.parametrize("gone", GONE)
+def test_a_file_that_is_gone_is_said(made: Path, tmp_path: Path, gone: str):
+    shutil.copytree(made, tmp_path / "ws")
+    [path] = (tmp_path / "ws").glob(gone)
+    path.unlink()
+    assert not verify(workspace(tmp_path / "ws")).ok
+
+
+def test_verifying_changes_nothing_and_counts_what_it_saw(made: Path):
+    def files() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in sorted(made.rglob("*")) if p.is_file() and ".duckdb" not in p.name}
+
+    before = files()
+    found = verify(workspace(made))
+    assert found.ok, found.findings
+    assert found.checked["versions"] == 1 and found.checked["journals"] >= 2 and found.checked["decisions"] >= 6
+    assert files() == before
