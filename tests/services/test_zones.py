@@ -113,7 +113,8 @@ def test_a_warm_teacher_outside_belongs_to_one_project(app, project):
 def test_the_worker_looks_before_every_call(tmp_path, monkeypatch):
     """Also where it was started by hand, or goes on while the project is marked."""
     teacher = TeacherConfig(**OUTSIDE)
-    monkeypatch.setattr(openai_http, "check_address", lambda url: (_ for _ in ()).throw(AssertionError("asked")))
+    monkeypatch.setattr(openai_http, "check_address", lambda url: (url, "203.0.113.1"))
+    monkeypatch.setattr(openai_http, "client_of", lambda *_: (_ for _ in ()).throw(AssertionError("asked")))
     with pytest.raises(TeacherError, match="may not send text off this machine"):
         openai_http.OpenAiTeacher(teacher, None, SamplingConfig())
     file = tmp_path / permission.FILE

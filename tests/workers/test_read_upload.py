@@ -1,6 +1,8 @@
 """Uploads are read in a limited child; what can't be read is a sentence, and nothing is lost."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,21 @@ def test_what_a_person_left_out_or_cut_anew_is_kept_so(app: App, tmp_path: Path)
     run = imports.store_previewed(app, look.run_id, {"text": "text"})
     assert app.wait(run.run_id, timeout_s=60).state == "done"
     assert {seed["question"] for seed in projects.seeds(app, project)} == {"Why?", "Who pays?", "Who else?"}
+
+
+def test_the_reader_of_files_has_no_network_and_still_writes():
+    code = """
+import os, socket, tempfile
+from kdcore.workers.read_upload import cut_off
+if not cut_off():
+    print("not granted")
+else:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"x")
+    try:
+        socket.create_connection(("127.0.0.1", 9), timeout=2)
+    except OSError as exc:
+        print(type(exc).__name__, exc.errno)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() in ("OSError 101", "not granted"), done.stderr  # ENETUNREACH: not even this machine
