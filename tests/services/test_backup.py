@@ -1,5 +1,6 @@
 """What was packed comes back whole; a damaged backup or workspace is never silent."""
 
+import os
 import random
 import shutil
 import tarfile
@@ -21,6 +22,7 @@ from kdcore.services.workspace import open_app
 from kdcore.settings import workspace
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
+SEEDS = int(os.environ.get("KD_SEEDS", "6"))  # 100 of each kind before a release
 TABLES = ("projects", "prompt_versions", "samples", "reviews", "tags", "datasets", "dataset_rows")
 
 
@@ -86,7 +88,7 @@ def test_nothing_is_written_over(made: Path, tmp_path: Path):
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_no_damage_of_a_backup_is_silent_and_none_is_half_restored(made: Path, tmp_path: Path, seed: int):
     backup(workspace(made), tmp_path / "b.tar.gz")
     data, chance = bytearray((tmp_path / "b.tar.gz").read_bytes()), random.Random(seed)
@@ -115,7 +117,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_no_damage_of_a_workspace_is_silent(made: Path, tmp_path: Path, kind: str, seed: int):
     shutil.copytree(made, tmp_path / "ws")
     pattern, says = DAMAGE[kind]

@@ -11,6 +11,7 @@ import pytest
 
 from kdcore.configs.selection import EVERYTHING
 from kdcore.elicitation import METHODS
+from kdcore.jobs import observer
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import encode_record
 from kdcore.services import projects
@@ -180,8 +181,9 @@ def test_a_file_of_a_run_that_is_gone_is_said(tmp_path: Path, made: Path, gone: 
     assert any("generate-" in problem for problem in told), told
 
 
-def test_the_journal_of_a_killed_run_that_is_cut_at_a_record_is_said(tmp_path: Path, made: Path):
+def test_the_journal_of_a_killed_run_that_is_cut_at_a_record_is_said(tmp_path: Path, made: Path, monkeypatch):
     """Nobody wrote down how long it was but the one who saw the worker gone."""
+    monkeypatch.setattr(observer, "LOST_AFTER_S", 0.3)
     root = tmp_path / "ws"
     shutil.copytree(made, root, symlinks=True)
     journal = next((root / "runs").glob("generate-*/journal-*.jsonl"))

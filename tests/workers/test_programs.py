@@ -1,7 +1,12 @@
 """Programs of a teacher and of a file against the worker that runs them, in real processes."""
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+
+import psutil
 
 from kdcore.elicitation import METHODS
 from kdcore.services import projects
@@ -33,3 +38,18 @@ def test_attacks_in_a_cell_and_in_a_reply_end_as_rows_with_a_reason(app: App, tm
         assert [row["status"] for row in rows] == ["unparsed"] * 3
         assert all("nothing worked" in row["reason"] for row in rows), rows
     assert not os.path.lexists(place)
+
+
+def test_a_program_ends_with_the_worker_that_runs_it():
+    """Killed without a word: nothing of it is left."""
+    code = "from kdcore.elicitation.sandbox import run_code; run_code('import time; time.sleep(9)')"
+    worker = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not psutil.Process(worker.pid).children():
+        time.sleep(0.02)
+    time.sleep(0.2)
+    started = psutil.Process(worker.pid).children(recursive=True)
+    assert started
+    worker.kill()
+    worker.wait()
+    assert psutil.wait_procs(started, timeout=5)[1] == []
