@@ -16,7 +16,7 @@ from typing import Any
 
 from kdcore.errors import JobError
 from kdcore.jobs.processes import identity, mark_of
-from kdcore.jobs.run_dir import STOP_FILES, RunDir, journal_name
+from kdcore.jobs.run_dir import STOP_FILES, RunDir, fsync_dir, journal_name
 from kdcore.jobs.tail import encode_record
 from kdcore.records.journal import JournalRecord, TrainStepRecord
 from kdcore.records.status import Status
@@ -44,6 +44,7 @@ class Reporter:
         self._status_lock = threading.Lock()
         self._journal = (run.path / journal_name(epoch)).open("ab")
         self._metrics = (run.path / "metrics.jsonl").open("ab")
+        fsync_dir(run.path)  # else a power cut may take the new files whole
         self._seq = 0
         self._dirty = False
         self._failure: OSError | None = None

@@ -1,6 +1,8 @@
 """Code that a model wrote: what it may do, and what is refused."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -143,9 +145,10 @@ def test_namespaces_alone_show_nothing(monkeypatch, tmp_path, what, seen):
     without(monkeypatch, tmp_path, "if not shut(machine)", "if not machine")
     without_limit = (tmp_path / "child.py").read_text().replace('limit("RLIMIT_NOFILE", 2)', "pass")
     (tmp_path / "child.py").write_text(without_limit.replace('"array",', '"array", "_socket",'))
-    result = run_code(LOOKS[what].format(parent=os.getpid()))
-    if result.output != seen:
+    granted = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000 | 0x20000000 | 0x00020000))"
+    if subprocess.run([sys.executable, "-c", granted]).returncode:
         pytest.skip("no namespaces are granted here; the allow-list holds alone")
+    assert run_code(LOOKS[what].format(parent=os.getpid())).output == seen
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86-64")

@@ -13,7 +13,7 @@ import pytest
 
 from kdcore.configs.teacher import Call, SamplingConfig, TeacherConfig
 from kdcore.errors import ConfigError, TeacherError
-from kdcore.teacher import endpoint_guard, open_teacher, openai_http
+from kdcore.teacher import endpoint_guard, open_teacher, openai_http, permission
 
 
 class Server(ThreadingHTTPServer):
@@ -348,3 +348,23 @@ def test_a_schema_travels_with_the_call(server):
     assert len(list(teacher.generate(iter([call]), lambda: None))) == 1
     teacher.close()
     assert server.seen[-1]["response_format"]["json_schema"]["schema"] == schema
+
+
+def test_a_run_whose_leave_is_taken_away_sends_nothing_more(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(TeacherConfig, "is_local", property(lambda self: False))
+    leave = tmp_path / permission.FILE
+    leave.write_text("{}")
+    before = permission.permission.set(leave)
+    try:
+        config = TeacherConfig(engine="openai_http", base_url=f"http://127.0.0.1:{server.server_port}/v1")
+        teacher = open_teacher(config, None, SamplingConfig())
+        calls = [Call(f"c{n}", [{"role": "user", "content": "A patient's text"}], SamplingConfig()) for n in range(2)]
+        replies = teacher.generate(iter(calls[:1]), lambda: None)
+        assert next(replies).text == "An answer."
+        leave.unlink()
+        with pytest.raises(TeacherError, match="may not send text off this machine"):
+            list(teacher.generate(iter(calls[1:]), lambda: None))
+        teacher.close()
+    finally:
+        permission.permission.reset(before)
+    assert len(server.seen) == 1

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdcore.errors import DataError
-from kdcore.jobs.run_dir import write_json
+from kdcore.jobs.run_dir import fsync_dir, write_json
 from kdcore.records.decisions import AnyDecision, LogAdopted, read_decision
 from kdcore.store.engine.chain import FIRST, UNKNOWN, decode, encode, hash_of, seal
 
@@ -102,6 +102,7 @@ class DecisionLog:
         body, texts = seal(decision)
         number = self.head.number + 1
         line, digest = encode(number, self.head.hash, body, texts)
+        is_new = not self.path.exists()
         with self.path.open("ab") as file:
             start = file.tell()
             try:
@@ -112,6 +113,8 @@ class DecisionLog:
                 os.truncate(self.path, start)  # half a line would stand before the next one
                 raise
             end = file.tell()
+        if is_new:
+            fsync_dir(self.path.parent)  # else a power cut may take the whole file
         self.head = Head(number, digest)
         self._write_head()
         return Entry(number, digest, decision, end)
