@@ -31,9 +31,11 @@ def export(arguments: Arguments) -> object:
             run = students.start_export(app, config.train_run_id, form)
             finish(app, run.run_id)
             files, what = students.copy_to(app, run.run_id, out), {"run_id": config.train_run_id}
+            dataset_export.log_export(app, config.train_run_id, form, 0, "cli", str(out))
         else:
             form = config.format or "chat_jsonl"
             done = dataset_export.write(app, config.dataset_id, form, out, config.thoughts)
+            dataset_export.log_export(app, config.dataset_id, form, done.rows, "cli", str(out))
             files, what = done.files, {"dataset_id": config.dataset_id, "rows": done.rows, "left_out": done.left_out}
             if done.said:
                 print(done.said, file=sys.stderr)

@@ -180,6 +180,20 @@ class ProgramsAllowed(Logged):
     created: float
 
 
+class Exported(Logged):
+    """Rows or a student that left the workspace: what, in which form, to whom and where."""
+
+    TEXTS = ("to",)
+    kind: Literal["exported"] = "exported"
+    project_id: str
+    what: str  # a dataset version, or the training run of a student
+    form: str
+    rows: int = 0
+    to: str = ""  # a folder, or "download"
+    who: str
+    created: float
+
+
 class DatasetFrozen(Logged):
     """A dataset version; ``sha256`` is of its rows, ``file_sha256`` of its file ("" in versions of 0.1.0)."""
 
@@ -216,6 +230,7 @@ AnyDecision = Annotated[
     | DataClassSet
     | TermsDecided
     | ProgramsAllowed
+    | Exported
     | DatasetFrozen
     | LogAdopted,
     Field(discriminator="kind"),

@@ -76,3 +76,14 @@ class PromptVersion(TypedDict):
     created: float
     rows: int
     parsed: int
+
+
+class ExportEvent(TypedDict):
+    """Something that left a project: a version or a student, its form, and to whom it went."""
+
+    what: str
+    form: str
+    rows: int
+    target: str
+    who: str
+    created: float

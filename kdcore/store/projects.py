@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from kdcore.records.decisions import (
     DataClassSet,
+    Exported,
     ProgramsAllowed,
     ProjectMade,
     PromptVersionSaved,
     TermsDecided,
 )
-from kdcore.records.projects import DataPolicy, Project, PromptContent, PromptVersion, TermsOverride
+from kdcore.records.projects import DataPolicy, ExportEvent, Project, PromptContent, PromptVersion, TermsOverride
 from kdcore.records.rows import SEED, schema
 from kdcore.records.samples import Seed, SeedCount
 from kdcore.store.engine.db import Store
@@ -117,6 +118,28 @@ def allowed_programs(store: Store, project_id: str) -> set[str]:
     """The sha256 of the programs that may run for a project."""
     rows = store.rows("SELECT program FROM allowed_programs WHERE project_id = ?", [project_id])
     return {row["program"] for row in rows}
+
+
+def add_export(tx: Cursor, record: Exported, number: int) -> None:
+    """Note what left; an event that is there already is left alone."""
+    tx.execute(
+        """
+        INSERT INTO exports SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM exports WHERE seq = ?)
+        """,
+        [
+            record.project_id, record.what, record.form, record.rows, record.to, record.who, record.created, number,
+            number,
+        ],
+    )  # fmt: skip
+
+
+def exports(store: Store, project_id: str) -> list[ExportEvent]:
+    """What left a project, the newest first."""
+    return store.records(
+        ExportEvent,
+        "SELECT what, form, rows, target, who, created FROM exports WHERE project_id = ? ORDER BY seq DESC",
+        [project_id],
+    )
 
 
 def add_prompt_version(tx: Cursor, version: PromptVersionSaved, number: int) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from kdcore.exporters import EXPORTERS
 from kdcore.exporters.base import Exporter
 from kdcore.jobs import parquet
 from kdcore.records.datasets import ChatRow, Version
+from kdcore.records.decisions import Exported
 from kdcore.services.datasets.chat_text import texts
 from kdcore.services.datasets.chat_tokens import with_tokens
 from kdcore.services.workspace import App
@@ -143,10 +145,20 @@ def _beginning(file: Path) -> str:
         return text.read(SHOWN)
 
 
-def archive(app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none") -> tuple[Path, str]:
+def log_export(app: App, what: str, form: str, rows: int, who: str, to: str) -> None:
+    """Note in the log of decisions that a version, or a run's student, left: in which form, for whom and where to."""
+    version = datasets.get(app.store, what)
+    project = version["project_id"] if version is not None else str(app.run_dir(what).config().get("project_id", ""))
+    app.decide(Exported(project_id=project, what=what, form=form, rows=rows, who=who, to=to, created=time.time()))
+
+
+def archive(
+    app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none", who: str = "anonymous"
+) -> tuple[Path, str]:
     """One file to download, named after the version, and what it leaves out; the same rows give the same bytes.
 
-    It is made aside and gets its place, a folder for each version, format and choice, once it is whole.
+    It is made aside and gets its place, a folder for each version, format and choice, once it is whole; that it was
+    made for somebody is an event of the log.
     """
     dataset, _ = _asked(app, dataset_id, exporter, thoughts)
     name = re.sub(r"[^\w .-]+", "_", f"{dataset['name']} v{dataset['version']}").strip()
@@ -161,8 +173,10 @@ def archive(app: App, dataset_id: str, exporter: str, thoughts: Thoughts = "none
             file = out / f"{name}, {exporter.replace('_', ' ')}.zip"
             _zip(root, done.files, file)
         place = app.folders.exports / f"{dataset_id}-{exporter}-{thoughts}"
-        shutil.rmtree(place, ignore_errors=True)
-        out.rename(place)
+        with app.naming:  # two sessions may prepare the same one
+            shutil.rmtree(place, ignore_errors=True)
+            out.rename(place)
+    log_export(app, dataset_id, exporter, done.rows, who, "download")
     return place / file.name, done.said
 
 

@@ -40,6 +40,7 @@ APPLY: dict[str, Apply] = {
     "data_class": projects.add_data_class,
     "terms_override": projects.add_terms_override,
     "programs": projects.allow_programs,
+    "exported": projects.add_export,
 }
 
 

@@ -181,8 +181,16 @@ _SEVENTH = [
 
 
 def _eighth(tx: Cursor) -> None:
-    """Programs of people's files that may run."""
+    """Programs of people's files that may run, and what left the workspace."""
     tx.execute("CREATE TABLE allowed_programs (project_id VARCHAR, program VARCHAR, who VARCHAR, seq BIGINT)")
+    tx.execute(
+        """
+        CREATE TABLE exports (
+            project_id VARCHAR, what VARCHAR, form VARCHAR, rows BIGINT, target VARCHAR, who VARCHAR, created DOUBLE,
+            seq BIGINT
+        )
+        """
+    )
 
 
 MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth, _sixth, _seventh, _eighth]

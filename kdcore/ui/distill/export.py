@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from kdcore.services.distill import runs as training_runs
+from kdcore.services.export import datasets as dataset_export
 from kdcore.services.export import students
 from kdcore.services.workspace import App
-from kdcore.ui import live
+from kdcore.ui import frame, live
 from kdcore.ui.distill.curves import live_panel
 from kdcore.ui.labels import escape
 from kdcore.ui.safe_html import safe_html
@@ -44,6 +45,8 @@ def _copies(app: App, run_id: str) -> None:
                     lambda name=name: students.archive(app, name).read_bytes(),
                     file,
                     key=f"get-{form}",
+                    on_click=dataset_export.log_export,
+                    args=(app, run_id, form, 0, frame.reviewer(), "download"),
                     icon=":material/download:",
                 )
                 st.caption(escape(newest["status"].message))
