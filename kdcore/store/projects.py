@@ -79,7 +79,9 @@ def add_terms_override(tx: Cursor, record: TermsDecided, number: int) -> None:
         """
         INSERT INTO terms_overrides (project_id, teacher, terms, who, why, created, seq)
         SELECT ?, ?, ?, ?, ?, ?, ?
-        WHERE NOT EXISTS (SELECT 1 FROM terms_overrides WHERE project_id = ? AND created = ?)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM terms_overrides WHERE project_id = ? AND created = ? AND teacher = ? AND terms = ?
+        )
         """,
         [
             record.project_id,
@@ -91,6 +93,8 @@ def add_terms_override(tx: Cursor, record: TermsDecided, number: int) -> None:
             number,
             record.project_id,
             record.created,
+            record.teacher,
+            record.terms,
         ],
     )
 

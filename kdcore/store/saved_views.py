@@ -14,7 +14,9 @@ def add(tx: Cursor, view: ViewSaved, number: int) -> None:
         """
         INSERT INTO views (project_id, name, query, reviewer, present, created, seq)
         SELECT ?, ?, ?, ?, ?, ?, ?
-        WHERE NOT EXISTS (SELECT 1 FROM views WHERE project_id = ? AND name = ? AND created = ?)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM views WHERE project_id = ? AND name = ? AND created = ? AND query = ? AND present = ?
+        )
         """,
         [
             view.project_id,
@@ -27,6 +29,8 @@ def add(tx: Cursor, view: ViewSaved, number: int) -> None:
             view.project_id,
             view.name,
             view.created,
+            view.query,
+            view.present,
         ],
     )
 
