@@ -156,11 +156,15 @@ def _lasso_and_reopen(page, address: str):
     wait_for_map(page, 60_000)
     x, y = first_point(page)
     corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 30)]
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=4)
-    page.mouse.up()
+    for _ in range(3):  # on a busy machine a chart may be drawn anew under the hand
+        page.mouse.move(*corners[0])
+        page.mouse.down()
+        for corner in corners[1:]:
+            page.mouse.move(*corner, steps=4)
+        page.mouse.up()
+        page.wait_for_timeout(4000)
+        if "filter=" in page.url:
+            break
     page.wait_for_url("**filter=**")
     settled(page)
     counted = page.get_by_text("of 12 answers").first.inner_text()
