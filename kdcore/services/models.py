@@ -16,6 +16,7 @@ from kdcore.configs.teacher import TeacherConfig
 from kdcore.elicitation import sandbox
 from kdcore.elicitation.base import Method
 from kdcore.errors import ConfigError
+from kdcore.governance.advisories import unsound
 from kdcore.hardware import available_cpus, has_fast_bfloat16
 from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, resolve
 from kdcore.resources import SETUP
@@ -119,6 +120,7 @@ def doctor(folders: Workspace) -> dict[str, Any]:
         for name in BUILT_IN
         if not is_ready(name, folders.models)
     ]
+    problems += unsound()
     if free < 5 * 2**30:
         problems.append(f"only {free / 2**30:.1f} GB of disk are free; training keeps up to 3 GB a run")
     if memory < 6 * 2**30:

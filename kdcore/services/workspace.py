@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 from kdcore import ids
 from kdcore.configs.base import Config
 from kdcore.errors import ConfigError, DataError, KdError
+from kdcore.governance.advisories import unsound
 from kdcore.jobs import lease
 from kdcore.jobs.backends import Backend
 from kdcore.jobs.backends.local import LocalBackend
@@ -63,6 +64,8 @@ class App:
         for place, finding in enumerate(self._decided.findings):
             self.tell(f"decisions {place}", finding)
         self._check_versions()
+        for place, sentence in enumerate(unsound()):
+            self.tell(f"library {place}", sentence)
         self.tick()
 
     # ---- runs ---------------------------------------------------------------------------------------
