@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 
+import psutil
 import pytest
 
 from kdcore.elicitation import sandbox
@@ -178,6 +180,18 @@ for number in range(64):
         pass
 """
     assert run_code(code).output == "1"
+
+
+def test_no_secret_lies_in_the_memory_that_a_program_begins_with(monkeypatch):
+    """What was handed over at the start stays in a process, also where its own tables are emptied."""
+    monkeypatch.setenv("SECRET_API_KEY", "canary")
+    began = threading.Thread(target=run_code, args=("import time; time.sleep(1)",))
+    began.start()
+    mine, found = psutil.Process(), []
+    while began.is_alive() and not found:
+        found = [child.environ() for child in mine.children() if "sandbox_child" in " ".join(child.cmdline())]
+    began.join()
+    assert found and all("SECRET_API_KEY" not in each for each in found)
 
 
 def test_honest_programs_find_what_they_name():
