@@ -6,7 +6,7 @@ python="${VENV:-.venv}/bin/python"
 
 "$python" -m pytest tests/e2e --durations=5
 browser=$?
-OMP_NUM_THREADS=1 "$python" -m pytest tests --ignore=tests/e2e -m "not models" --durations=12 >quick-tests.log 2>&1 &
+OMP_NUM_THREADS=1 "$python" -m pytest tests --ignore=tests/e2e -m "not models and not long" --durations=12 >quick-tests.log 2>&1 &
 quick=$!
 # One thread each: threads that wait for each other in turns waste most of two busy cores.
 OMP_NUM_THREADS=1 VLLM_CPU_OMP_THREADS_BIND=nobind \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from packaging.version import Version
@@ -19,14 +21,20 @@ SOUND: dict[str, tuple[str, str]] = {
 }
 
 
+@cache
+def installed() -> dict[str, str]:
+    """The versions of those that are there; looked up once, as that reads many small files."""
+    found: dict[str, str] = {}
+    for name in SOUND:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def unsound() -> list[str]:
     """A sentence for each installed library that is older than it should be."""
-    found: list[str] = []
-    for name, (sound, what) in SOUND.items():
-        try:
-            installed = version(name)
-        except PackageNotFoundError:
-            continue
-        if Version(installed) < Version(sound):
-            found.append(f"{name} {installed} has a known hole: {what}; update it to {sound} or later")
-    return found
+    return [
+        f"{name} {there} has a known hole: {SOUND[name][1]}; update it to {SOUND[name][0]} or later"
+        for name, there in installed().items()
+        if Version(there) < Version(SOUND[name][0])
+    ]

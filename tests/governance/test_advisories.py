@@ -14,7 +14,7 @@ def test_what_is_installed_here_has_no_known_hole():
 
 @pytest.mark.parametrize("old", ["1.53.9", "1.9", "1.54.0rc1", "0.99+local"])
 def test_an_older_one_is_said_with_what_to_do(monkeypatch, tmp_path, old):
-    monkeypatch.setattr(advisories, "version", lambda name: old if name == "streamlit" else "999")
+    monkeypatch.setattr(advisories, "installed", lambda: {"streamlit": old, "duckdb": "999"})
     [found] = advisories.unsound()
     assert found.startswith(f"streamlit {old} has a known hole") and "update it to 1.54.0" in found
     assert found in models.doctor(workspace(tmp_path / "ws"))["problems"]
@@ -25,5 +25,5 @@ def test_an_older_one_is_said_with_what_to_do(monkeypatch, tmp_path, old):
 
 @pytest.mark.parametrize("sound", ["1.54.0", "1.54.0+cpu", "2.0"])
 def test_a_sound_one_is_not(monkeypatch, sound):
-    monkeypatch.setattr(advisories, "version", lambda name: sound if name == "streamlit" else "999")
+    monkeypatch.setattr(advisories, "installed", lambda: {"streamlit": sound})
     assert advisories.unsound() == []
