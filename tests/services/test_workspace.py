@@ -1,6 +1,7 @@
 """The database is an index: run folders and the decision log are enough to make it anew."""
 
 import json
+import os
 import random
 import shutil
 import time
@@ -25,6 +26,7 @@ from kdcore.store.engine import decided, ingest
 from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
+SEEDS = int(os.environ.get("KD_SEEDS", "16"))  # 100 of each kind before a release
 TABLES = ("projects", "prompt_versions", "seeds", "samples", "reviews", "datasets", "dataset_rows")
 
 
@@ -158,7 +160,7 @@ def test_one_bad_record_is_set_aside_alone(tmp_path: Path, change):
     again.close()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_no_flipped_bit_or_cut_of_a_journal_is_silent(tmp_path: Path, seed: int, made: Path):
     root = tmp_path / "ws"
     shutil.copytree(made, root, symlinks=True)
@@ -226,7 +228,7 @@ def test_a_wrong_line_among_the_curves_hides_no_run(tmp_path: Path, made: Path):
     again.close()
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(SEEDS // 2))
 def test_no_change_of_a_frozen_file_is_silent(tmp_path: Path, seed: int, made: Path):
     root = tmp_path / "ws"
     shutil.copytree(made, root, symlinks=True)
