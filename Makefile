@@ -25,9 +25,10 @@ $(VENV)/.installed: pyproject.toml tools/install.sh kdcore/install.py
 test: setup
 	@VENV=$(VENV) bash tools/test.sh
 
-# Rounds, own answers by vLLM, a second policy: minutes; before a release, or where their code changes.
+# Rounds, own answers by vLLM, a second policy, each guard taken out, hundreds of damages and edits: before a release, or where their code changes.
 test-long: setup
 	@$(BIN)/python -m pytest tests -m long
+	@KD_SEEDS=100 KD_EDITS=600 $(BIN)/python -m pytest -n 2 tests/services/test_workspace.py tests/services/test_backup.py tests/services/review
 
 # Training killed 25 times, between steps and while saving; a few minutes.
 test-kills: setup
@@ -45,7 +46,7 @@ lint: $(VENV)/.installed
 # Lint and types beside the tests: each takes one core for most of a minute.
 check: $(VENV)/.installed
 	@$(MAKE) -s lint >lint.log 2>&1 & lint=$$!; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore=tests/e2e --ignore=tests/workers --ignore=tests/pages --ignore=tests/bench --ignore=tests/test_import_weight.py -m "not models and not long"; \
+	KD_SEEDS=12 KD_EDITS=6 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore=tests/e2e --ignore=tests/workers --ignore=tests/pages --ignore=tests/bench --ignore=tests/test_import_weight.py -m "not models and not long"; \
 	tests=$$?; wait $$lint || { cat lint.log; exit 1; }; exit $$tests
 
 fmt: $(VENV)/.installed

@@ -322,4 +322,4 @@ def test_recipes_are_whole_and_cover_the_fields():
     assert {"Law", "Medicine", "Finance and science", "Code", "Retrieval", "Multi-turn"} <= skills
     for recipe in RECIPES.values():
         METHODS[recipe.template.method].config.model_validate(recipe.template.method_config)
-    assert {recipe.template.method for recipe in RECIPES.values()} <= set(METHODS)
+    assert {recipe.template.method for recipe in RECIPES.values()} == set(METHODS)

@@ -22,7 +22,7 @@ from kdcore.services.workspace import open_app
 from kdcore.settings import workspace
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
-SEEDS = int(os.environ.get("KD_SEEDS", "4"))  # 100 of each kind before a release
+SEEDS = int(os.environ.get("KD_SEEDS", "20"))  # make check: fewer; make test-long: 100
 TABLES = ("projects", "prompt_versions", "samples", "reviews", "tags", "datasets", "dataset_rows")
 
 

@@ -26,7 +26,7 @@ from kdcore.store.engine import decided, ingest
 from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
-SEEDS = int(os.environ.get("KD_SEEDS", "16"))  # 100 of each kind before a release
+SEEDS = int(os.environ.get("KD_SEEDS", "40"))  # make check: fewer; make test-long: 100
 TABLES = ("projects", "prompt_versions", "seeds", "samples", "reviews", "datasets", "dataset_rows")
 
 

@@ -75,7 +75,7 @@ def test_twenty_threads_editing_the_same_rows(app: App, asked):
     _, chosen = asked
     stored: list[tuple[str, str, str]] = []
     conflicts: list[str] = []
-    each = int(os.environ.get("KD_EDITS", "6"))  # 600 before a release
+    each = int(os.environ.get("KD_EDITS", "30"))  # make check: fewer; make test-long: 600
 
     def work(who: int) -> None:
         for n in range(each):
