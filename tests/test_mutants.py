@@ -180,8 +180,8 @@ MUTANTS = {
     ),
     "a frozen file against its sha256": (
         "services/verify.py",
-        "elif version.file_sha256 and",
-        "elif False and",
+        "elif (known := known_sha256(folders, version)) and",
+        "elif (known := known_sha256(folders, version)) and False and",
         "services/test_backup.py",
     ),
     "a backup against its list": (

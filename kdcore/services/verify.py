@@ -15,7 +15,7 @@ from kdcore.records.decisions import AnyDecision, DatasetFrozen
 from kdcore.settings import Workspace
 from kdcore.store.engine.decided import head_of
 from kdcore.store.engine.decisions import DecisionLog, cut
-from kdcore.store.engine.frozen_files import frozen_path
+from kdcore.store.engine.frozen_files import frozen_path, known_sha256
 from kdcore.types import TERMINAL_STATES
 
 CHECKPOINT = "COMPLETE.json"
@@ -116,7 +116,7 @@ def _version(folders: Workspace, version: DatasetFrozen, found: Verified) -> Non
     named = f"The file of {version.name} v{version.version} ({path.name})"
     if not path.exists():
         found.findings.append(f"{named} is gone.")
-    elif version.file_sha256 and sha256_of(path) != version.file_sha256:
+    elif (known := known_sha256(folders, version)) and sha256_of(path) != known:
         found.findings.append(f"{named} is not as it was frozen.")
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from kdcore import ids
 from kdcore.errors import DataError
 from kdcore.jobs import parquet
-from kdcore.jobs.run_dir import fsync_dir
+from kdcore.jobs.run_dir import fsync_dir, write_atomic
 from kdcore.records.datasets import FrozenRow
 from kdcore.records.decisions import DatasetFrozen
 from kdcore.records.rows import FROZEN
@@ -23,6 +23,12 @@ from kdcore.settings import Workspace
 def frozen_path(folders: Workspace, dataset_id: str) -> Path:
     """Where a version lies."""
     return folders.root / "datasets" / f"{dataset_id}.parquet"
+
+
+def known_sha256(folders: Workspace, version: DatasetFrozen) -> str:
+    """The sha256 of a version's file; of one of 0.1.0, which has none in its record, as it was first opened here."""
+    noted = frozen_path(folders, version.dataset_id).with_suffix(".sha256")
+    return version.file_sha256 or (noted.read_text().strip() if noted.exists() else "")
 
 
 def digest_of(rows: Sequence[FrozenRow]) -> str:
@@ -53,10 +59,11 @@ def read_frozen(folders: Workspace, version: DatasetFrozen) -> list[FrozenRow]:
         f"the file of dataset version {version.dataset_id} ({version.name} v{version.version}) is not as it was "
         f"frozen: {path}; put the file back from a backup, or freeze the selection again."
     )
-    if version.file_sha256:
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != version.file_sha256:
-                raise changed
+    with path.open("rb") as file:
+        found_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    known = known_sha256(folders, version)
+    if known and found_sha256 != known:
+        raise changed
     try:
         rows = cast("list[FrozenRow]", parquet.read(path).to_pylist())
         found = digest_of(rows)
@@ -64,4 +71,6 @@ def read_frozen(folders: Workspace, version: DatasetFrozen) -> list[FrozenRow]:
         raise changed from exc
     if found != version.sha256:
         raise changed
+    if not known:  # of 0.1.0: from now on each of its bytes is held, also those that no row shows
+        write_atomic(path.with_suffix(".sha256"), found_sha256.encode())
     return rows
