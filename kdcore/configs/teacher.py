@@ -58,13 +58,19 @@ class TeacherConfig(Config):
         """Whether the text stays on this machine. A loopback address is of this machine, whatever listens there."""
         if self.engine != "openai_http":
             return True
-        if "@" in self.base_url or "\\" in self.base_url:
-            return False  # two parsers may read such an address in two ways
-        try:
-            host = urlsplit(self.base_url).hostname or ""
-            return host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        told = [address for address in (self.base_url, self.proxy) if address]
+        return bool(self.base_url) and all(map(_is_loopback, told))
+
+
+def _is_loopback(address: str) -> bool:
+    """Whether an address, of an endpoint or of the proxy to it, is of this machine."""
+    if "@" in address or "\\" in address:
+        return False  # two parsers may read such an address in two ways
+    try:
+        host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class SamplingConfig(Config):

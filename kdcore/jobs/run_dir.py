@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from kdcore.configs.base import Config, load_config
 from kdcore.configs.places import Mounts
@@ -165,5 +165,19 @@ class RunDir:
 
     def seals(self) -> dict[str, int]:
         """Journal name → bytes that count."""
-        path = self.path / "seals.json"
-        return json.loads(path.read_bytes()) if path.exists() else {}
+        found = self._seals()
+        return {} if found is None else found
+
+    def seals_are_damaged(self) -> bool:
+        """Whether the lengths are there and can't be read: a cut of an earlier journal would not be seen."""
+        return self._seals() is None
+
+    def _seals(self) -> dict[str, int] | None:
+        try:
+            found: Any = json.loads((self.path / "seals.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (ValueError, RecursionError):
+            return None
+        whole = isinstance(found, dict) and all(type(size) is int for size in cast("dict[str, Any]", found).values())
+        return cast("dict[str, int]", found) if whole else None

@@ -74,7 +74,7 @@ def restore(file: Path, root: Path) -> Rebuilt:
     Raises ConfigError where the folder holds something already, DataError where the backup is damaged; nothing is
     left behind then.
     """
-    if root.exists() and any(root.iterdir()):
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root} holds something already; restore into a new folder.")
     _check(file)
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -121,14 +121,28 @@ def _write(folders: Workspace, raw: Any) -> dict[str, str]:
 def _files(folders: Workspace) -> Iterator[Path]:
     """The log first, then all else that can't be made again."""
     yield from (path for name in FIRST if (path := folders.root / name).exists())
-    for path in sorted(folders.root.rglob("*"), key=lambda path: (path.parent, path.name not in EARLY, path.name)):
+    for path in sorted(_walk(folders.root), key=lambda path: (path.parent, path.name not in EARLY, path.name)):
         inside = path.relative_to(folders.root)
-        if not path.is_file() or path.is_symlink() or inside.as_posix() in FIRST:
+        if not path.is_file() or inside.as_posix() in FIRST:
             continue
         kept = inside.parts[0] not in LEFT_OUT or inside.parts[:2] == ("cache", "replies")
         transient = path.name.startswith(".") or path.suffix in (".lock", ".tmp") or ".duckdb" in path.name
         if kept and not transient:
             yield path
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Every file, also behind links: a folder of runs may lie on another disk. No folder twice."""
+    seen: set[str] = set()
+    for folder, inner, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        if Path(folder) == root:
+            inner[:] = [name for name in inner if name not in ("models", "exports")]
+        yield from (Path(folder) / name for name in files)
 
 
 def _check(file: Path) -> None:

@@ -59,9 +59,14 @@ def try_teacher(teacher: TeacherConfig) -> None:
         try_endpoint(teacher)
 
 
+LONGEST_NAME = 200  # of a run
+
+
 def is_student(app: App, model: str) -> bool:
     """Whether a model is named by the run that trained it: a folder or a Hub id may begin like one."""
-    return model.startswith("distill-") and model == Path(model).name and (app.folders.runs / model).is_dir()
+    if not model.startswith("distill-") or model != Path(model).name or len(model) > LONGEST_NAME:
+        return False
+    return (app.folders.runs / model).is_dir()
 
 
 def student_of(app: App, run_id: str) -> Path:

@@ -72,6 +72,9 @@ def _journals(run: RunDir, found: Verified) -> None:
         if run.journals():
             found.findings.append(f"Run {run.run_id} has no config.json.")
         return
+    for name in ("config.json", "status.json", "seals.json"):
+        if (run.path / name).exists() and not _is_object(run.path / name):
+            found.findings.append(f"{name} of run {run.run_id} can't be read.")
     seals, status = run.seals(), run.status()
     there = run.journals()
     expected = {name for name, size in seals.items() if size}
@@ -90,6 +93,13 @@ def _journals(run: RunDir, found: Verified) -> None:
             )
         for what in _bad_lines(journal, seals.get(journal.name)):
             found.findings.append(f"{journal.name} of run {run.run_id} is damaged at {what}.")
+
+
+def _is_object(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_bytes()), dict)
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def _bad_lines(journal: Path, limit: int | None) -> Iterator[str]:

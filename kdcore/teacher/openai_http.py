@@ -177,12 +177,11 @@ class OpenAiTeacher:
             return [_failed(call, f"the endpoint's answer is longer than {MOST_BYTES >> 20} MB")], None
         text = without_secret(text, self._key)
         kind = headers.get("content-type", "")
-        trouble = trouble_of(status, kind, text)
-        if trouble is not None:
-            return trouble, wait_of(headers)
         try:
+            if (trouble := trouble_of(status, kind, text)) is not None:
+                return trouble, wait_of(headers)
             replies, counted, vllm = replies_of(call, kind, text)
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as exc:
             return [_failed(call, f"the endpoint's answer is not in the chat format ({exc})")], None
         if not replies:
             return [_failed(call, "the endpoint sent no answer")], None

@@ -23,6 +23,7 @@ _MARKDOWN = (
         ["image", "link", "autolink", "reference", "html_block", "html_inline", "escape", "entity"],
     )
 )
+DEEPEST = 5  # of quotes and lists; beyond it the text would leave the screen
 _FAINT = '<span style="opacity:.45">{}</span>'
 _WHOLE = '<div dir="auto" style="overflow-wrap:anywhere;unicode-bidi:plaintext">{}</div>'
 _CELL = re.compile(r"<(t[hd])\b[^>]*>")
@@ -81,9 +82,18 @@ def safe_html(text: str) -> str:
     if not shown.strip():
         return ""
     rendered = _MARKDOWN.render(shown)
-    if _letters(shown) != _letters(_as_text(rendered)):
+    if _letters(shown) != _letters(_as_text(rendered)) or _depth(rendered) > DEEPEST:
         rendered = f'<pre style="white-space:pre-wrap">{html.escape(shown)}</pre>'
     return _WHOLE.format(_CELL.sub(r'<\1 style="padding: 2px 16px 2px 0; text-align: left">', rendered))
+
+
+def _depth(rendered: str) -> int:
+    """How deep quotes and lists lie in each other: each pushes its text to the right."""
+    deepest = now = 0
+    for closing in re.findall(r"<(/?)(?:blockquote|ul|ol)>", rendered):
+        now += -1 if closing else 1
+        deepest = max(deepest, now)
+    return deepest
 
 
 def _letters(text: str) -> list[str]:

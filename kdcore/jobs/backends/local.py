@@ -148,6 +148,8 @@ def see_to_stop(run: RunDir, before: Status, grace_s: float = 30.0) -> Status:
     kill_leftovers(before, grace_s=2.0)
     status = run.status()
     if status.epoch == before.epoch and status.state not in TERMINAL_STATES:
+        run.seal_journals()  # nobody writes to them any more: a later cut must be seen
+    if status.epoch == before.epoch and status.state not in TERMINAL_STATES:
         status = replace(status, state="cancelled", message="stopped: the worker did not answer and was ended")
         run.write_status(status, durable=True)
     return status

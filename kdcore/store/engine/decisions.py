@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,7 +87,8 @@ class DecisionLog:
             self._end_last_line()
         behind = acknowledged is not None and acknowledged.number > reading.head.number
         self.head = acknowledged if behind and acknowledged is not None else reading.head
-        if reading.only_old and acknowledged is None:
+        chained = any(entry.hash for entry in reading.entries)
+        if reading.old_lines and not chained and (acknowledged is None or acknowledged.hash == FIRST):
             self._adopt(reading)
         elif self.head.number:
             self._write_head()
@@ -103,11 +105,11 @@ class DecisionLog:
         number = self.head.number + 1
         line, digest = encode(number, self.head.hash, body, texts)
         is_new = not self.path.exists()
-        with self.path.open("ab") as file:
-            start = file.tell()
+        with self.path.open("ab", buffering=0) as file:  # nothing waits to be written behind a truncation
+            start = file.seek(0, os.SEEK_END)
             try:
-                file.write(line)
-                file.flush()
+                while line:
+                    line = line[file.write(line) :]
                 os.fsync(file.fileno())
             except OSError:
                 os.truncate(self.path, start)  # half a line would stand before the next one
@@ -116,7 +118,8 @@ class DecisionLog:
         if is_new:
             fsync_dir(self.path.parent)  # else a power cut may take the whole file
         self.head = Head(number, digest)
-        self._write_head()
+        with suppress(OSError):  # the line is on disk and counts; a head that lags behind says nothing wrong
+            self._write_head()
         return Entry(number, digest, decision, end)
 
     def _adopt(self, reading: Reading) -> None:
@@ -260,6 +263,12 @@ def _take(
 
 def _check_adoption(path: Path, reading: Reading) -> None:
     """The lines of 0.1.0 against the sha256 under which they were taken over."""
+    chained = [entry.decision for entry in reading.entries if entry.hash]
+    if reading.old_lines and chained and not any(isinstance(each, LogAdopted) for each in chained):
+        reading.findings.append(
+            f"the first {reading.old_lines} lines of the log of decisions are in the form of 0.1.0, and nothing says "
+            "that this version took them over: they may have been written in place of others"
+        )
     for entry in reading.entries:
         if isinstance(entry.decision, LogAdopted):
             with path.open("rb") as file:

@@ -178,6 +178,10 @@ def _check_all_there(store: Store, run: RunDir, status: Status, there: set[str],
     expected |= {name for name, size in seals.items() if size}
     if status.journal_bytes > 0:
         expected.add(journal_name(status.epoch))
+    if run.seals_are_damaged() and not _read_so_far(store, run.run_id, "seals.json").position:
+        with store.transaction() as tx:
+            _quarantine(tx, run.run_id, "seals.json", [BadLine(0, "the lengths of the journals can't be read", "")])
+            _set_read(tx, run.run_id, "seals.json", _Read(1, None))
     for name in sorted(expected - there):
         mark = f"{name} (end)"
         if _read_so_far(store, run.run_id, mark).position:

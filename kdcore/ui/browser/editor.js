@@ -35,9 +35,8 @@ export default function (component) {
   }
   function end(name) {
     clearTimeout(state.timer);
-    state.ended = true;
+    state.ended = true; // this browser's copy stays until the server says that it has the text (hands.js)
     state.component.setTriggerValue(name, { ...now(), time: Date.now(), key: data.key });
-    localStorage.removeItem(data.key);
     setTimeout(() => { state.ended = false; }, 2000); // the page did not take it: go on keeping drafts
   }
   const hear = {

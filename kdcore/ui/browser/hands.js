@@ -2,8 +2,12 @@
 const NAME = "kd.name";
 
 export default function (component) {
-  const { keys, anchor, name } = component.data;
+  const { keys, anchor, name, forget } = component.data;
   try {
+    for (const [key, ended] of Object.entries(forget || {})) {
+      const draft = JSON.parse(localStorage.getItem(key) || "null");
+      if (draft && draft.time <= ended) localStorage.removeItem(key);
+    }
     if (name) localStorage.setItem(NAME, name);
     else if (localStorage.getItem(NAME)) component.setTriggerValue("remembered", localStorage.getItem(NAME));
   } catch { /* a browser that keeps nothing asks again */ }

@@ -16,8 +16,15 @@ from kdcore.services.workspace import App
 from kdcore.ui import frame, state
 from kdcore.ui.browser import editor as text_editor
 from kdcore.ui.labels import escape
+from kdcore.ui.safe_html import visible
 
-CONFLICT, READ, PROBLEM, ENDED = "review.conflict", "review.read", "review.problem", "review.ended"
+CONFLICT, READ, PROBLEM, ENDED, FORGET = (
+    "review.conflict",
+    "review.read",
+    "review.problem",
+    "review.ended",
+    "review.forget",
+)
 
 
 def editor(app: App, sample: Sample, leave: Callable[[], None]) -> None:
@@ -48,7 +55,7 @@ def editor(app: App, sample: Sample, leave: Callable[[], None]) -> None:
     text_editor(
         key,
         {
-            "key": f"kd.draft.{sample_id}.{who}",
+            "key": _browser_key(sample_id, who),
             "text": {"question": _question(sample), "answer": _answer(sample), "note": ""},
             "draft": None if draft is None else {name: draft[name] for name in (*drafts.FIELDS, "time")},
         },
@@ -66,7 +73,7 @@ def _save(app: App, sample_id: str, who: str, found: dict[str, Any], seen: str, 
     except ConflictError as exc:
         newest = drafts.of(app, sample_id, who)
         drafts.keep(app, sample_id, who, {**texts, "time": newest["time"] if newest else 1.0}, seen)
-        met_conflict(str(exc))
+        met_conflict(str(exc), sample_id)
     except ConfigError as exc:
         state.of_project()[PROBLEM] = str(exc)
     else:
@@ -76,7 +83,9 @@ def _save(app: App, sample_id: str, who: str, found: dict[str, Any], seen: str, 
 
 def _end(app: App, sample_id: str, who: str, found: dict[str, Any]) -> None:
     """Forget a draft; one that was sent before and arrives later is none."""
-    state.of_project()[f"{ENDED}.{sample_id}"] = float(found.get("time") or 0.0)
+    ended = float(found.get("time") or 0.0)
+    state.of_project()[f"{ENDED}.{sample_id}"] = ended
+    state.of_project().setdefault(FORGET, {})[_browser_key(sample_id, who)] = ended
     drafts.discard(app, sample_id, who)
 
 
@@ -98,33 +107,51 @@ def was_read(sample: Sample) -> None:
         state.of_project()[READ] = (sample["sample_id"], _answer(sample))
 
 
-def met_conflict(message: str) -> None:
-    """A decision was not stored, as its text is another now."""
-    state.of_project()[CONFLICT] = message
+def met_conflict(message: str, sample_id: str) -> None:
+    """A decision about a sample was not stored, as its text is another now."""
+    state.of_project()[CONFLICT] = sample_id, message
+
+
+def in_conflict() -> str:
+    """The sample whose conflict is not settled yet, "" without one: it stays on the screen."""
+    return state.of_project().get(CONFLICT, ("", ""))[0]
 
 
 def conflict(app: App, sample: Sample) -> None:
-    """Both texts side by side, and the two ways on."""
-    message = state.of_project().get(CONFLICT)
-    if not message:
+    """Both texts side by side; whoever has read the new one goes on from there."""
+    if in_conflict() != sample["sample_id"]:
         return
-    sample_id, before = state.of_project().get(READ, ("", ""))
-    st.warning(escape(message), icon=":material/group:")
+    read_id, before = state.of_project().get(READ, ("", ""))
+    st.warning(escape(state.of_project()[CONFLICT][1]), icon=":material/group:")
     read, now = st.columns(2)
     with read:
         st.caption("You read")
-        st.code(before if sample_id == sample["sample_id"] else "", language=None, wrap_lines=True)
+        st.code(visible(before) if read_id == sample["sample_id"] else "", language=None, wrap_lines=True)
     with now:
         st.caption("It is now")
-        st.code(_answer(sample), language=None, wrap_lines=True)
+        st.code(visible(_answer(sample)), language=None, wrap_lines=True)
+    shown = review_decisions.revision(sample)  # what stands on the screen, whatever comes while it is read
+    st.button(
+        "I have read it", key="review.conflict.read", type="primary", on_click=_settle, args=(app, sample, shown)
+    )
+
+
+def _settle(app: App, sample: Sample, shown: str) -> None:
+    state.of_project().pop(CONFLICT, None)
+    state.of_project()["review.back"] = sample["sample_id"]
     draft = drafts.of(app, sample["sample_id"], frame.reviewer())
-    with st.container(horizontal=True):
-        if st.button("I have read it", key="review.conflict.read", type="primary"):
-            state.of_project().pop(CONFLICT, None)
-            if draft is not None:  # from here on it is a draft on the new text
-                kept = {name: draft[name] for name in (*drafts.FIELDS, "time")}
-                drafts.keep(app, sample["sample_id"], frame.reviewer(), kept, review_decisions.revision(sample))
-            st.rerun(scope="fragment")
+    if draft is not None:  # from here on it is a draft on the text that was shown
+        kept = {name: draft[name] for name in (*drafts.FIELDS, "time")}
+        drafts.keep(app, sample["sample_id"], frame.reviewer(), kept, shown)
+
+
+def forgotten() -> dict[str, Any]:
+    """Drafts that were saved or thrown away, by their keys in the browser: only now may it forget them too."""
+    return {"forget": state.of_project().get(FORGET, {})}
+
+
+def _browser_key(sample_id: str, who: str) -> str:
+    return f"kd.draft.{sample_id}.{who}"
 
 
 def _question(sample: Sample) -> str:

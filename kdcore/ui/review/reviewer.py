@@ -73,7 +73,7 @@ def _who() -> None:
     if st.session_state.pop(JUST_NAMED, False):
         st.rerun()  # the whole page, whose sidebar has the name too
     name = frame.named_reviewer()
-    told = {"keys": [key for _, key, _ in KEYS.values()], "anchor": ANCHOR, "name": name}
+    told = {"keys": [key for _, key, _ in KEYS.values()], "anchor": ANCHOR, "name": name} | editor_panel.forgotten()
     hands("review.hands", told, on_remembered_change=_remember)
     if name:
         st.caption(f"Judging as **{escape(name)}**. Another name: in the sidebar.")
@@ -110,7 +110,10 @@ def _progress_bar(counts: dict[str, int]) -> None:
 
 def _current(app: App, project_id: str, selection: Selection, which: str) -> str | None:
     """The sample asked for in the address bar, else the first of the queue."""
-    asked = state.of_project().get("review.back") or state.param("sample")
+    kept = state.of_project()  # what is being written, or was changed by somebody, stays until that is settled
+    asked = (
+        editor_panel.in_conflict() or kept.get("review.editing") or kept.get("review.back") or state.param("sample")
+    )
     if asked and explore_samples.sample(app, asked)["project_id"] == project_id:
         return asked
     queue = review_decisions.queue(app, project_id, selection, limit=QUEUE, which=which)
@@ -155,7 +158,7 @@ def _act(app: App, project_id: str, sample_id: str | None, action: str, event: s
     try:
         review_decisions.decide(app, sample_id, action, frame.reviewer(), event, seen=seen)
     except ConflictError as exc:
-        editor_panel.met_conflict(str(exc))
+        editor_panel.met_conflict(str(exc), sample_id)
         return
     if action == Decision.SKIP:
         state.of_project()["review.skipped"] = [*state.of_project().get("review.skipped", [])[-QUEUE:], sample_id]
