@@ -178,11 +178,29 @@ def test_a_decision_on_a_text_that_changed_is_shown_and_not_stored(run_page, pop
     at = run_page("pages/4_Review.py")
     app = frame.open_app(str(tmp_path / "ws"))
     [current, *_] = review_decisions.queue(app, populated)
+    [sample] = samples.by_ids(app.store, [current])
     review_decisions.decide(app, current, "edit", "Dr B", question="", answer="Give 50 mg.")
     at.button(key="review.accept").click().run()
     [now] = samples.by_ids(app.store, [current])
     assert (now["review"], now["reviewer"]) == ("edit", "Dr B")
     assert "Dr B changed this answer after you opened it" in texts(at).replace("\\", "")
+    shown = [block.value for block in at.code]
+    assert shown[0] == sample["answer"] and shown[1] == "Give 50 mg.", "the answer that was judged, before and now"
+    review_decisions.decide(app, current, "edit", "Dr C", question="", answer="Give 5000 mg.")
+    at.button(key="review.conflict.read").click().run()
+    assert "changed this answer" not in texts(at)
+    assert "Give 5000 mg." in str([each.proto for each in at.get("html")]), "the same answer, as it is by then"
+
+
+def test_the_answer_that_is_being_written_stays_on_the_screen(run_page, populated, tmp_path):
+    at = run_page("pages/4_Review.py")
+    app = frame.open_app(str(tmp_path / "ws"))
+    [current, other, *_] = review_decisions.queue(app, populated)
+    at.button(key="review.edit").click().run()
+    review_decisions.decide(app, current, "accept", "Dr B")  # it leaves the queue while Dr A types
+    at.run()
+    shown = str([each.proto for each in at.get("bidi_component")])
+    assert f"kd.draft.{current}" in shown and other not in shown
 
 
 def test_freezing_from_the_page(run_page, populated, tmp_path):

@@ -18,7 +18,7 @@ from kdcore.services.explore import tags
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions, drafts
 from kdcore.services.verify import verify
-from kdcore.services.workspace import open_app
+from kdcore.services.workspace import open_app, rebuild
 from kdcore.settings import workspace
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
@@ -159,3 +159,35 @@ def test_verifying_changes_nothing_and_counts_what_it_saw(made: Path):
     assert found.ok, found.findings
     assert found.checked["versions"] == 1 and found.checked["journals"] >= 2 and found.checked["decisions"] >= 6
     assert files() == before
+
+
+def test_runs_on_another_disk_are_packed_too(made: Path, tmp_path: Path):
+    shutil.copytree(made, tmp_path / "ws")
+    shutil.move(tmp_path / "ws" / "runs", tmp_path / "large disk")
+    (tmp_path / "ws" / "runs").symlink_to(tmp_path / "large disk")
+    (tmp_path / "large disk" / "again").symlink_to(tmp_path / "ws")  # a circle must end
+    backup(workspace(tmp_path / "ws"), tmp_path / "b.tar.gz")
+    again = restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert again["samples"] == 12 and again["problems"] == []
+
+
+def test_a_backup_is_not_restored_over_a_file(made: Path, tmp_path: Path):
+    backup(workspace(made), tmp_path / "b.tar.gz")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="holds something already"):
+        restore(tmp_path / "b.tar.gz", tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["config.json", "status.json", "seals.json"])
+@pytest.mark.parametrize("written", [b"{", b"null", b"[]", b""])
+def test_a_damaged_file_of_a_run_is_found_and_hides_nothing_else(
+    made: Path, tmp_path: Path, name: str, written: bytes
+):
+    shutil.copytree(made, tmp_path / "ws")
+    run = next((tmp_path / "ws/runs").glob("generate-*"))
+    (run / name).write_bytes(written)
+    found = verify(workspace(tmp_path / "ws"))
+    assert [finding for finding in found.findings if name in finding]
+    if name == "seals.json":
+        again = rebuild(tmp_path / "ws")
+        assert again["samples"] == 12 and any(run.name in problem for problem in again["problems"])

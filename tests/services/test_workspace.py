@@ -13,6 +13,7 @@ import pytest
 from kdcore.configs.selection import EVERYTHING
 from kdcore.elicitation import METHODS
 from kdcore.jobs import observer
+from kdcore.jobs.backends import local
 from kdcore.jobs.run_dir import RunDir
 from kdcore.jobs.tail import encode_record
 from kdcore.services import projects
@@ -268,3 +269,14 @@ def test_an_error_that_passes_hides_a_run_only_until_it_has_passed(tmp_path: Pat
     assert again.problems == []
     assert again.store.scalar("SELECT count(*) FROM samples") == 20
     again.close()
+
+
+def test_the_journal_of_a_run_that_was_stopped_by_force_is_said_when_it_is_cut(tmp_path: Path, made: Path):
+    root = tmp_path / "ws"
+    shutil.copytree(made, root, symlinks=True)
+    journal = next((root / "runs").glob("generate-*/journal-*.jsonl"))
+    run = RunDir(journal.parent)
+    run.write_status(replace(run.status(), state="running", pid=2**22 - 1, identity="gone", journal_bytes=-1))
+    assert local.see_to_stop(run, run.status(), grace_s=0).state == "cancelled"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-2]))
+    assert any("damaged" in problem for problem in rebuild(root)["problems"])

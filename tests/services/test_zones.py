@@ -146,3 +146,27 @@ def test_an_endpoint_is_refused_before_anything_is_made(app, project):
         with pytest.raises(ConfigError):
             again()
     assert app.backend.started == []
+
+
+@pytest.mark.parametrize(
+    ("address", "proxy", "local"),
+    [
+        ("http://127.0.0.1:8000/v1", "", True),
+        ("http://localhost:8000/v1", "http://127.0.0.1:3128", True),
+        ("http://localhost:8000/v1", "http://elsewhere.example:3128", False),  # the proxy reads every word
+        ("http://localhost:8000/v1", "elsewhere.example:3128", False),
+        ("http://localhost:8000/v1", "http://user@127.0.0.1:3128", False),
+        ("https://llm.example/v1", "http://127.0.0.1:3128", False),
+        ("", "", False),
+    ],
+)
+def test_a_proxy_elsewhere_is_not_this_machine(app, project, address, proxy, local):
+    teacher = TeacherConfig(engine="openai_http", base_url=address, proxy=proxy)
+    assert teacher.is_local is local
+    governance.set_data_class(app, project, "phi")
+    run = made(app, project, teacher=teacher.model_dump())
+    if local:
+        app.launch(run)
+    else:
+        with pytest.raises(ConfigError):
+            app.launch(run)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import random
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -346,3 +348,69 @@ def test_lines_taken_out_behind_a_damaged_one_are_named(tmp_path):
     ]
     path.write_bytes(b"".join([*lines[:2], b"junk\n", *lines[5:]]))
     assert "decisions 4 to 5 are missing from the log" in opened(path).findings
+
+
+def test_a_decision_whose_head_could_not_be_written_counts(decided, monkeypatch):
+    """Its line is on disk: said to be lost, it would come back at a rebuild, and twice if decided again."""
+    keeper, store, folders = decided
+    keeper.open()
+    keeper.decide(project(1))
+    with monkeypatch.context() as full:
+        full.setattr(DecisionLog, "_write_head", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+        keeper.decide(project(2))
+    keeper.decide(project(3))
+    live = [each["project_id"] for each in projects.list_projects(store)]
+    reading = opened(folders.decisions)
+    assert live == [entry.decision.project_id for entry in reading.entries] == ["p1", "p2", "p3"]
+    assert reading.findings == []
+
+
+def test_a_line_that_was_half_written_stands_before_no_other(tmp_path):
+    """A real limit of the file's size, as a full disk gives it in the middle of a write."""
+    code = f"""
+import resource, signal
+from pathlib import Path
+from kdcore.records.decisions import ProjectMade
+from kdcore.store.engine.decisions import DecisionLog
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = DecisionLog(Path({str(tmp_path / "decisions.jsonl")!r}))
+log.open()
+log.append(ProjectMade(project_id="p1", name="P", created=1.0))
+size = log.path.stat().st_size
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 4500, hard))
+try:
+    log.append(ProjectMade(project_id="p2", name="y" * 6000, created=2.0))
+except OSError:
+    print("refused")
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+log.append(ProjectMade(project_id="p3", name="Q", created=3.0))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "refused"
+    reading = opened(tmp_path / "decisions.jsonl")
+    assert reading.findings == []
+    assert [entry.decision.project_id for entry in reading.entries] == ["p1", "p3"]
+
+
+def test_a_log_rewritten_in_the_form_of_0_1_0_is_said_also_after_the_next_decision(tmp_path):
+    path = written(tmp_path, 3)
+    plain = [edit(i, action="accept").model_dump(mode="json") for i in range(3)]
+    path.write_bytes(b"".join(json.dumps(body).encode() + b"\n" for body in plain))
+    log = DecisionLog(path)
+    assert log.open().findings
+    log.append(edit(9))
+    for _ in range(2):
+        assert any("nothing says that this version took them over" in said for said in opened(path).findings)
+
+
+def test_a_crash_while_a_log_of_0_1_0_is_taken_over_leaves_it_to_the_next_start(tmp_path):
+    path = tmp_path / "decisions.jsonl"
+    old = b"".join(json.dumps(edit(i).model_dump(mode="json")).encode() + b"\n" for i in range(3))
+    path.write_bytes(old + b'{"n":4,"prev":"00')
+    log = DecisionLog(path)
+    log.open()
+    log.append(edit(9))
+    assert any(isinstance(entry.decision, LogAdopted) for entry in opened(path).entries)
+    path.write_bytes(path.read_bytes().replace(b"take 1 mg", b"take 9 mg", 1))
+    assert any("not as they were" in said for said in opened(path).findings)

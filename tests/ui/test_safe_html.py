@@ -92,3 +92,9 @@ def test_nor_in_any_heap_of_marks(text):
 def test_an_empty_text_is_nothing_and_long_words_wrap():
     assert safe_html(" \n") == ""
     assert "overflow-wrap:anywhere" in safe_html("x" * 5000)
+
+
+@pytest.mark.parametrize("text", ["> " * 25 + "give 500 mg", "".join(f"{'  ' * n}- level {n}\n" for n in range(12))])
+def test_what_is_nested_deep_does_not_leave_the_screen(text):
+    assert "<blockquote>" not in safe_html(text) and "<ul>" not in safe_html(text)
+    assert "<ul>" in safe_html("- a\n  - b\n")

@@ -368,3 +368,22 @@ def test_a_run_whose_leave_is_taken_away_sends_nothing_more(server, tmp_path, mo
     finally:
         permission.permission.reset(before)
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'data: {"choices":[null]}\n\n',
+        b"data: [1]\n\n",
+        b'data: {"choices":[{"delta":"hi"}]}\n\n',
+        b'{"choices":[null]}',
+        b'{"choices":"x"}',
+        b"null",
+        b"7",
+    ],
+)
+def test_one_malformed_answer_is_one_failed_row(server, body):
+    server.script = [(200, {"content-type": "text/event-stream"} if body[:4] == b"data" else {}, body)]
+    failed, good = sorted(ask(server.server_port, count=2), key=lambda reply: not reply.error)
+    assert failed.error and good.text == "An answer."
