@@ -414,3 +414,12 @@ def test_a_crash_while_a_log_of_0_1_0_is_taken_over_leaves_it_to_the_next_start(
     assert any(isinstance(entry.decision, LogAdopted) for entry in opened(path).entries)
     path.write_bytes(path.read_bytes().replace(b"take 1 mg", b"take 9 mg", 1))
     assert any("not as they were" in said for said in opened(path).findings)
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"n', b'{"n":1,"pr'])
+def test_a_first_line_that_a_crash_tore_is_no_log_of_0_1_0(tmp_path, torn):
+    path = tmp_path / "decisions.jsonl"
+    path.write_bytes(torn)
+    reading = opened(path)
+    assert reading.findings == [] and reading.old_lines == 0
+    assert opened(path).findings == []

@@ -19,6 +19,9 @@ from kdcore.services.generate.pace import seconds_of
 from kdcore.services.workspace import App
 from kdcore.store import runs
 
+TOLD = frozenset(
+    {"requests", "tokens", "tokens_in", "tokens_per_s", "funnel"}
+)  # what a run that asked says of itself
 GUESSED_TOKENS_IN, GUESSED_SHARE = 80.0, 0.6  # of a prompt; of the longest answer
 
 
@@ -61,7 +64,8 @@ def forecast(
     """Requests, passes over the seeds, tokens, seconds and money of a run over ``rows`` seeds."""
     asked = teacher.portable(app.folders.mounts)
     earlier = [run for run in runs.list_runs(app.store, project_id, "generate") if _same(run, asked)]
-    told = [(run["config"], app.run_dir(run["run_id"]).status().progress) for run in earlier]
+    there = [run for run in earlier if (app.folders.runs / run["run_id"]).is_dir()]  # a folder may have been deleted
+    told = [(run["config"], app.run_dir(run["run_id"]).status().progress) for run in there]
     past = _past([progress for config, progress in told if config["template"]["method"] == template.method])
     tried = _tried(app, template, teacher, sampling)
     speeds = [tried, *(_past([progress]) for _, progress in told)]
@@ -164,7 +168,7 @@ def _tried(app: App, template: PromptTemplate, teacher: TeacherConfig, sampling:
 
 def _past(told: list[dict[str, Any]]) -> Seen:
     """What runs that really asked used; the speed and the loading are the newest one's."""
-    paid = [progress for progress in told if progress.get("paid")]
+    paid = [progress for progress in told if progress.get("paid") and progress.keys() >= TOLD]
     requests = sum(progress["requests"] for progress in paid)
     if not requests:
         return Seen("")

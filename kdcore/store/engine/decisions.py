@@ -208,7 +208,10 @@ def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
 
 def _is_old(line: bytes) -> bool:
     """Whether a line is of 0.1.0; those of today begin with their number."""
-    return not line.startswith(b'{"n":')
+    begins = b'{"n":'
+    return not line.startswith(begins) and not (
+        begins.startswith(line) and line
+    )  # nor one torn within its first bytes
 
 
 def _take_old(reading: Reading, number: int, line: bytes, end: int) -> None:

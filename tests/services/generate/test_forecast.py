@@ -48,3 +48,8 @@ def test_runs_of_kept_replies_alone_tell_nothing():
 def test_money_is_told_for_an_endpoint_only():
     assert ahead_of(TRIED, 10, prices=(1.0, 2.0))["money"] == pytest.approx((1000 * 1 + 500 * 2) / 1e6)
     assert ahead_of(TRIED, 10)["money"] is None
+
+
+@pytest.mark.parametrize("told", [{"paid": True}, {"paid": 3, "requests": 4}, {}])
+def test_a_run_that_tells_too_little_is_passed_over(told):
+    assert _past([told, progress()]).requests == 10
