@@ -8,10 +8,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from kdcore.errors import ConfigError
 from kdcore.ids import stable_hash
 from kdcore.resources import SETUP
+from kdcore.settings import user_path
 
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 
@@ -65,8 +67,8 @@ def resolve(name: str, models: Path) -> Path | None:
         if not is_ready(name, models):
             raise ConfigError(f'the built-in model "{name}" is not in {models}; run "{SETUP}" to fetch it.')
         return models / name
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = user_path(name)
+    if _is_dir(folder):
         if not (folder / "config.json").exists():
             raise ConfigError(f"the folder {folder} has no config.json; give the folder of a transformers model.")
         return Path(os.path.abspath(folder))  # a link among the models stays one: it is found by its name elsewhere
@@ -76,12 +78,19 @@ def resolve(name: str, models: Path) -> Path | None:
     raise ConfigError(f'unknown model "{name}"; give a built-in name ({known}), a folder, or a Hub id like org/name.')
 
 
+def _is_dir(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except (OSError, ValueError):  # a name too long for a folder's, or with a sign that none can have
+        return False
+
+
 def fingerprint(name: str, path: Path | None) -> str:
     """Identify a model by its name, architecture, and the size, start and end of each weights file."""
     if path is None:
         return "md_" + stable_hash(name, length=16)
     weights = [(f.name, *_edges(f)) for f in sorted(path.glob("*.safetensors"))]
-    config = json.loads((path / "config.json").read_bytes())
+    config = _config(path)
     return "md_" + stable_hash(name if name in BUILT_IN else path.name, config, weights, length=16)
 
 
@@ -99,4 +108,14 @@ def layer_count(path: Path | None) -> int | None:
     """Layers of a local model, None when it can't be known yet."""
     if path is None:
         return None
-    return json.loads((path / "config.json").read_bytes()).get("num_hidden_layers")
+    return _config(path).get("num_hidden_layers")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"the config.json of the model in {folder} can't be read ({exc}); fetch it again.") from exc
+    if not isinstance(found, dict):
+        raise ConfigError(f"the config.json of the model in {folder} is no JSON object; fetch the model again.")
+    return cast("dict[str, Any]", found)

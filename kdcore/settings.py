@@ -85,4 +85,12 @@ class Workspace(BaseModel):
 def workspace(root: str | Path | None = None) -> Workspace:
     """The workspace at ``root``, else at ``$KD_WORKSPACE``, else ``./workspace``."""
     chosen = root or os.environ.get(WORKSPACE_VARIABLE) or "workspace"
-    return Workspace(root=Path(chosen).expanduser().resolve())
+    return Workspace(root=user_path(chosen).resolve())
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as people type it: ``~`` is their folder, unless there is no such account; nothing is touched."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)

@@ -3,7 +3,7 @@
 import pytest
 
 from kdcore.errors import ConfigError
-from kdcore.models import fingerprint, resolve
+from kdcore.models import fingerprint, layer_count, resolve
 
 
 def test_models_by_name_folder_or_hub(tmp_path):
@@ -15,3 +15,17 @@ def test_models_by_name_folder_or_hub(tmp_path):
     (tmp_path / "config.json").write_text('{"num_hidden_layers": 2}')
     assert resolve(str(tmp_path), tmp_path) == tmp_path
     assert fingerprint("a", tmp_path) != fingerprint("a", None)
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "~nobody-here/x", "a\0b", "n/" * 3000])
+def test_a_name_that_no_folder_can_have_is_an_unknown_model(name, tmp_path):
+    with pytest.raises(ConfigError, match="unknown model"):
+        resolve(name, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_damaged_config_of_a_model_is_said(content, tmp_path):
+    (tmp_path / "config.json").write_bytes(content)
+    for ask in (lambda: fingerprint("a", tmp_path), lambda: layer_count(tmp_path)):
+        with pytest.raises(ConfigError, match=r"config\.json of the model"):
+            ask()

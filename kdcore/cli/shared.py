@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kdcore.errors import ConfigError, JobError
 from kdcore.services import projects
 from kdcore.services import workspace as app_service
 from kdcore.services.workspace import App
+from kdcore.settings import user_path
 
 Arguments = argparse.Namespace
 Parser = argparse.ArgumentParser
@@ -45,7 +45,7 @@ def config_of(arguments: Arguments) -> dict[str, Any]:
         return {}
     if text.lstrip().startswith(("{", "[")):
         return json_object(text, "--config")
-    path = Path(text).expanduser()
+    path = user_path(text)
     try:
         return json_object(path.read_text(encoding="utf-8-sig"), f"--config {path.name}")
     except (OSError, UnicodeDecodeError) as exc:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kdcore.configs.elicitation import PromptTemplate
 from kdcore.elicitation import METHODS
+from kdcore.elicitation.base import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ FOLLOW, DIALOGUE, RETRIEVE = "Instruction following", "Multi-turn", "Retrieval"
 THINK, PREFER, AGENT = "Thinking", "Preference and value", "Tools and planning"
 UNDERSTAND, WRITE, SEARCH = "Understanding", "Writing", "Search"
 JUDGE, CODE = "Judging", "Code"
+AS_IT_IS = "More methods"  # that no recipe above sets up
 LAW, MEDICINE, OTHERS = "Law", "Medicine", "Finance and science"
 
 _LIST: tuple[Recipe, ...] = (
@@ -107,4 +110,13 @@ _LIST: tuple[Recipe, ...] = (
     _of("science_self_critique", OTHERS, "Answer, criticise, mend (SciGLM)", "critique_repair",
         "You are a strict scientific reviewer. Say in one or two sentences what is wrong, unclear or missing."),
 )  # fmt: skip
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _LIST}
+
+
+def with_all_methods(listed: Sequence[Recipe], methods: Mapping[str, Method]) -> dict[str, Recipe]:
+    """Recipes by name; a method that none of them sets up stands among them as it is."""
+    used = {recipe.template.method for recipe in listed}
+    plain = [Recipe(m.name, AS_IT_IS, m.summary, m.template) for m in methods.values() if m.name not in used]
+    return {recipe.name: recipe for recipe in (*listed, *plain)}
+
+
+RECIPES = with_all_methods(_LIST, METHODS)

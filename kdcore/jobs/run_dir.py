@@ -90,11 +90,16 @@ class RunDir:
         return run
 
     def config(self) -> dict[str, Any]:
-        """The config the run was started with, as it stands in the file."""
+        """The config the run was started with, as it stands in the file; raises JobError where that is damaged."""
         try:
-            return json.loads((self.path / "config.json").read_bytes())
+            found = json.loads((self.path / "config.json").read_bytes())
         except FileNotFoundError as exc:
             raise JobError(f"run {self.run_id} has no config.json in {self.path}.") from exc
+        except (ValueError, RecursionError) as exc:
+            raise JobError(f"the config.json of run {self.run_id} is damaged ({str(exc)[:80]}); restore it.") from exc
+        if not isinstance(found, dict):
+            raise JobError(f"the config.json of run {self.run_id} is damaged (it is no object); restore it.")
+        return cast("dict[str, Any]", found)
 
     def load(self, kind: type[C]) -> C:
         """The config as ``kind``, its places as folders of this machine; raises ConfigError where it is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from kdcore.types import RunState
 
@@ -40,4 +40,6 @@ class Status:
             wanted = dict if default is MISSING else type(default)  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(value, (int, float) if wanted is float else wanted):
                 raise ValueError(f"{name} is {value!r}")
+        if (state := kept.get("state", "queued")) not in get_args(RunState):
+            raise ValueError(f"its state is {state!r}")
         return cls(**kept)

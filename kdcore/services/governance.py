@@ -6,16 +6,18 @@ import time
 from dataclasses import replace
 from typing import get_args
 
+from kdcore.configs.distillation import DistillConfig
 from kdcore.configs.teacher import TeacherConfig
-from kdcore.errors import ConfigError
+from kdcore.errors import ConfigError, JobError
 from kdcore.governance.cards import ALLOWED
 from kdcore.governance.teacher_terms import Terms, entry_of, needs_decision, strictest, terms_of
 from kdcore.jobs import parquet
 from kdcore.jobs.parquet import strings
+from kdcore.jobs.run_dir import RunDir
 from kdcore.records.decisions import DataClass, DataClassSet, TermsDecided
 from kdcore.records.projects import DataPolicy, UndecidedTerms
 from kdcore.services import zones
-from kdcore.services.models import is_student
+from kdcore.services.models import training_of
 from kdcore.services.workspace import App
 from kdcore.store import datasets, projects
 
@@ -36,8 +38,16 @@ def set_data_class(app: App, project_id: str, data_class: DataClass, contract: s
 def _stop_what_leaves(app: App, project_id: str) -> None:
     """No run of a project sends text from now on; those under way are paused, and say so."""
     for run, _ in app.active_runs():
-        if run.config().get("project_id") == project_id and zones.shut(run):
+        if _may_be_of(run, project_id) and zones.shut(run):
             app.stop(run.run_id, "pause")
+
+
+def _may_be_of(run: RunDir, project_id: str) -> bool:
+    """Whether a run sends a project's text; where that can't be read any more, it may."""
+    try:
+        return run.config().get("project_id") == project_id
+    except JobError:
+        return True
 
 
 def policy(app: App, project_id: str) -> DataPolicy:
@@ -49,19 +59,22 @@ def refuse_zone(app: App, project_id: str, teacher: TeacherConfig) -> Terms:
     """Raise ConfigError where sensitive text would leave; else the terms that hold for this teacher."""
     if not teacher.is_local:
         zones.refuse(app.store, project_id)
-    return _inherited(app, teacher) if is_student(app, teacher.model) else terms_of(teacher)
+    return _terms(app, teacher)
 
 
-def _inherited(app: App, student: TeacherConfig) -> Terms:
+def _terms(app: App, teacher: TeacherConfig) -> Terms:
     """A student is bound by the strictest terms of what it learnt from, and of the model that it was before."""
-    own = terms_of(student)
-    path = app.run_dir(student.model).path / "input.parquet"
+    own = terms_of(teacher)
+    trained = training_of(app, teacher.model)
+    if not trained:
+        return own
+    run = app.run_dir(trained)
+    path = run.path / "input.parquet"
     learnt = strings(parquet.read(path, ["sample_id"])["sample_id"]) if path.exists() else []
     entries = [entry_of(str(row["terms"] or "")) for row in datasets.provenance(app.store, sorted(set(learnt)))]
-    begun = app.run_dir(student.model).config().get("student", {})
-    if begun.get("init") == "model":
-        earlier = student.model_copy(update={"model": begun["model"]})
-        entries.append((_inherited(app, earlier) if is_student(app, begun["model"]) else terms_of(earlier)).entry)
+    begun = run.load(DistillConfig).student
+    if begun.init == "model":
+        entries.append(_terms(app, teacher.model_copy(update={"model": begun.model})).entry)
     return replace(own, entry=strictest(entries))
 
 

@@ -21,7 +21,7 @@ from kdcore.hardware import available_cpus, has_fast_bfloat16
 from kdcore.models import BUILT_IN, DEFAULT_TEACHER, fingerprint, is_ready, resolve
 from kdcore.resources import SETUP
 from kdcore.services.workspace import App
-from kdcore.settings import Workspace
+from kdcore.settings import Workspace, user_path
 from kdcore.teacher.endpoint_guard import try_endpoint
 
 
@@ -67,6 +67,15 @@ def is_student(app: App, model: str) -> bool:
     if not model.startswith("distill-") or model != Path(model).name or len(model) > LONGEST_NAME:
         return False
     return (app.folders.runs / model).is_dir()
+
+
+def training_of(app: App, model: str) -> str:
+    """The run that trained a model, named by the run or by its folder among the runs; "" for any other model."""
+    if is_student(app, model):
+        return model
+    folder = user_path(app.folders.mounts.found(model))
+    run = folder.parent.name
+    return run if folder == app.folders.runs / run / "student" and is_student(app, run) else ""
 
 
 def student_of(app: App, run_id: str) -> Path:

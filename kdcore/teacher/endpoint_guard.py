@@ -18,6 +18,7 @@ import httpx2 as httpx
 
 from kdcore.configs.teacher import TeacherConfig
 from kdcore.errors import ConfigError
+from kdcore.settings import user_path
 
 ALLOWED = "KD_ALLOWED_ORIGINS"
 KEYS = Path("~/.config/kd/keys")
@@ -125,7 +126,7 @@ def read_key(config: TeacherConfig) -> str:
         raise ConfigError(f"the environment variable {config.api_key_env} is not set; set it to the endpoint's key.")
     if not config.api_key_file:
         return ""
-    path = KEYS.expanduser() / config.api_key_file
+    path = user_path(KEYS) / config.api_key_file
     try:
         with open(path, opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW)) as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
@@ -200,6 +201,6 @@ def _certificates(path: str) -> ssl.SSLContext | bool:
     if not path:
         return True
     try:
-        return ssl.create_default_context(cafile=str(Path(path).expanduser()))
+        return ssl.create_default_context(cafile=str(user_path(path)))
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(f"the certificates in {path} can't be read ({exc}); give a file in PEM form.") from exc

@@ -1,12 +1,13 @@
 """Every method on scripted replies: what it asks, what it makes of the answers, and the reason of each loss."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from kdcore.configs.teacher import Call
 from kdcore.elicitation import METHODS
-from kdcore.elicitation.recipes import RECIPES
+from kdcore.elicitation.recipes import RECIPES, with_all_methods
 from kdcore.elicitation.schedule import drive
 from kdcore.types import Reply, Request
 
@@ -315,6 +316,13 @@ def test_a_method_says_all_that_the_page_needs(name):
     assert method.source and method.warning and method.summary
     assert all(field.description for field in method.config.model_fields.values())
     method.config()
+
+
+def test_a_method_that_no_recipe_sets_up_stands_in_the_gallery_as_it_is():
+    new = replace(METHODS["direct"], name="new", summary="Something new")
+    found = with_all_methods([RECIPES["soap_note"]], {"direct": METHODS["direct"], "new": new})
+    assert set(found) == {"soap_note", "new"}
+    assert (found["new"].summary, found["new"].template) == ("Something new", new.template)
 
 
 def test_recipes_are_whole_and_cover_the_fields():

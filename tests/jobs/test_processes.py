@@ -83,7 +83,18 @@ def test_a_worker_started_by_hand_is_ended_by_its_identity(ended):
 
 @pytest.mark.parametrize(
     "written",
-    [b"", b"\0" * 200, b"{", b"[]", b"null", b'{"state": 5}', b'{"pid": "x"}', b'{"progress": []}', b"[" * 100_000],
+    [
+        b"",
+        b"\0" * 200,
+        b"{",
+        b"[]",
+        b"null",
+        b'{"state": 5}',
+        b'{"state": "lost"}',
+        b'{"pid": "x"}',
+        b'{"progress": []}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_damaged_status_is_that_of_a_failed_run_and_heals(tmp_path, written):
     run = RunDir.create(tmp_path, "generate-x", {})

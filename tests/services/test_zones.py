@@ -91,6 +91,14 @@ def test_marking_a_project_stops_what_sends_its_text_and_nothing_else(app, proje
     assert (runs["theirs"].path / permission.FILE).exists()
 
 
+def test_a_run_whose_project_can_not_be_read_sends_nothing_either(app, project):
+    runs = [app.launch(made(app, project)) for _ in range(3)]
+    (runs[1].path / "config.json").write_bytes(b"{")
+    governance.set_data_class(app, project, "phi")
+    assert [(run.path / permission.FILE).exists() for run in runs] == [False, False, False]
+    assert [run.asked() for run in runs] == ["pause"] * 3
+
+
 def test_what_was_said_last_holds_whatever_the_clock_says(app, project, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 2e9)
     governance.set_data_class(app, project, "internal")

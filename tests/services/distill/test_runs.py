@@ -11,7 +11,7 @@ import pytest
 from kdcore.configs.distillation import DistillConfig, SliceConfig, StudentConfig
 from kdcore.configs.selection import EVERYTHING, IsOneOf
 from kdcore.elicitation import METHODS
-from kdcore.errors import ConfigError, JobError
+from kdcore.errors import ConfigError, JobError, KdError
 from kdcore.exporters import EXPORTERS
 from kdcore.governance import teacher_terms
 from kdcore.jobs.backends import local
@@ -339,6 +339,8 @@ def test_a_students_rows_are_bound_by_what_it_learnt_from(app: App, version: dic
     student = SCRIPTED.model_copy(update={"engine": "transformers", "model": run.run_id})
     assert governance.refuse_zone(app, version["project_id"], student).entry.id == "scripted"
     assert governance.undecided_terms(app, version["project_id"], [version["dataset_id"]]) == []
+    by_folder = student.model_copy(update={"model": str(run.path / "student")})
+    assert governance.refuse_zone(app, version["project_id"], by_folder).entry.id == "scripted"
     denied = teacher_terms.UNKNOWN.model_copy(update={"id": "strict", "train": "deny"})
     monkeypatch.setattr(governance, "entry_of", lambda terms: denied)
     assert governance.refuse_zone(app, version["project_id"], student).entry.id == "strict"
@@ -353,6 +355,15 @@ def test_a_students_rows_are_bound_by_what_it_learnt_from(app: App, version: dic
     opened = App(app.folders)
     assert governance.undecided_terms(opened, version["project_id"], [version["dataset_id"]]) == []
     opened.close()
+
+
+@pytest.mark.parametrize("written", [b"{", b"null", b'{"student": null}', b"\xff\xfe"])
+def test_a_student_whose_beginning_can_not_be_read_is_refused_in_a_sentence(app: App, version: dict, written: bytes):
+    run = RunDir.create(app.folders.runs, "distill-first", recipe(version).model_dump(mode="json"))
+    (run.path / "config.json").write_bytes(written)
+    student = SCRIPTED.model_copy(update={"engine": "transformers", "model": run.run_id})
+    with pytest.raises(KdError, match=r"config\.json of run distill-first is damaged|student: "):
+        governance.refuse_zone(app, version["project_id"], student)
 
 
 def test_the_strictest_terms_bind():
