@@ -8,12 +8,14 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import IO, Any
 
 from kdcore.errors import ConfigError
 from kdcore.records.datasets import ChatRow, TopKRow
 from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.datasets.tokenizers import same_tokens
+from kdcore.services.datasets.topk_spool import TopKSpool
 from kdcore.services.models import folder_of
 from kdcore.services.workspace import App
 from kdcore.store import datasets
@@ -79,13 +81,15 @@ def with_tokens(app: App, dataset_id: str, batches: Iterable[Sequence[ChatRow]])
     with ExitStack() as stack:
         teacher, talk = _first_here(app, dataset_id, stack)
         known_alike: dict[str, bool] = {}
+        app.folders.exports.mkdir(parents=True, exist_ok=True)
+        spool = TopKSpool(Path(stack.enter_context(tempfile.TemporaryDirectory(dir=app.folders.exports))))
         for batch in batches:
             asked = {row["teacher"] for row in batch if row["teacher"]} | stored_topk.scorers(app)
             if new := asked - known_alike.keys():
                 same = same_tokens(app, teacher, new)
                 known_alike |= {name: name in same for name in new}
             alike = {teacher, *(name for name in asked if known_alike[name])}
-            known = stored_topk.of_rows(app, batch, alike)
+            known = stored_topk.of_rows(app, batch, alike, read=spool)
             yield [_with_tokens(row, talk, known.get(row["sample_id"])) for row in batch]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,15 +29,39 @@ def text_key(messages: str, completion: str) -> str:
     return ids.stable_hash(messages, completion)
 
 
-def of_rows(app: App, rows: Sequence[ChatRow], alike: set[str], teachers: Fusing = "one") -> dict[str, TopKRow]:
+def model_of(run: Path) -> str:
+    """The model whose words a run stored."""
+    return RunDir(run).config()["teacher"]["model"]
+
+
+def read_run(run: Path, samples: list[str]) -> dict[str, TopKRow]:
+    """Rows of some samples in one run, with the model that said them; the first belongs to the text that is kept."""
+    model = model_of(run)
+    wanted = pa.array(samples, type=pa.string())
+    found: dict[str, TopKRow] = {}
+    for part in topk_files.parts(run):
+        for some in parquet.batches(part, [name for name in COLUMNS if name in parquet.columns_of(part)]):
+            keep: Any = pc.is_in(some["sample_id"], value_set=wanted)  # pyright: ignore[reportUnknownMemberType]
+            for row in some.filter(keep).to_pylist():
+                found.setdefault(row["sample_id"], cast("TopKRow", {**row, TEACHER_MODEL: model}))
+    return found
+
+
+Read = Callable[[Path, list[str]], dict[str, TopKRow]]  # of a run's folder and sample ids, as ``read_run``
+
+
+def of_rows(
+    app: App, rows: Sequence[ChatRow], alike: set[str], teachers: Fusing = "one", read: Read = read_run
+) -> dict[str, TopKRow]:
     """Top-k by sample for rows as ``training_input.texts`` gives them, of the teachers in ``alike`` only.
 
     A row as its teacher wrote it has that teacher's own; any other the newest score of just its text. Where
-    ``teachers`` is not "one", every teacher that read the text has its say (``topk_fusion.fuse``).
+    ``teachers`` is not "one", every teacher that read the text has its say (``topk_fusion.fuse``). Who asks batch by
+    batch gives ``read`` a ``TopKSpool``.
     """
     if teachers != "one":
-        each = [of_rows(app, rows, {name}) for name in sorted(alike)]
-        first = of_rows(app, rows, alike)
+        each = [of_rows(app, rows, {name}, read=read) for name in sorted(alike)]
+        first = of_rows(app, rows, alike, read=read)
         return {
             sample: fuse([row, *(said[sample] for said in each if sample in said and said[sample] != row)], teachers)
             for sample, row in first.items()
@@ -45,8 +69,9 @@ def of_rows(app: App, rows: Sequence[ChatRow], alike: set[str], teachers: Fusing
     own = [row for row in rows if not row["edited"] and row["teacher"] in alike]
     found: dict[str, TopKRow] = {}
     for run_id in sorted({row["run_id"] for row in own if row["run_id"]}):
-        found = _read(app.folders.runs / run_id, [row["sample_id"] for row in own]) | found
-    return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, _scored(app))
+        found = read(app.folders.runs / run_id, [row["sample_id"] for row in own]) | found
+    left = [row for row in rows if row["sample_id"] not in found]
+    return found | _scores(app, left, alike, _scored(app), read)
 
 
 def with_tail(app: App, rows: Sequence[ChatRow], alike: set[str], least: int = 1) -> dict[str, TopKRow]:
@@ -61,7 +86,9 @@ def with_tail(app: App, rows: Sequence[ChatRow], alike: set[str], least: int = 1
     return found | _scores(app, [row for row in rows if row["sample_id"] not in found], alike, scored)
 
 
-def _scores(app: App, rows: Sequence[ChatRow], alike: set[str], scored: Sequence[Run]) -> dict[str, TopKRow]:
+def _scores(
+    app: App, rows: Sequence[ChatRow], alike: set[str], scored: Sequence[Run], read: Read = read_run
+) -> dict[str, TopKRow]:
     """The newest score of just the text of each row."""
     found: dict[str, TopKRow] = {}
     wanted = {row["sample_id"]: text_key(row["messages"], row["completion"]) for row in rows}
@@ -70,7 +97,7 @@ def _scores(app: App, rows: Sequence[ChatRow], alike: set[str], scored: Sequence
             folder = app.folders.runs / run["run_id"]
             texts = parquet.read(folder / "input.parquet", ["sample_id", "text_key"])
             pairs = zip(strings(texts["sample_id"]), texts["text_key"].to_pylist(), strict=True)
-            new = _read(folder, [sample for sample, key in pairs if wanted.get(sample) == key])
+            new = read(folder, [sample for sample, key in pairs if wanted.get(sample) == key])
             found |= new
             wanted = {sample: key for sample, key in wanted.items() if sample not in new}
     return found
@@ -116,16 +143,3 @@ def _scored(app: App, project_id: str | None = None) -> list[Run]:
         if (app.folders.runs / run["run_id"] / "input.parquet").exists()
         and topk_files.parts(app.folders.runs / run["run_id"])
     ]
-
-
-def _read(run: Path, samples: list[str]) -> dict[str, TopKRow]:
-    """Rows of some samples in one run, with the model that said them; the first belongs to the text that is kept."""
-    model = RunDir(run).config()["teacher"]["model"]
-    wanted = pa.array(samples, type=pa.string())
-    found: dict[str, TopKRow] = {}
-    for part in topk_files.parts(run):
-        for some in parquet.batches(part, [name for name in COLUMNS if name in parquet.columns_of(part)]):
-            keep: Any = pc.is_in(some["sample_id"], value_set=wanted)  # pyright: ignore[reportUnknownMemberType]
-            for row in some.filter(keep).to_pylist():
-                found.setdefault(row["sample_id"], cast("TopKRow", {**row, TEACHER_MODEL: model}))
-    return found

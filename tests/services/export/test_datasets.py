@@ -148,7 +148,7 @@ def test_probabilities_stand_at_the_tokens_of_the_answer(
     model = models / DEFAULT_TEACHER
     tokenizer = AutoTokenizer.from_pretrained(model)
 
-    def told(app, rows, alike):
+    def told(app, rows, alike, **_):
         found = {}
         for row in (row for row in rows if not row["edited"]):  # nobody has read the one that a person mended
             own = [*tokenizer(row["completion"])["input_ids"], tokenizer.eos_token_id]
@@ -204,7 +204,7 @@ def test_who_scored_a_version_tells_its_tokens_where_its_teacher_is_far_away(
     monkeypatch.setattr(chat_tokens.datasets, "main_teacher", lambda store, dataset_id: "far/away")
     monkeypatch.setattr(chat_tokens.stored_topk, "last_scorer", lambda app, dataset_id: str(models / DEFAULT_TEACHER))
     asked = []
-    monkeypatch.setattr(chat_tokens.stored_topk, "of_rows", lambda app, rows, alike: asked.append(alike) or {})
+    monkeypatch.setattr(chat_tokens.stored_topk, "of_rows", lambda app, rows, alike, **_: asked.append(alike) or {})
     rows = [row | {"rejected_answers": []} for row in dataset_rows.rows_of(app.store, version)]
     rows[0]["teacher"] = None  # nobody knows who wrote it
     assert [len(batch) for batch in chat_tokens.with_tokens(app, version, [rows])] == [20]
