@@ -28,7 +28,7 @@ def pieces(text: str) -> list[str]:
 # ---- refusals -------------------------------------------------------------------------------------------------
 _HELP = (
     r"(?:help|assist|provide|answer|give|offer|comply|fulfil|fulfill|discuss|comment|share|do (?:that|this)|engage|support"
-    r"|continue|generate|create|write|produce|advise|recommend|diagnose|speculate|respond|fulfil|participate|carry out)"
+    r"|continue|generate|create|write|produce|advise|recommend|diagnose|speculate|respond|participate|carry out|suggest|encourage|satisfy|condone|promote)"
 )
 _NO = (
     r"(?:i (?:really |simply |just )?(?:can(?:no|['’])t|can not|won['’]t|will not|must decline|have to decline|am unable"
@@ -36,16 +36,29 @@ _NO = (
     r"|i['’]m (?:unable|not (?:able|allowed|permitted|comfortable|qualified|in a position)))"
 )
 _AI = (
-    r"as an? (?:[\w-]+ ){0,3}?(?:ai\b|artificial intelligence|language model|llm\b|chatbot|assistant)[^.]{0,60}?\bi(?:['’]m| am)?"
-    r" (?:do not|don['’]t|can(?:no|['’])t|can not|am not|am unable|unable|not able|have no|lack|must|will not|won['’]t)"
+    r"(?:as|i am|i['’]m)(?: just| only| simply)? an? (?:[\w-]+ ){0,3}?(?:ai\b|artificial intelligence|language model|llm\b|chatbot|assistant)"
+    r"[^.]{0,60}?(?:\bi(?:['’]m| am)?|\band) (?:do not|don['’]t|can(?:no|['’])t|can not|am not|am unable|unable|not able|have no|lack|will not"
+    r"|won['’]t|must (?:\w+ly )?(?:decline|refuse|refrain))"
+    # … that says what it is and then answers
+    r"(?! (?:have|hold)[^.]{0,60}?(?:[,.;] (?:but|however|though|that said)|\. (?:but|however|that said|there))\b)"
 )
+# whom it would be wrong to help: of what one does with words only, for "it is not appropriate to give aspirin" answers
+_WRONG = (
+    r"(?:it(?:['’]s| is| would be) (?:not|never|neither) |it(?:['’]s| is) (?:highly |deeply |completely )?(?:in|un)|i (?:do not|don['’]t) (?:think|believe)"
+    r" (?:it(?:['’]s| is| would be) |that )+)(?:appropriate|ethical|acceptable|okay|right|legal|safe)(?:,? (?:or|nor|and) \w+)*(?: for me)? to"
+    r" (?:\w+ly )?(?:(?:provide|give|offer|share|ask for|seek)(?: \w+){0,3}? (?:information|advice|instructions|guidance|suggestions|tips|details)"
+    r"|(?:suggest|promote|encourage|advocate|endorse|condone|glorify|speculate|ask|joke|assist|engage in discussions)\b"
+    r"|(?:discuss|make) (?:or \w+|ways|methods|how|assumptions|jokes|such|generalizations|a blanket))"
+)
+_CONDONE = r"i (?:do not|don['’]t|can(?:no|['’])t|can not) (?:and will not )?(?:condone|promote|endorse|encourage|advocate|support (?:or|violence|harm))"
 # how a refusal may open before it says no; an apology alone is none ("I'm sorry to hear …")
 _LEAD = (
     r"(?:(?:unfortunately|regrettably|sorry|i['’]m (?:very |so )?sorry|i am (?:very |so )?sorry|(?:my )?apologies"
-    r"|i apologi[sz]e|i understand|thank you|however|but|that said|for the inconvenience)\b[\s,.;:!–—-]*)*"
+    r"|i apologi[sz]e|i understand|thank you|however|but|that said|for the inconvenience|no)\b[\s,.;:!–—-]*)*"
+    r"(?:i(?:['’]m| am) (?:\w+ )?sorry (?:that|to hear|if|you)[^.!?]{0,80}?\bbut )?"
 )
 _PATTERNS = (
-    rf"{_LEAD}(?:{_NO}\W+(?:to |with |in )?(?:\w+ly )?{_HELP}(?! (?:noticing|wondering|thinking|but|feeling|smiling))\b|{_AI})",
+    rf"{_LEAD}(?:{_NO}\W+(?:to |with |in )?(?:\w+ly )?{_HELP}(?! (?:noticing|wondering|thinking|but|feeling|smiling))\b|{_AI}|{_WRONG}|{_CONDONE})",
     rf"{_LEAD}i (?:must|have to|need to) (?:respectfully )?(?:decline|refuse)\b",
     # German
     r"(?:(?:es tut mir|tut mir) (?:sehr )?leid|entschuldigung|leider|bedauerlicherweise)?[\s,.]*(?:aber )?"

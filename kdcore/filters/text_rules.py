@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -54,6 +55,27 @@ def _loop(answer: str) -> str:
     return ""
 
 
+LONGEST_TURN, TURNS = 80, 4  # words of what a stuck model says, and how often it has said it at the end
+
+
+def _stuck_end(words: Sequence[str]) -> str:
+    """What an answer says over and over at its end, however long what stands before; or nothing."""
+    end = words[-LONGEST_TURN * TURNS :]
+    for turn in range(1, LONGEST_TURN + 1):
+        same = 0
+        while same + turn < len(end) and end[-1 - same] == end[-1 - same - turn]:
+            same += 1
+        if same >= max((TURNS - 1) * turn, 3 * TURNS) and _is_prose(end[-turn:]):
+            return " ".join(end[-turn:])[:60]
+    return ""
+
+
+def _is_prose(words: Sequence[str]) -> bool:
+    """No lines, numbers or blanks to fill in, which forms and tables repeat."""
+    text = "".join(words)
+    return any(letter.isalpha() for letter in text) and "__" not in text
+
+
 class RepetitionConfig(Config):
     """How much of an answer may repeat itself."""
 
@@ -62,9 +84,9 @@ class RepetitionConfig(Config):
 
 def _repetition(rows: Rows, config: RepetitionConfig) -> list[Verdict]:
     def one(answer: str) -> Verdict:
-        if loop := _loop(answer.strip()):
-            return Verdict(False, f'"{loop}" again and again', 1.0)
         words = pieces(answer)
+        if loop := _loop(answer.strip()) or _stuck_end(words):
+            return Verdict(False, f'"{loop}" again and again', 1.0)
         runs = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
         total = sum(runs.values())
         share = 1 - len(runs) / total if total else 0.0
@@ -83,11 +105,12 @@ class PlaceholderConfig(Config):
 _SLOT = (
     r"(?:NAMES?|DATE|AMOUNT|ADDRESS|CITY|STATE|COUNTRY|COMPANY|CLIENT|PATIENT|PARTY|TENANT|LANDLORD|LESSEE|LESSOR|EMPLOYER"
     r"|EMPLOYEE|BUYER|SELLER|TITLE|NUMBER|PHONE|EMAIL|SIGNATURE|YEAR|MONTH|DAY|TIME|DOSE|DRUG|DIAGNOSIS|HOSPITAL|DOCTOR"
-    r"|COURT|CASE|JURISDICTION|INSERT|YOUR|LINK|URL|SOURCE|CITATION)"
+    r"|COURT|CASE|JURISDICTION|INSERT|YOUR|LINK|URL|SOURCE|CITATION|PERSON|ORGANIZATION|ORGANISATION|LOCATION|AGE|ZIP|SSN|IBAN|CARD)"
 )
+_LOUD = rf"(?<![A-Z]){_SLOT}(?![A-Z])"
 _TITLED = _SLOT.title().replace("(?:", "(?:")
 _PLACEHOLDER = re.compile(
-    rf"\[(?=[^\]a-z]*\b{_SLOT}\b)[A-Z0-9 _/'’.,&-]{{2,60}}\]|<(?=[^>a-z]*\b{_SLOT}\b)[A-Z0-9 _/-]{{2,40}}>"
+    rf"\[(?=[^\]a-z]*{_LOUD})[A-Z0-9 _/'’.,&-]{{2,60}}\]|<(?=[^>a-z]*{_LOUD})[A-Z0-9 _/-]{{2,40}}>"
     rf"|\[(?:{_TITLED})(?: [A-Za-z'’]+){{0,4}}\]|\[(?i:insert|enter|add|fill in|your|please)\b[^\]\n]{{0,60}}\]"
     r"|\[\s*(?:X{1,6}|N{2,4}|\.{2,}|…|_+|#+|(?i:tbd|blank|placeholder))\s*\]"
     r"|(?i:\blorem ipsum\b)|\bX{4,}\b|(?<![:_]\s)(?<![:_])_{4,}(?!_)|\{\{\s*\w[\w .-]{0,38}\s*\}\}"

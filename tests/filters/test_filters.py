@@ -52,6 +52,13 @@ def unit(seed):
         ("placeholder", "Dear <NAME>, your claim of <AMOUNT> was received."),
         ("placeholder", "The tenant, [INSERT TENANT NAME], pays $[AMOUNT] a month."),
         ("placeholder", "Dear [insert name], thank you for writing."),
+        ("placeholder", "The notice was served on [PERSON] at [STREET_ADDRESS]."),
+        ("placeholder", "Signed for [ORGANIZATION]."),
+        (
+            "repetition",
+            " ".join(f"Clause {n} deals with matter {n} of the lease." for n in range(60))
+            + " The tenant who leaves before the end of the term owes rent until another tenant is found." * 5,
+        ),
     ],
 )
 def test_bad_fails_with_a_reason_and_good_passes(name, bad):
@@ -69,6 +76,7 @@ def test_bad_fails_with_a_reason_and_good_passes(name, bad):
         "| drug | dose |\n|"
         + "-" * 40
         + "|\n| aspirin | 75 mg, taken once a day with food, for as long as it is needed |",
+        "Fill in at home. " + "Instead of ________ I will eat ________ for a week. " * 6,
         "Contents " + "." * 40 + " 3: definitions, payment, delivery, liability, notices and the law that governs.",
     ],
 )
