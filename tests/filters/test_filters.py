@@ -76,7 +76,8 @@ def test_bad_fails_with_a_reason_and_good_passes(name, bad):
         "| drug | dose |\n|"
         + "-" * 40
         + "|\n| aspirin | 75 mg, taken once a day with food, for as long as it is needed |",
-        "Fill in at home. " + "Instead of ________ I will eat ________ for a week. " * 6,
+        " ".join(f"Meal {n} has {n} parts." for n in range(60))
+        + " Instead of ________ I will eat ________ for a week." * 6,
         "Contents " + "." * 40 + " 3: definitions, payment, delivery, liability, notices and the law that governs.",
     ],
 )
