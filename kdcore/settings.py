@@ -94,3 +94,9 @@ def user_path(text: str | Path) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text that somebody gave can be the name of a file or folder, and leads nowhere else."""
+    whole = text not in ("", ".", "..") and "\0" not in text and Path(text).name == text
+    return whole and len(text.encode("utf-8", "replace")) <= 255 - len(".json")

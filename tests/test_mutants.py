@@ -202,6 +202,30 @@ MUTANTS = {
         "if False and len(parts) > MOST_PARTS or",
         "services/test_projects.py",
     ),
+    "another log is not gone on with": (
+        "store/engine/decided.py",
+        "            self._refuse_fork()\n",
+        "",
+        "services/test_verify.py",
+    ),
+    "nothing of another log is mixed in": (
+        "store/engine/decided.py",
+        "if entry.number < (self._fork or 0)",
+        "if True",
+        "services/test_verify.py",
+    ),
+    "a state that turned is no state": (
+        "jobs/run_dir.py",
+        "if fields.pop(CHECK) != check_of(fields):",
+        "if fields.pop(CHECK) is None:",
+        "services/test_verify.py",
+    ),
+    "a row behind the end of its run is none": (
+        "store/engine/ingest.py",
+        "if isinstance(line, BadLine) or written < 0 or line.offset < written:",
+        "if True:",
+        "services/test_verify.py",
+    ),
 }
 
 

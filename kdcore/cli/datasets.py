@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, finish, open_workspace, project_id
+from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, finish, open_workspace, project_id, share, whole
 from kdcore.configs.selection import EVERYTHING
 from kdcore.errors import ConfigError
 from kdcore.services import governance, models
@@ -28,8 +28,10 @@ def _score_options(parser: Parser) -> None:
     parser.add_argument("--dataset", required=True, help="dataset version id")
     parser.add_argument("--model", help="a model on this machine; left out: the version's own teacher")
     parser.add_argument("--engine", choices=ENGINES)
-    parser.add_argument("--top", type=int, default=20, metavar="K", help="likeliest words kept at each position")
-    parser.add_argument("--tail", type=int, default=0, metavar="M", help="words drawn from the others (transformers)")
+    parser.add_argument("--top", type=whole(1), default=20, metavar="K", help="likeliest words kept at each position")
+    parser.add_argument(
+        "--tail", type=whole(), default=0, metavar="M", help="words drawn from the others (transformers)"
+    )
     parser.add_argument("--second", action="store_true", help="read what another teacher has read already, too")
 
 
@@ -50,7 +52,7 @@ def dataset(arguments: Arguments) -> object:
 def _dataset_options(parser: Parser) -> None:
     parser.add_argument("--project")
     parser.add_argument("--freeze", metavar="NAME")
-    parser.add_argument("--heldout", type=float, default=0.15, help="share of rows held out, by group")
+    parser.add_argument("--heldout", type=share, default=0.15, help="share of rows held out, by group")
     parser.add_argument("--with-rejected", action="store_true", help="take rejected answers along, for kto")
 
 

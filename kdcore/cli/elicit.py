@@ -8,7 +8,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, chosen, json_object, open_workspace, project_id
+from kdcore.cli.shared import (
+    ENGINES,
+    Arguments,
+    Command,
+    Parser,
+    chosen,
+    json_object,
+    open_workspace,
+    project_id,
+    whole,
+)
 from kdcore.configs.base import load_config
 from kdcore.configs.teacher import SamplingConfig, TeacherConfig
 from kdcore.configs.uploads import ROLES, ReadingConfig
@@ -75,15 +85,19 @@ def _import_options(parser: Parser) -> None:
         help="questions to ask, documents to cut into passages, or questions with answers that are there already",
     )
     parser.add_argument("--map", action="append", default=[], metavar="ROLE=COLUMN", help="text=…, answer=…, topic=…")
-    parser.add_argument("--preview", type=int, default=0, metavar="N", help="store nothing, show the first N rows")
+    parser.add_argument(
+        "--preview", type=whole(), default=0, metavar="N", help="store nothing, show the first N rows"
+    )
     parser.add_argument("--teacher", default="", help="the model that wrote the answers; none: people did")
     parser.add_argument("--encoding", help="such as cp1252; found out unless given")
     parser.add_argument("--delimiter", help="what parts the columns: , ; | or tab")
-    parser.add_argument("--header-row", type=int, dest="header_row", help="row of the column names; 0 for none")
+    parser.add_argument("--header-row", type=whole(), dest="header_row", help="row of the column names; 0 for none")
     parser.add_argument("--sheet", help="sheet of a spreadsheet")
-    parser.add_argument("--passage-tokens", type=int, dest="passage_tokens", help="longest passage of a document")
     parser.add_argument(
-        "--overlap-tokens", type=int, dest="overlap_tokens", help="of a passage, repeated in the next"
+        "--passage-tokens", type=whole(1), dest="passage_tokens", help="longest passage of a document"
+    )
+    parser.add_argument(
+        "--overlap-tokens", type=whole(), dest="overlap_tokens", help="of a passage, repeated in the next"
     )
 
 
@@ -122,7 +136,7 @@ def _elicit_options(parser: Parser) -> None:
     parser.add_argument("--project")
     parser.add_argument("--system")
     parser.add_argument("--user")
-    parser.add_argument("--preview", type=int, default=0, metavar="N", help="ask the teacher N rows")
+    parser.add_argument("--preview", type=whole(), default=0, metavar="N", help="ask the teacher N rows")
     parser.add_argument("--config", metavar="JSON", help="settings of the method, as a JSON object")
     parser.add_argument("--engine", choices=(*ENGINES, "openai_http"))
     parser.add_argument("--model")

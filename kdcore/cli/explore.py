@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdcore.cli.shared import Arguments, Command, Parser, finish, names, open_workspace, progress_line, project_id
+from kdcore.cli.shared import (
+    Arguments,
+    Command,
+    Parser,
+    finish,
+    names,
+    open_workspace,
+    progress_line,
+    project_id,
+    whole,
+)
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.configs.selection import EVERYTHING, from_text
 from kdcore.errors import ConfigError
@@ -74,7 +84,7 @@ def _file_or_project(parser: Parser, written: str) -> None:
 
 def _embed_options(parser: Parser) -> None:
     _file_or_project(parser, "Parquet with id, vector, x, y, cluster, title")
-    parser.add_argument("--clusters", type=int, default=0, help="number of groups; 0 chooses")
+    parser.add_argument("--clusters", type=whole(), default=0, help="number of groups; 0 chooses")
 
 
 def _screen_options(parser: Parser) -> None:

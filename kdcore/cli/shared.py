@@ -58,11 +58,41 @@ def refuse_config(arguments: Arguments, option: str) -> None:
         raise ConfigError(f"--config says nothing beside {option}: the run has its own; leave one of the two out.")
 
 
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def whole(least: int = 0) -> Callable[[str], int]:
+    """The type of an option that takes a whole number, ``least`` or more."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return value
+
+    return number
+
+
+def share(text: str) -> float:
+    """The type of an option that takes a share, 0 to less than 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to less than 1, such as 0.15")
+    return value
+
+
 def json_object(text: str, option: str) -> dict[str, Any]:
     """A JSON object; raises ConfigError that names the option."""
     try:
-        value = json.loads(text)
-    except ValueError as exc:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f'{option} is not JSON ({exc}); expected an object such as {{"rounds": 2}}.') from exc
     if not isinstance(value, dict):
         raise ConfigError(f'{option} is JSON but no object; expected one such as {{"rounds": 2}}.')

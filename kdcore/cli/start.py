@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, open_workspace
+from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, open_workspace, whole
 from kdcore.errors import ConfigError, JobError
 from kdcore.services import backup as backup_service
 from kdcore.services import main_job, models
@@ -74,7 +74,7 @@ def ui(arguments: Arguments) -> None:
 
 
 def _ui_options(parser: Parser) -> None:
-    parser.add_argument("--port", type=int, default=8501, help="first port to try; a taken one moves on")
+    parser.add_argument("--port", type=whole(1), default=8501, help="first port to try; a taken one moves on")
     parser.add_argument("--sample", action="store_true", help="create the sample project and run its main job once")
 
 
@@ -90,6 +90,17 @@ def verify(arguments: Arguments) -> object:
         raise JobError("; ".join(found.findings))
     print(json.dumps({"ok": found.ok, "checked": found.checked, "findings": found.findings}, indent=None))
     sys.exit(0 if found.ok else 1)
+
+
+def settle(arguments: Arguments) -> object:
+    """``kd settle``."""
+    with open_workspace(arguments) as app:
+        return {"settled": verify_service.settle(app, arguments.by, arguments.why)}
+
+
+def _settle_options(parser: Parser) -> None:
+    parser.add_argument("--by", required=True, metavar="NAME", help="who answers for it")
+    parser.add_argument("--why", required=True, help="what became of what is missing, in a sentence")
 
 
 def backup(arguments: Arguments) -> object:
@@ -113,6 +124,9 @@ COMMANDS = (
     Command("ui", "start the app in the browser", ui, _ui_options),
     Command("rebuild", "make the database anew from run folders and decisions", rebuild),
     Command("verify", "check that nothing was changed, cut or lost since it was written", verify),
+    Command(
+        "settle", "answer for damage that verify found, so that it is not shown any more", settle, _settle_options
+    ),
     Command("backup", "pack everything that can't be made again into one checked file", backup, _backup_options),
     Command("restore", "make a new workspace from a backup", restore, _backup_options),
 )

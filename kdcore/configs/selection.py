@@ -167,6 +167,7 @@ for _model in (All, AnyOf, Not):
 _ADAPTER: TypeAdapter[Selection] = TypeAdapter(Selection)
 EVERYTHING = All()
 MOST_PARTS, MOST_PATTERNS = 200, 12  # of a filter that comes by a link or a file
+MOST_BYTES = 16 << 20  # of what a link unpacks to: half a million ids
 
 
 def mentions(selection: Selection, column: Column) -> bool:
@@ -220,11 +221,13 @@ def from_url(text: str) -> Selection:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         inflater = zlib.decompressobj()
-        data = inflater.decompress(raw, 1_000_000)
+        data = inflater.decompress(raw, MOST_BYTES)
     except (ValueError, zlib.error) as exc:
         raise ConfigError(
             "the filter in this link is damaged; copy the whole link, or choose the filter again."
         ) from exc
+    if inflater.unconsumed_tail:
+        raise ConfigError(f"the filter in this link is longer than {MOST_BYTES >> 20} MB; choose the filter again.")
     return from_json(data)
 
 
@@ -234,7 +237,11 @@ def from_text(text: str) -> Selection:
     if text.startswith("{"):
         return from_json(text)
     if "://" in text or "filter=" in text:
-        [found] = parse_qs(urlsplit(text).query or text.lstrip("?")).get("filter", [""])
+        try:
+            query = urlsplit(text).query
+        except ValueError as exc:
+            raise ConfigError(f"this is no link ({exc}); copy the whole link of the app.") from exc
+        [found] = parse_qs(query or text.lstrip("?")).get("filter", [""])[-1:]
         if not found:
             raise ConfigError("this link has no filter; give one that Explore shows, or a selection as JSON.")
         return from_url(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from kdcore.errors import JobError
 from kdcore.records.status import Status
 
 C = TypeVar("C", bound=Config)
+CHECK = "check"  # a field that covers the others of a small file
 STOP_FILES = {"cancel": "cancelled", "pause": "paused"}
 
 
@@ -53,6 +55,11 @@ def journal_name(epoch: int) -> str:
 def _epoch_of(journal: Path) -> int:
     number = journal.stem.rpartition("-")[2]
     return int(number) if number.isdigit() else 0
+
+
+def check_of(fields: Mapping[str, Any]) -> int:
+    """The crc of a small file's fields: a bit that turns in them is seen."""
+    return zlib.crc32(json.dumps(fields).encode())
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
@@ -112,16 +119,35 @@ class RunDir:
         that lives writes it anew within a second.
         """
         try:
-            return Status.read(json.loads((self.path / "status.json").read_bytes()))
+            return self._status()
         except FileNotFoundError:
             return Status()
         except (ValueError, RecursionError) as exc:
             message = f"its status can't be read ({str(exc)[:80]}); what it wrote is kept, resume goes on from there"
             return Status("failed", epoch=max(map(_epoch_of, self.journals()), default=0), message=message)
 
+    def status_is_damaged(self) -> bool:
+        """Whether a status is there that can't be trusted."""
+        try:
+            self._status()
+        except FileNotFoundError:
+            return False
+        except (ValueError, RecursionError):
+            return True
+        return False
+
+    def _status(self) -> Status:
+        found: Any = json.loads((self.path / "status.json").read_bytes())
+        if isinstance(found, dict) and CHECK in found:
+            fields = cast("dict[str, Any]", found)
+            if fields.pop(CHECK) != check_of(fields):
+                raise ValueError("it is not as it was written")
+        return Status.read(found)
+
     def write_status(self, status: Status, *, durable: bool = False) -> None:
         """Replace ``status.json``."""
-        write_json(self.path / "status.json", asdict(status), durable=durable)
+        fields = asdict(status)
+        write_json(self.path / "status.json", {**fields, CHECK: check_of(fields)}, durable=durable)
 
     def write_lines(self, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write an input file of JSON lines as a whole; return the number of rows."""
@@ -166,7 +192,7 @@ class RunDir:
         seals = self.seals()
         for journal in self.journals():
             seals.setdefault(journal.name, journal.stat().st_size)
-        write_json(self.path / "seals.json", seals)
+        write_json(self.path / "seals.json", {**seals, CHECK: check_of(seals)})
 
     def seals(self) -> dict[str, int]:
         """Journal name → bytes that count."""
@@ -174,8 +200,16 @@ class RunDir:
         return {} if found is None else found
 
     def seals_are_damaged(self) -> bool:
-        """Whether the lengths are there and can't be read: a cut of an earlier journal would not be seen."""
-        return self._seals() is None
+        """Whether lengths are missing that were written down: a cut of an earlier journal would not be seen."""
+        found = self._seals()
+        return found is None or any(journal.name not in found for journal in self.journals()[:-1])
+
+    def seals_are_guarded(self) -> bool:
+        """Whether they would show a bit that turned; those of 0.1.0 would not."""
+        try:
+            return f'"{CHECK}"' in (self.path / "seals.json").read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return True
 
     def _seals(self) -> dict[str, int] | None:
         try:
@@ -184,5 +218,10 @@ class RunDir:
             return {}
         except (ValueError, RecursionError):
             return None
-        whole = isinstance(found, dict) and all(type(size) is int for size in cast("dict[str, Any]", found).values())
-        return cast("dict[str, int]", found) if whole else None
+        if not isinstance(found, dict) or not all(
+            type(size) is int for size in cast("dict[str, Any]", found).values()
+        ):
+            return None
+        seals = cast("dict[str, int]", found)
+        check = seals.pop(CHECK, None)  # of 0.1.0 there is none
+        return None if check is not None and check != check_of(seals) else seals

@@ -130,6 +130,17 @@ class Tagged(Logged):
     created: float
 
 
+class DoubtsSettled(Logged):
+    """What a person answers for: sentences about damage that need not be shown any more."""
+
+    TEXTS = ("why",)
+    kind: Literal["settled"] = "settled"
+    sentences: tuple[str, ...]
+    who: str
+    why: str
+    created: float
+
+
 class ViewSaved(Logged):
     """What the address bar held, under a name; ``present`` false forgets it."""
 
@@ -232,6 +243,7 @@ AnyDecision = Annotated[
     | ProgramsAllowed
     | Exported
     | DatasetFrozen
+    | DoubtsSettled
     | LogAdopted,
     Field(discriminator="kind"),
 ]

@@ -7,6 +7,8 @@ from typing import Any, cast, get_args
 
 from kdcore.types import RunState
 
+_LEAST = {"pid": 0, "epoch": 0, "journal_bytes": -1}
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -39,6 +41,8 @@ class Status:
             default: Any = known[name].default
             wanted = dict if default is MISSING else type(default)  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(value, (int, float) if wanted is float else wanted):
+                raise ValueError(f"{name} is {value!r}")
+            if isinstance(value, bool) or (name in _LEAST and value < _LEAST[name]):
                 raise ValueError(f"{name} is {value!r}")
         if (state := kept.get("state", "queued")) not in get_args(RunState):
             raise ValueError(f"its state is {state!r}")

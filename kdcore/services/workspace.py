@@ -24,12 +24,13 @@ from kdcore.records.decisions import AnyDecision
 from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
 from kdcore.services import zones
-from kdcore.settings import Workspace, workspace
-from kdcore.store import datasets, runs
+from kdcore.settings import Workspace, is_file_name, workspace
+from kdcore.store import datasets, projects, runs
 from kdcore.store.engine import ingest
 from kdcore.store.engine.db import Store, set_aside
-from kdcore.store.engine.decided import Decided, head_of
+from kdcore.store.engine.decided import Decided
 from kdcore.store.engine.frozen_files import read_frozen
+from kdcore.store.engine.known import known_of_closed
 from kdcore.types import TERMINAL_STATES
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class App:
         self._ticking = threading.Lock()
         self.naming = threading.RLock()  # held from looking for a name to taking it, so that each is given once
         self._decided = Decided(self.store, self.folders)
-        self._decided.open(head_of(set_aside) if set_aside is not None else None)
+        self._decided.open(known_of_closed(set_aside) if set_aside is not None else None)
         for place, finding in enumerate(self._decided.findings):
             self.tell(f"decisions {place}", finding)
         self._check_versions()
@@ -72,7 +73,7 @@ class App:
     def run_dir(self, run_id: str) -> RunDir:
         """The folder of a run; raises ConfigError for an id that isn't there."""
         path = self.folders.runs / run_id
-        if run_id in ("", ".", "..") or Path(run_id).name != run_id or "\0" in run_id or not path.is_dir():
+        if not is_file_name(run_id) or not path.is_dir():
             raise ConfigError(f'there is no run "{run_id}" in {self.folders.runs}.')
         return RunDir(path, self.folders.mounts)
 
@@ -180,13 +181,23 @@ class App:
             self._problems.pop(run.run_id, None)
         if status.state in TERMINAL_STATES:
             self._settled.add(run.run_id)
-            if bad := len(self.quarantined(run.run_id)):
-                self.tell(
-                    f"damage {run.run_id}",
-                    f"run {run.run_id} has {bad} damaged {'place' if bad == 1 else 'places'} in its journal; "
-                    "what could be read is in, the rest is shown with the run",
-                )
+            self._tell_stranger(run)
+        if bad := len(self.quarantined(run.run_id)):
+            self.tell(
+                f"damage {run.run_id}",
+                f"run {run.run_id} has {bad} damaged {'place' if bad == 1 else 'places'} in its journal; "
+                "what could be read is in, the rest is shown with the run",
+            )
         return applied
+
+    def _tell_stranger(self, run: RunDir) -> None:
+        project_id = run.config().get("project_id", "")
+        if project_id and not projects.is_known(self.store, str(project_id)):
+            self.tell(
+                f"project {run.run_id}",
+                f'run {run.run_id} belongs to the project "{project_id}", which is not in this workspace: what it '
+                "made is shown nowhere; put its config.json, or the log of decisions, back from a backup",
+            )
 
     def _try_later(self, run: RunDir, error: Exception) -> None:
         setback = self._setbacks.setdefault(run.run_id, _Setback())
@@ -221,6 +232,11 @@ class App:
         """What could not be read or done, in sentences, for every page to show."""
         return list(self._problems.values())
 
+    @property
+    def doubts(self) -> list[str]:
+        """What is wrong with the log of decisions, or gone, and nobody has answered for."""
+        return list(self._decided.doubts)
+
     def tell(self, where: str, problem: str) -> None:
         """Show a sentence on every page, in place of an earlier one from the same place."""
         self._problems[where] = problem[:1].upper() + problem[1:].rstrip(".") + "."
@@ -243,8 +259,14 @@ class App:
         for version in datasets.frozen(self.store):
             try:
                 read_frozen(self.folders, version)
-            except DataError as exc:
-                self.tell(f"version {version.dataset_id}", str(exc))
+            except (DataError, OSError) as exc:
+                reason = str(exc) if isinstance(exc, DataError) else f"can't be read ({exc.strerror or exc})"
+                told = (
+                    reason
+                    if isinstance(exc, DataError)
+                    else f"the file of {version.name} v{version.version} {reason}"
+                )
+                self.tell(f"version {version.dataset_id}", told)
 
     def close(self) -> None:
         """Let the database go. Workers go on."""

@@ -39,6 +39,11 @@ def list_projects(store: Store) -> list[Project]:
     return store.records(Project, "SELECT * FROM projects ORDER BY created")
 
 
+def is_known(store: Store, project_id: str) -> bool:
+    """Whether a project is in this workspace."""
+    return bool(store.scalar("SELECT count(*) FROM projects WHERE project_id = ?", [project_id]))
+
+
 def add_data_class(tx: Cursor, record: DataClassSet, number: int) -> None:
     """Add what a project's text is; an event that is there already is left alone."""
     tx.execute(

@@ -1,5 +1,6 @@
 """Code that a model wrote: what it may do, and what is refused."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -189,7 +190,8 @@ def test_no_secret_lies_in_the_memory_that_a_program_begins_with(monkeypatch):
     began.start()
     mine, found = psutil.Process(), []
     while began.is_alive() and not found:
-        found = [child.environ() for child in mine.children() if "sandbox_child" in " ".join(child.cmdline())]
+        with contextlib.suppress(psutil.Error):  # another child of the tests that is just ending
+            found = [child.environ() for child in mine.children() if "sandbox_child" in " ".join(child.cmdline())]
     began.join()
     assert found and all("SECRET_API_KEY" not in each for each in found)
 

@@ -14,9 +14,11 @@ from kdcore.errors import DataError, StoreError
 from kdcore.records.decisions import LogAdopted, ProjectMade, Reviewed, read_decision
 from kdcore.settings import workspace
 from kdcore.store import projects, reviews
+from kdcore.store.engine import decisions
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.decided import APPLY, Decided
-from kdcore.store.engine.decisions import DecisionLog, Head, cut, read
+from kdcore.store.engine.decisions import DecisionLog
+from kdcore.store.engine.log_reading import Head, cut, read
 
 EDIT = {"project_id": "p", "reviewer": "Dr A", "created": 1.5}
 
@@ -92,7 +94,7 @@ def test_no_cut_is_silent(tmp_path, seed):
 
 
 def test_an_edit_that_mends_its_own_hash_is_seen_by_the_next_line(tmp_path):
-    from kdcore.store.engine.decisions import decode, encode, seal
+    from kdcore.store.engine.chain import decode, encode, seal
 
     path = written(tmp_path, 4)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -356,7 +358,7 @@ def test_a_decision_whose_head_could_not_be_written_counts(decided, monkeypatch)
     keeper.open()
     keeper.decide(project(1))
     with monkeypatch.context() as full:
-        full.setattr(DecisionLog, "_write_head", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+        full.setattr(decisions, "write_json", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
         keeper.decide(project(2))
     keeper.decide(project(3))
     live = [each["project_id"] for each in projects.list_projects(store)]

@@ -37,6 +37,8 @@ def freeze(
     name = name.strip()
     if not name:
         raise ConfigError("the dataset version needs a name.")
+    if not 0 <= heldout_share < 1:
+        raise ConfigError(f"the held-out share is {heldout_share}; give one from 0 to less than 1, such as 0.15.")
     found = datasets.candidates(app.store, project_id, selection)
     if not found:
         raise ConfigError("no usable or accepted sample is selected; widen the filter and freeze again.")

@@ -31,6 +31,7 @@ from kdcore.services.generate import views as run_views
 from kdcore.services.generate.views import Monitor
 from kdcore.services.workflow import Workflow
 from kdcore.services.workspace import App
+from kdcore.settings import is_file_name
 from kdcore.store import metrics
 
 
@@ -95,7 +96,7 @@ def usual_loss(method: str) -> str:
 def load(app: App, loop_id: str) -> Loop:
     """One loop; raises ConfigError for an id that isn't there."""
     path = _path(app, loop_id)
-    if not path.exists():
+    if not is_file_name(loop_id) or not path.exists():
         raise ConfigError(f'there are no rounds "{loop_id}" in this workspace.')
     return WORKFLOW.load(path)
 

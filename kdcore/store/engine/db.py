@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -106,6 +107,11 @@ class Store:
             row = cursor.execute(sql, list(values)).fetchone()
         return row[0] if row else None
 
+    def tuples(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read as plain tuples."""
+        with self._cursor() as cursor:
+            return cursor.execute(sql, list(values)).fetchall()
+
     def sizes(self, *tables: str) -> dict[str, int]:
         """Rows of some tables."""
         return {name: int(self.scalar(f'SELECT count(*) FROM "{name}"')) for name in tables}
@@ -149,10 +155,10 @@ def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return duckdb.connect(str(path), config=LOCKED_DOWN)
+        return _connected(path)
     except duckdb.IOException as exc:
         text = str(exc)
-        if "lock" in text.lower():
+        if _is_held(exc):
             pid = text.partition("PID ")[2].partition(")")[0].strip() or "unknown"
             raise StoreError(
                 f"the workspace {path.parent} is open in another process (pid {pid}); "
@@ -163,19 +169,35 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         raise StoreError(f"the database {path} can't be opened: {exc}. " + _recovery_hint(path)) from exc
 
 
+LOOKS, LOOK_S = 10, 0.1  # who only looks, such as kd verify, lets go at once
+
+
+def _connected(path: Path) -> duckdb.DuckDBPyConnection:
+    for _ in range(LOOKS):
+        try:
+            return duckdb.connect(str(path), config=LOCKED_DOWN)
+        except duckdb.IOException as exc:
+            if not _is_held(exc):
+                raise
+            time.sleep(LOOK_S)
+    return duckdb.connect(str(path), config=LOCKED_DOWN)
+
+
+def _is_held(error: BaseException | None) -> bool:
+    """Whether another process has a database open."""
+    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+
+
 def _recovery_hint(path: Path) -> str:
     return f'Run "kd rebuild --workspace {path.parent}": it sets the file aside and rebuilds it from the run folders.'
 
 
-def read_closed(path: Path, sql: str) -> tuple[Any, ...] | None:
-    """The first row that a query finds in a database that nobody has open; None where it can't be read."""
+def read_closed(path: Path, queries: Sequence[str]) -> list[list[tuple[Any, ...]]] | None:
+    """What some queries find in a database that nobody has open; None where it can't be read. It stays as it is."""
     try:
-        connection = _connect(path)
-        try:
-            return connection.execute(sql).fetchone()
-        finally:
-            connection.close()
-    except (StoreError, duckdb.Error):
+        with duckdb.connect(str(path), read_only=True, config=LOCKED_DOWN) as connection:
+            return [connection.execute(sql).fetchall() for sql in queries]
+    except duckdb.Error:
         return None
 
 
@@ -189,12 +211,21 @@ def set_aside(path: Path) -> Path | None:
     try:
         _connect(path).close()
     except StoreError as exc:
-        if isinstance(exc.__cause__, duckdb.IOException) and "lock" in str(exc.__cause__).lower():
+        if _is_held(exc.__cause__):
             raise
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    kept = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
+    kept = _free_name(path)
     path.rename(kept)
     wal = path.with_name(path.name + ".wal")
     if wal.exists():
         wal.rename(kept.with_name(kept.name + ".wal"))
     return kept
+
+
+def _free_name(path: Path) -> Path:
+    """A name that no file has, also for the second rebuild in a second, and in the hour that comes twice."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in itertools.count(1):
+        name = path.with_name(f"{path.stem}-{stamp}{f'-{number}' if number > 1 else ''}{path.suffix}")
+        if not name.exists() and not name.with_name(name.name + ".wal").exists():
+            return name
+    raise AssertionError

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from kdcore.errors import KdError, StoreError
@@ -18,14 +17,15 @@ from kdcore.records.runs import WaitingDecision
 from kdcore.settings import Workspace
 from kdcore.store import datasets, projects, reviews, saved_views, tags
 from kdcore.store.engine.chain import FIRST
-from kdcore.store.engine.db import Store, read_closed
-from kdcore.store.engine.decisions import DecisionLog, Entry, Head, Reading, cut
+from kdcore.store.engine.db import Store
+from kdcore.store.engine.decisions import DecisionLog
 from kdcore.store.engine.frozen_files import read_frozen
 from kdcore.store.engine.ingest import offset_of
+from kdcore.store.engine.known import Known, differences, doubt, gone_runs, known_of, note, settle
+from kdcore.store.engine.log_reading import Entry, Reading
 from kdcore.store.engine.migrations import Cursor
 
 log = logging.getLogger(__name__)
-_HEAD = "SELECT number, hash FROM decisions_head"
 AT_ONCE = 500  # decisions applied in one transaction while many are read
 
 Apply = Callable[[Cursor, Any, int], object]
@@ -41,6 +41,7 @@ APPLY: dict[str, Apply] = {
     "terms_override": projects.add_terms_override,
     "programs": projects.allow_programs,
     "exported": projects.add_export,
+    "settled": settle,
 }
 
 
@@ -52,24 +53,74 @@ class Decided:
         self._log = DecisionLog(folders.decisions)
         self._lock = threading.Lock()
         self._unrecorded: dict[int, tuple[str, str]] = {}  # failed, and not yet written down as waiting
+        self._fork: int | None = None  # where the log is another than the database's
+        self.doubts: list[str] = []  # what somebody may answer for
         self.findings: list[str] = []
 
-    def open(self, set_aside: Head | None = None) -> int:
+    def open(self, before: Known | None = None) -> int:
         """Read the log, say what is wrong with it, apply what the tables lack; returns the decisions applied.
 
-        ``set_aside`` is the newest decision that an earlier database knew of.
+        ``before`` is what an earlier database remembers, which this one is made anew from.
         """
         with self._lock:
-            reading = self._log.open()
-            known = self._head()
-            self.findings = list(reading.findings)
-            for head, by in ((known, "the database"), (set_aside or Head(), "the database that was set aside")):
-                for finding in cut(reading, head, by):
-                    if not any("the log of decisions was cut" in said for said in self.findings):
-                        self.findings.append(finding)
-                if head.number > self._log.head.number:
-                    self._log.follow(head)
-            return self._catch_up(reading, known)
+            is_new = not self._store.scalar("SELECT count(*) FROM decisions_head")
+            reading = self._read()
+            known = self._remembered(reading)
+            said = [*reading.findings, *differences(known, reading, "the database")]
+            said += self._carried(before or Known(), reading)
+            self._fork = known.forked(reading)
+            head = max(known.head, (before or known).head, key=lambda head: head.number)
+            if head.number > self._log.head.number:
+                self._log.follow(head)
+            if is_new and before is None:  # nothing but this sentence will know of it at the next start
+                doubt(self._store, [finding for finding in reading.findings if self._log.head_path.name in finding])
+            applied = self._catch_up(reading, known)
+            self._tell([*said, *gone_runs(known, self._folders)])
+            return applied
+
+    def _read(self) -> Reading:
+        try:
+            return self._log.open()
+        except OSError as exc:
+            raise StoreError(
+                f"the log of decisions {self._folders.decisions} can't be read ({exc.strerror or exc}), so nobody "
+                "knows what was decided; mend the disk or its permissions, or put the file back from a backup."
+            ) from exc
+
+    def _remembered(self, reading: Reading) -> Known:
+        """What the database knows; one of an earlier version knew its newest decision only."""
+        known = known_of(self._store)
+        if known.seen or not known.head.number:
+            return known
+        done_before = offset_of(self._store, "", self._folders.decisions.name)
+        waiting = {row["number"] for row in self.waiting()}
+        old = [e for e in reading.entries if e.number <= known.head.number or (not e.hash and e.end <= done_before)]
+        seen = {e.number: e.hash for e in old if e.number not in waiting}
+        seen |= {known.head.number: known.head.hash if known.head.hash != FIRST else ""}
+        with self._store.transaction() as tx:
+            note(tx, seen, applied=True)
+        return known_of(self._store)
+
+    def _carried(self, before: Known, reading: Reading) -> list[str]:
+        """What an earlier database knew and this log lacks is remembered: it is said again, and can come back."""
+        found = [*differences(before, reading, "the database that was set aside")]
+        found += [*gone_runs(before, self._folders), *before.doubts]
+        if missing := {number: before.seen[number] for number in before.gone(reading)}:
+            with self._store.transaction() as tx:
+                note(tx, missing, applied=False)
+        doubt(self._store, [each for each in found if " was cut: " not in each or not before.seen])
+        return found
+
+    def _tell(self, said: Sequence[str]) -> None:
+        """What is wrong now, and what was in doubt before, but for what somebody has answered for."""
+        known = known_of(self._store)
+        waiting = [
+            f"decision {row['number']} ({row['kind'].replace('_', ' ')}) is kept but not applied: {row['reason']}; "
+            "it is tried again at every start"
+            for row in self.waiting()
+        ]
+        self.doubts = [each for each in dict.fromkeys([*said, *known.doubts]) if each not in known.settled]
+        self.findings = [*self.doubts, *waiting]
 
     def decide(self, decision: AnyDecision, refuse: Callable[[], None] = lambda: None) -> None:
         """Write a decision to disk, then apply it; ``refuse`` may raise before, while nobody else can decide.
@@ -78,6 +129,7 @@ class Decided:
         """
         with self._lock:
             refuse()
+            self._refuse_fork()
             try:
                 entry = self._log.append(decision)
             except OSError as exc:
@@ -94,27 +146,25 @@ class Decided:
                     f"database could not take it: {_reason(exc)}; it is tried again at the next start."
                 ) from exc
 
-    def _catch_up(self, reading: Reading, known: Head) -> int:
-        """Apply entries beyond ``known``, and those that wait."""
-        waiting = {row["number"] for row in self.waiting()}
-        done_before = offset_of(self._store, "", self._folders.decisions.name)
-        missing = [
-            entry
-            for entry in reading.entries
-            if entry.number in waiting
-            or (entry.number > known.number and (entry.hash or entry.end > done_before))  # 0.1.0 counted bytes
-        ]
+    def _refuse_fork(self) -> None:
+        if self._fork is not None:
+            raise StoreError(
+                f"{self._folders.decisions.name} is not the log that this database was made from (from decision "
+                f"{self._fork} on), so nothing can be decided: put the right one back, or go by this one with "
+                f'"kd rebuild --workspace {self._folders.root}".'
+            )
+
+    def _catch_up(self, reading: Reading, known: Known) -> int:
+        """Apply what the tables lack: new entries, some that were damaged or missing before, and those that wait."""
+        missing = [entry for entry in reading.entries if entry.number not in known.applied]
+        if self._fork is not None:
+            missing = [entry for entry in missing if entry.number < (self._fork or 0)]
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
             try:
                 self._apply(part)
             except Exception:
                 self._one_by_one(part)
-        self.findings += [
-            f"decision {row['number']} ({row['kind'].replace('_', ' ')}) is kept but not applied: {row['reason']}; "
-            "it is tried again at every start"
-            for row in self.waiting()
-        ]
         return len(missing)
 
     def _one_by_one(self, entries: Sequence[Entry]) -> None:
@@ -136,6 +186,7 @@ class Decided:
             tx.execute(
                 "DELETE FROM decisions_waiting WHERE number IN (SELECT unnest(?))", [[e.number for e in entries]]
             )
+            note(tx, {entry.number: entry.hash for entry in entries}, applied=True)
             self._advance(tx, entries[-1])
         for entry in entries:
             self._unrecorded.pop(entry.number, None)
@@ -144,8 +195,8 @@ class Decided:
         for number, (kind, reason) in self._unrecorded.items():
             tx.execute("DELETE FROM decisions_waiting WHERE number = ?", [number])
             tx.execute("INSERT INTO decisions_waiting VALUES (?, ?, ?)", [number, kind, reason])
-        known = self._head(tx)
-        if entry.number >= known.number:
+        row = tx.execute("SELECT max(number) FROM decisions_head").fetchone()
+        if entry.number >= ((row[0] if row else None) or 0):
             tx.execute("DELETE FROM decisions_head")
             tx.execute("INSERT INTO decisions_head VALUES (?, ?)", [entry.number, entry.hash or FIRST])
 
@@ -154,6 +205,7 @@ class Decided:
         self._unrecorded[entry.number] = entry.decision.kind, _reason(error)
         try:
             with self._store.transaction() as tx:
+                note(tx, {entry.number: entry.hash}, applied=False)
                 self._advance(tx, entry)
             self._unrecorded.clear()
         except Exception:
@@ -163,22 +215,9 @@ class Decided:
         """Decisions that could not be applied: ``[{number, kind, reason}]``."""
         return self._store.records(WaitingDecision, "SELECT * FROM decisions_waiting ORDER BY number")
 
-    def _head(self, tx: Cursor | None = None) -> Head:
-        if tx is not None:
-            return _head_in(tx.execute(_HEAD).fetchone()) or Head()
-        found = self._store.one(_HEAD)
-        return Head(int(found["number"]), str(found["hash"])) if found else Head()
-
-
-def head_of(database: Path) -> Head | None:
-    """The newest decision that a closed database knows of; None where that can't be read."""
-    return _head_in(read_closed(database, _HEAD))
-
-
-def _head_in(row: Any) -> Head | None:
-    return Head(int(row[0]), str(row[1])) if row else None
-
 
 def _reason(error: Exception) -> str:
     text = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return text if isinstance(error, KdError) else f"{type(error).__name__}: {text}"

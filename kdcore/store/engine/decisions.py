@@ -9,50 +9,18 @@ damaged. The newest number and hash stand also in a head file and in the databas
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from kdcore.errors import DataError
 from kdcore.jobs.run_dir import fsync_dir, write_json
-from kdcore.records.decisions import AnyDecision, LogAdopted, read_decision
-from kdcore.store.engine.chain import FIRST, UNKNOWN, decode, encode, hash_of, seal
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Number and hash of the newest line. Number 0 is an empty log."""
-
-    number: int = 0
-    hash: str = FIRST
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line that can be trusted; ``end`` is the byte after it. Lines of 0.1.0 have no hash of their own."""
-
-    number: int
-    hash: str
-    decision: AnyDecision
-    end: int
-
-
-@dataclass(slots=True)
-class Reading:
-    """A log as it was read: the entries in order, what is wrong in sentences, and where to go on."""
-
-    entries: list[Entry] = field(default_factory=list[Entry])
-    findings: list[str] = field(default_factory=list[str])
-    head: Head = Head()
-    torn: int = 0  # bytes at the end that nobody was told were kept
-    old_lines: int = 0  # of 0.1.0, at the beginning
-    old_bytes: int = 0
-    only_old: bool = False  # a log that this version has not written to yet
+from kdcore.records.decisions import AnyDecision, LogAdopted
+from kdcore.store.engine.chain import FIRST, encode, hash_of, seal
+from kdcore.store.engine.log_reading import Entry, Head, Reading, read
 
 
 # ---- the file -----------------------------------------------------------------------------------------------
@@ -63,6 +31,7 @@ class DecisionLog:
         self.path = path
         self.head_path = path.with_suffix(".head.json")
         self.head = Head()
+        self._end = 0  # of the last whole line; what stands behind it was not acknowledged
 
     def check(self) -> Reading:
         """Read and check the whole log, and change nothing."""
@@ -81,46 +50,62 @@ class DecisionLog:
         """Read and check the whole log, put a torn end aside, adopt a log of 0.1.0; then ``append`` may be called."""
         acknowledged, _ = self._read_head()
         reading = self.check()
-        if reading.torn:
-            self._put_aside(reading.torn)
-        else:
-            self._end_last_line()
+        self._end = (self.path.stat().st_size if self.path.exists() else 0) - reading.torn
+        with suppress(OSError):  # a failing disk can be read from; ``append`` tries again before it writes
+            self._make_ready()
         behind = acknowledged is not None and acknowledged.number > reading.head.number
         self.head = acknowledged if behind and acknowledged is not None else reading.head
         chained = any(entry.hash for entry in reading.entries)
         if reading.old_lines and not chained and (acknowledged is None or acknowledged.hash == FIRST):
-            self._adopt(reading)
+            try:
+                self._adopt(reading)
+            except OSError as exc:
+                reading.findings.append(
+                    f"the log of decisions of 0.1.0 can't be taken over now ({exc.strerror or exc}): it stays "
+                    "unguarded until the next start"
+                )
         elif self.head.number:
-            self._write_head()
+            self._keep_head()
         return reading
 
     def follow(self, head: Head) -> None:
         """Go on behind a head that is kept elsewhere, and know of it from now on."""
         self.head = head
-        self._write_head()
+        self._keep_head()
 
     def append(self, decision: AnyDecision) -> Entry:
-        """Write one decision and wait until it is on disk."""
+        """Write one decision and wait until it is on disk. Raises OSError; nothing of it counts then."""
         body, texts = seal(decision)
         number = self.head.number + 1
         line, digest = encode(number, self.head.hash, body, texts)
         is_new = not self.path.exists()
+        self._make_ready()
         with self.path.open("ab", buffering=0) as file:  # nothing waits to be written behind a truncation
-            start = file.seek(0, os.SEEK_END)
             try:
-                while line:
-                    line = line[file.write(line) :]
+                left = line
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except OSError:
-                os.truncate(self.path, start)  # half a line would stand before the next one
+                with suppress(OSError):  # where not even this goes, the next ``append`` puts the half line aside
+                    os.truncate(self.path, self._end)
                 raise
-            end = file.tell()
+        self._end += len(line)
         if is_new:
             fsync_dir(self.path.parent)  # else a power cut may take the whole file
         self.head = Head(number, digest)
-        with suppress(OSError):  # the line is on disk and counts; a head that lags behind says nothing wrong
-            self._write_head()
-        return Entry(number, digest, decision, end)
+        self._keep_head()
+        return Entry(number, digest, decision, self._end)
+
+    def _make_ready(self) -> None:
+        """The file ends with a whole line: what is behind it, a half one, goes aside. Raises OSError."""
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < self._end:
+            raise OSError(errno.EIO, "the log is shorter than it was; restart the app to see what is missing")
+        if size > self._end:
+            self._put_aside(size - self._end)
+        if self._end:
+            self._end_last_line()
 
     def _adopt(self, reading: Reading) -> None:
         data = self.path.read_bytes()
@@ -131,17 +116,16 @@ class DecisionLog:
             sha256=hashlib.sha256(data).hexdigest(),
             created=time.time(),
         )
-        reading.entries.append(self.append(record))
-        reading.head = self.head
+        reading.add(self.append(record))
 
     def _end_last_line(self) -> None:
         """What is appended must begin a line of its own, also after a line that was cut."""
-        if not self.path.exists() or not self.path.stat().st_size:
-            return
-        with self.path.open("rb+") as file:
+        with self.path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
+            is_ended = file.read(1) == b"\n"
+        if not is_ended:
+            with self.path.open("ab", buffering=0) as file:
+                self._end += file.write(b"\n")
 
     def _put_aside(self, count: int) -> None:
         """Move an unacknowledged end to a file of its own: nothing is deleted, and what follows begins a new line."""
@@ -153,11 +137,13 @@ class DecisionLog:
             file.truncate(size - count)
             os.fsync(file.fileno())
 
-    def _write_head(self) -> None:
+    def _keep_head(self) -> None:
+        """The lines are on disk and count; a head that lags behind them says nothing wrong."""
         check = hash_of(self.head.number, self.head.hash, {})
-        write_json(
-            self.head_path, {"number": self.head.number, "hash": self.head.hash, "check": check}, durable=False
-        )
+        with suppress(OSError):
+            write_json(
+                self.head_path, {"number": self.head.number, "hash": self.head.hash, "check": check}, durable=False
+            )
 
     def _read_head(self) -> tuple[Head | None, str]:
         """The head that was written last, None where there is none; and what is wrong with it."""
@@ -174,128 +160,3 @@ class DecisionLog:
             None,
             f"{self.head_path.name} is damaged: whether the end of {self.path.name} was cut can't be told by it",
         )
-
-
-def read(path: Path, acknowledged: Head | None = None) -> Reading:
-    """Read a log from its beginning; every line that can't be trusted is named with what is in doubt."""
-    reading = Reading()
-    lines = list(_lines(path))
-    place = 0
-    while place < len(lines) and _is_old(lines[place][0]):
-        line, end = lines[place]
-        place += 1
-        reading.old_lines, reading.old_bytes = place, end
-        _take_old(reading, place, line, end)
-    reading.only_old = bool(lines) and place == len(lines)
-    reading.head = Head(reading.old_lines, FIRST)
-    expected = reading.head
-    for offset, (line, end) in enumerate(lines[place:], place + 1):
-        expected = _take(reading, offset, line, end, expected, last=end == lines[-1][1], acknowledged=acknowledged)
-    _check_adoption(path, reading)
-    _check_end(path, reading, acknowledged)
-    return reading
-
-
-def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
-    if not path.exists():
-        return
-    end = 0
-    with path.open("rb") as file:
-        for line in file:
-            end += len(line)
-            yield line, end
-
-
-def _is_old(line: bytes) -> bool:
-    """Whether a line is of 0.1.0; those of today begin with their number."""
-    begins = b'{"n":'
-    return not line.startswith(begins) and not (
-        begins.startswith(line) and line
-    )  # nor one torn within its first bytes
-
-
-def _take_old(reading: Reading, number: int, line: bytes, end: int) -> None:
-    try:
-        reading.entries.append(Entry(number, "", read_decision(json.loads(line)), end))
-    except (ValueError, DataError, RecursionError) as exc:
-        reason = exc if isinstance(exc, DataError) else "it is no record"
-        reading.findings.append(
-            f"line {number} of the log of decisions can't be read ({reason}); what it said is lost"
-        )
-
-
-def _take(
-    reading: Reading,
-    place: int,
-    line: bytes,
-    end: int,
-    expected: Head,
-    *,
-    last: bool,
-    acknowledged: Head | None,
-) -> Head:
-    """Read one line of the chain; returns what the next must follow."""
-    try:
-        if not line.endswith(b"\n"):
-            raise DataError("it is not whole")
-        number, previous, digest, body = decode(line)
-        decision = read_decision(body)
-    except DataError as exc:
-        known = acknowledged.number if acknowledged is not None else 0
-        if last and not line.endswith(b"\n") and reading.head.number >= known:
-            reading.torn = len(line)  # a crash while it was written: nobody was told that it is kept
-            return expected
-        reading.findings.append(
-            f"line {place} of the log of decisions is damaged: {exc}; the decision that it held is in doubt"
-        )
-        return Head(expected.number + 1, UNKNOWN)
-    # behind a damaged line the next number is known but for that line: it held one, or was put in
-    first = expected.number if expected.hash == UNKNOWN else expected.number + 1
-    if number > expected.number + 1:
-        gone = f"{expected.number + 1} to {number - 1} are" if number > expected.number + 2 else f"{number - 1} is"
-        reading.findings.append(f"decision{'s' if ' to ' in gone else ''} {gone} missing from the log")
-    elif number < first or expected.hash not in (UNKNOWN, previous):
-        reading.findings.append(
-            f"line {place} of the log of decisions (number {number}) does not follow the line before it; "
-            "one of the two was changed or put in"
-        )
-    reading.entries.append(Entry(number, digest, decision, end))
-    reading.head = Head(number, digest)
-    return reading.head
-
-
-def _check_adoption(path: Path, reading: Reading) -> None:
-    """The lines of 0.1.0 against the sha256 under which they were taken over."""
-    chained = [entry.decision for entry in reading.entries if entry.hash]
-    if reading.old_lines and chained and not any(isinstance(each, LogAdopted) for each in chained):
-        reading.findings.append(
-            f"the first {reading.old_lines} lines of the log of decisions are in the form of 0.1.0, and nothing says "
-            "that this version took them over: they may have been written in place of others"
-        )
-    for entry in reading.entries:
-        if isinstance(entry.decision, LogAdopted):
-            with path.open("rb") as file:
-                found = hashlib.sha256(file.read(entry.decision.bytes)).hexdigest()
-            if found != entry.decision.sha256 or reading.old_lines != entry.decision.lines:
-                reading.findings.append(
-                    f"the first {entry.decision.lines} lines of the log of decisions are not as they were when this "
-                    "version took them over; one of the decisions in them is in doubt"
-                )
-
-
-def _check_end(path: Path, reading: Reading, acknowledged: Head | None) -> None:
-    """The newest line against the head that stands elsewhere."""
-    if acknowledged is not None:
-        reading.findings += cut(reading, acknowledged, "its head file")
-
-
-def cut(reading: Reading, known: Head, by: str) -> list[str]:
-    """What is wrong with the end of a log, seen from a head that is kept elsewhere."""
-    if known.number > reading.head.number:
-        first = reading.head.number + 1
-        which = f"decision {first} is" if first == known.number else f"decisions {first} to {known.number} are"
-        return [f"the log of decisions was cut: {which} missing, which {by} knows of"]
-    for entry in reading.entries:
-        if entry.number == known.number and (entry.hash or FIRST) != known.hash:
-            return [f"decision {known.number} in the log is another than the one that {by} knows of"]
-    return []

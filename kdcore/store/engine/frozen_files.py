@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -26,9 +27,19 @@ def frozen_path(folders: Workspace, dataset_id: str) -> Path:
 
 
 def known_sha256(folders: Workspace, version: DatasetFrozen) -> str:
-    """The sha256 of a version's file; of one of 0.1.0, which has none in its record, as it was first opened here."""
+    """The sha256 of a version's file; of one of 0.1.0, which has none in its record, as it was first opened here.
+
+    Raises DataError where that was noted and can't be read any more.
+    """
     noted = frozen_path(folders, version.dataset_id).with_suffix(".sha256")
-    return version.file_sha256 or (noted.read_text().strip() if noted.exists() else "")
+    if version.file_sha256 or not noted.exists():
+        return version.file_sha256
+    found = noted.read_bytes().decode("ascii", "replace").strip()
+    if not re.fullmatch("[0-9a-f]{64}", found):
+        raise DataError(
+            f"the note {noted.name}, which says what the file of {version.name} v{version.version} was, is damaged."
+        )
+    return found
 
 
 def digest_of(rows: Sequence[FrozenRow]) -> str:

@@ -14,18 +14,16 @@ from pathlib import Path
 
 import duckdb
 
-from kdcore.errors import DataError
 from kdcore.jobs import parquet
-from kdcore.jobs.run_dir import RunDir, journal_name
+from kdcore.jobs.run_dir import RunDir
+from kdcore.jobs.soundness import Good, missing, sort_out, written_by, wrong_end
 from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
-from kdcore.records.journal import JournalRecord, read_record
 from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
 from kdcore.store import maps, metrics
 from kdcore.store.engine.apply import Origin, apply
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.migrations import Cursor
-from kdcore.types import TERMINAL_STATES
 
 METRICS_FILE = "metrics.jsonl"
 MAP_FILE = "placements.parquet"
@@ -49,32 +47,32 @@ def ingest_run(store: Store, run: RunDir, status: Status | None = None) -> int:
     journals = run.journals()
     for journal in journals:
         seal = seals.get(journal.name)
-        ended = journal == journals[-1] and status.state in TERMINAL_STATES
-        applied += _ingest_journal(store, origin, journal, seal)
-        _check_end(store, run, journal, seal, status.journal_bytes if ended and seal is None else -1)
-    _check_all_there(store, run, status, {journal.name for journal in journals}, seals)
+        written = written_by(status, journal == journals[-1], seal)
+        applied += _ingest_journal(store, origin, journal, seal, written)
+        _check_end(store, run, journal, seal, written)
+    _check_all_there(store, run, status)
     applied += _ingest_metrics(store, run)
     applied += _ingest_map(store, run)
     return applied
 
 
-def _ingest_journal(store: Store, origin: Origin, journal: Path, limit: int | None) -> int:
+def _ingest_journal(store: Store, origin: Origin, journal: Path, limit: int | None, written: int) -> int:
     applied = 0
     while True:
         with _uncollected():
-            found = _ingest_chunk(store, origin, journal, limit)
+            found = _ingest_chunk(store, origin, journal, limit, written)
         if found is None:
             return applied
         applied += found
 
 
-def _ingest_chunk(store: Store, origin: Origin, journal: Path, limit: int | None) -> int | None:
+def _ingest_chunk(store: Store, origin: Origin, journal: Path, limit: int | None, written: int) -> int | None:
     """Read some megabytes more; the records that came in, None where nothing is new."""
     before = _read_so_far(store, origin.run_id, journal.name)
     chunk = read_journal(journal, before.position, limit)
     if chunk.offset == before.position:
         return None
-    good, bad, seq = _sort_out(chunk.lines, before.seq)
+    good, bad, seq = sort_out([_within(line, written) for line in chunk.lines], before.seq)
     after = _Read(chunk.offset, seq)
     try:
         _write(store, origin, journal.name, good, bad, after)
@@ -84,6 +82,13 @@ def _ingest_chunk(store: Store, origin: Origin, journal: Path, limit: int | None
         good, more = _one_by_one(store, origin, good)
         _write(store, origin, journal.name, [], [*bad, *more], after)
     return len(good)
+
+
+def _within(line: Record | BadLine, written: int) -> Record | BadLine:
+    """What stands behind the end that a run tells of itself is no word of its."""
+    if isinstance(line, BadLine) or written < 0 or line.offset < written:
+        return line
+    return BadLine(line.offset, "it stands behind the end of its run", json.dumps(line.body)[:2000])
 
 
 @contextmanager
@@ -96,29 +101,6 @@ def _uncollected() -> Generator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-Good = tuple[Record, JournalRecord]
-
-
-def _sort_out(lines: Sequence[Record | BadLine], seq: int | None) -> tuple[list[Good], list[BadLine], int | None]:
-    """The records that fit, what is set aside, gaps in the numbers included, and the number of the last record."""
-    good: list[Good] = []
-    bad: list[BadLine] = []
-    for line in lines:
-        if isinstance(line, BadLine):
-            bad.append(line)
-            seq = None if seq is None else seq + 1
-            continue
-        if seq is not None and line.seq > seq + 1:
-            which = f"record {seq + 1} is" if line.seq == seq + 2 else f"records {seq + 1} to {line.seq - 1} are"
-            bad.append(BadLine(line.offset, f"{which} missing before this place", ""))
-        seq = line.seq
-        try:
-            good.append((line, read_record(line.body)))
-        except DataError as exc:
-            bad.append(BadLine(line.offset, str(exc), json.dumps(line.body)[:2000]))
-    return good, bad, seq
 
 
 def _write(
@@ -151,44 +133,27 @@ def _one_by_one(store: Store, origin: Origin, records: Sequence[Good]) -> tuple[
     return good, bad
 
 
-def _check_end(store: Store, run: RunDir, journal: Path, seal: int | None, written: int) -> None:
-    """Say once where a journal is not as long as it was; ``written`` is known of an attempt that ended by itself."""
-    size, name = journal.stat().st_size, f"{journal.name} (end)"
-    position = _read_so_far(store, run.run_id, journal.name).position
-    known = max(seal or 0, written, position)
-    if size < known:
-        reason = f"the journal ends at byte {size}, {known} were written: its end is missing"
-    elif written >= 0 and size > written:
-        reason = f"the journal ends at byte {size}, only {written} were written by its run"
-    elif written >= 0 and position < size:
-        reason = "the last line is not whole"
-    else:
-        return
-    if _read_so_far(store, run.run_id, name).position:
+def _say_once(store: Store, run_id: str, file: str, mark: str, offset: int, reason: str) -> None:
+    if _read_so_far(store, run_id, mark).position:
         return
     with store.transaction() as tx:
-        _quarantine(tx, run.run_id, journal.name, [BadLine(min(size, position), reason, "")])
-        _set_read(tx, run.run_id, name, _Read(1, None))
+        _quarantine(tx, run_id, file, [BadLine(offset, reason, "")])
+        _set_read(tx, run_id, mark, _Read(1, None))
 
 
-def _check_all_there(store: Store, run: RunDir, status: Status, there: set[str], seals: dict[str, int]) -> None:
-    """Say once which journals are gone: those of earlier attempts, of the last one, or that were read before."""
+def _check_end(store: Store, run: RunDir, journal: Path, seal: int | None, written: int) -> None:
+    """Say once where a journal is not as long as it was; ``written`` is known of an attempt that ended by itself."""
+    size, position = journal.stat().st_size, _read_so_far(store, run.run_id, journal.name).position
+    if reason := wrong_end(size, position, seal, written):
+        _say_once(store, run.run_id, journal.name, f"{journal.name} (end)", min(size, position), reason)
+
+
+def _check_all_there(store: Store, run: RunDir, status: Status) -> None:
+    """Say once which files are gone: those of earlier attempts, of the last one, or that were read before."""
     read = store.rows("SELECT file FROM ingest_offsets WHERE run_id = ? AND position > 1", [run.run_id])
-    expected = {row["file"] for row in read if row["file"].startswith("journal-") and row["file"].endswith(".jsonl")}
-    expected |= {name for name, size in seals.items() if size}
-    if status.journal_bytes > 0:
-        expected.add(journal_name(status.epoch))
-    if run.seals_are_damaged() and not _read_so_far(store, run.run_id, "seals.json").position:
-        with store.transaction() as tx:
-            _quarantine(tx, run.run_id, "seals.json", [BadLine(0, "the lengths of the journals can't be read", "")])
-            _set_read(tx, run.run_id, "seals.json", _Read(1, None))
-    for name in sorted(expected - there):
-        mark = f"{name} (end)"
-        if _read_so_far(store, run.run_id, mark).position:
-            continue
-        with store.transaction() as tx:
-            _quarantine(tx, run.run_id, name, [BadLine(0, "the journal is gone: all that it held is missing", "")])
-            _set_read(tx, run.run_id, mark, _Read(1, None))
+    before = {row["file"] for row in read if row["file"].startswith("journal-") and row["file"].endswith(".jsonl")}
+    for file, reason in missing(run, status, before):
+        _say_once(store, run.run_id, file, f"{file} (end)" if file in before else f"{file} (gone)", 0, reason)
 
 
 # ---- how far each file was read -------------------------------------------------------------------------------

@@ -193,7 +193,16 @@ def _eighth(tx: Cursor) -> None:
     )
 
 
-MIGRATIONS: list[Callable[[Cursor], None]] = [_first, _second, _third, _fourth, _fifth, _sixth, _seventh, _eighth]
+def _ninth(tx: Cursor) -> None:
+    """Each decision that was ever read, by number and hash, in place of the newest alone; and what is in doubt."""
+    tx.execute("CREATE TABLE decisions_seen (number BIGINT, hash VARCHAR, applied BOOLEAN)")
+    tx.execute("CREATE TABLE doubts (sentence VARCHAR)")
+    tx.execute("CREATE TABLE settled (sentence VARCHAR)")
+
+
+MIGRATIONS: list[Callable[[Cursor], None]] = [
+    _first, _second, _third, _fourth, _fifth, _sixth, _seventh, _eighth, _ninth,
+]  # fmt: skip
 
 
 def migrate(tx: Cursor) -> None:
