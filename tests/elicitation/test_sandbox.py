@@ -12,6 +12,8 @@ import pytest
 from kdcore.elicitation import sandbox
 from kdcore.elicitation.sandbox import run_code
 
+pytestmark = pytest.mark.processes
+
 
 def test_plain_code_runs():
     assert run_code("import math\nprint(math.floor(7.9))").output == "7"

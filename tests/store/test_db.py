@@ -60,9 +60,10 @@ def test_the_connection_is_locked_down(store, sql):
         store.scalar(sql)
 
 
+@pytest.mark.processes
 def test_a_second_process_is_told_who_holds_it(tmp_path):
     path = str(tmp_path / "kd.duckdb")
-    code = f"from pathlib import Path; from kdcore.store.engine.db import Store; Store(Path({path!r}))"
+    code = f"from pathlib import Path; from kdcore.store.engine.db import Store, set_aside; CALL(Path({path!r}))"
     opened = Store(tmp_path / "kd.duckdb")
     try:
         for call in ("Store", "set_aside"):  # a rebuild must not move a file that the app has open

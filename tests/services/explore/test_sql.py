@@ -10,6 +10,8 @@ from kdcore.services.workspace import App, open_app
 from kdcore.store import samples
 from tests.services.explore.test_tags import PROJECT, row
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
