@@ -80,6 +80,17 @@ def members(path: Path, name: str, scratch: Path, skipped: Found) -> Iterator[tu
             target.unlink(missing_ok=True)
 
 
+def count(path: Path, name: str) -> int:
+    """How many files there are to read in a file: those of a ZIP, else one."""
+    if Path(name).suffix.lower() != ".zip":
+        return 1
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(not each.is_dir() and not _is_hidden(each.filename) for each in archive.infolist())
+    except (zipfile.BadZipFile, OSError):
+        return 1  # said when it is read
+
+
 def _is_hidden(name: str) -> bool:
     parts = PurePosixPath(name).parts
     return "__MACOSX" in parts or any(part.startswith((".", "~$")) for part in parts)

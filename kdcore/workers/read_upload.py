@@ -19,6 +19,7 @@ from kdcore.configs.uploads import UploadConfig
 from kdcore.errors import DataError
 from kdcore.jobs.reporter import Reporter
 from kdcore.jobs.run_dir import RunDir, write_json
+from kdcore.reading import packed
 from kdcore.reading.entries import Plan, entries, plan
 from kdcore.reading.files import How, read_files
 from kdcore.reading.found import Found, as_text
@@ -29,6 +30,7 @@ from kdcore.workers.base import run_worker
 MEMORY_BYTES = 4 * 2**30
 CPU_SECONDS = 600
 FILE_BYTES = 3 * 2**30
+LONG, TOLD_EVERY = 5000, 1000  # rows of one file from which on its rows are counted, and how often
 
 
 def limit() -> None:
@@ -62,6 +64,7 @@ def work(run: RunDir, reporter: Reporter) -> None:
     seeds: list[dict[str, str]] = []
     rows: list[dict[str, str]] = []
     imported = 0
+    total = sum(packed.count(Path(file.path), file.name or file.path) for file in config.files)
     with tempfile.TemporaryDirectory(dir=run.path) as scratch:
         for place, found in enumerate(_files(config, Path(scratch), reporter), start=1):
             reporter.check_stop()
@@ -69,7 +72,8 @@ def work(run: RunDir, reporter: Reporter) -> None:
             imported += made
             told.append(file)
             rows += [{n: as_text(v) for n, v in row.items()} for row in found.rows[: config.shown - len(rows)]]
-            reporter.progress(place, max(place, len(config.files)), "files", imported=imported)
+            if total > 1:
+                reporter.progress(place, max(place, total), "files", imported=imported)
     _write(run, told, rows, seeds, imported)
     if not any(file["rows"] for file in told):
         raise DataError(next(each["reason"] for file in told for each in file["rejected"]))
@@ -105,6 +109,8 @@ def _one(
         for place, entry, labels in entries(found, how, config.seed_kind) if found.rows else ():
             number = before + made
             made += 1
+            if config.store and made % TOLD_EVERY == 0 and len(found.rows) >= LONG and len(config.files) == 1:
+                reporter.progress(made, len(found.rows), "rows")
             for text in config.rewritten.get(number, (entry.question,)):
                 one = replace(entry, question=text)
                 record = _record(config, found, place, one, labels) if config.store else None

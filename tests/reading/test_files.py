@@ -13,6 +13,7 @@ import pytest
 import zstandard
 from openpyxl import Workbook
 
+from kdcore.reading import packed
 from kdcore.reading.entries import entries, plan
 from kdcore.reading.files import How, read, read_files
 from kdcore.reading.found import as_text
@@ -197,6 +198,7 @@ def test_compressed_files_and_archives(tmp_path):
         archive.writestr("b.csv", "question\nHow?\nWho?\n")
         archive.writestr("__MACOSX/._b.csv", "x")
         archive.writestr("picture.png", b"\x89PNG")
+    assert packed.count(tmp_path / "a.zip", "a.zip") == 3, "what a bar goes up to"
     found = list(read_files(tmp_path / "a.zip", "a.zip", How(), tmp_path))
     assert [(each.name, len(each.rows)) for each in found] == [("one/a.jsonl", 1), ("b.csv", 2), ("picture.png", 0)]
     assert "unknown kind" in found[2].rejected[0].reason

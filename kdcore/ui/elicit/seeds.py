@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from kdcore.configs.uploads import PASSAGE_TOKENS, ROLES, ReadingConfig, SeedKind, UploadConfig
+from kdcore.errors import KdError
 from kdcore.services import governance, zones
 from kdcore.services.elicit import imports
 from kdcore.services.workspace import App
@@ -26,6 +28,7 @@ KINDS: dict[SeedKind, str] = {
 ROLE_NAMES = {"text": "Question", "answer": "Answer", "rationale": "Reasoning", "source": "Source passage"}
 DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 ENCODINGS = ("", "utf-8", "cp1252", "utf-16", "iso8859_15", "cp1250", "cp1251", "shift_jis", "gb18030", "mac_roman")
+AT_ONCE_S = 1.5  # an import that takes no longer needs no bar
 FEW = 5  # rows that a table shows without a bar
 MAX_FILES = 12  # of which is told one by one
 MAX_PASSAGES = 5000  # that can be read before an import
@@ -131,7 +134,7 @@ def _look(app: App, run_id: str, kind: SeedKind) -> None:
     _roles(app, kind, run_id, found)
     done = state.of_project().get("elicit.import_run")
     if done:
-        _imported(app, done)
+        _import_panel(app, done)
         found = imports.result(app, done) if app.status(done).state == "done" else found
     if found["rejected"]:
         with st.expander(f"{found['rejected_count']} rows can't be used", icon=":material/error:"):
@@ -183,15 +186,27 @@ def _roles(app: App, kind: SeedKind, run_id: str, found: dict[str, Any]) -> None
             mapping = {role: column or "" for role, column in chosen.items() if column or role in guess}
             done = imports.store_previewed(app, run_id, mapping, teacher or "").run_id
             state.of_project()["elicit.import_run"] = done
-            app.wait(done, timeout_s=600)
+            with suppress(KdError):  # a longer one is watched
+                app.wait(done, timeout_s=AT_ONCE_S)
             st.rerun()
 
 
+def _import_panel(app: App, run_id: str) -> None:
+    @st.fragment(run_every=None if app.status(run_id).state in TERMINAL_STATES else 0.7)
+    def panel() -> None:
+        status = app.status(run_id)
+        live.rerun_when_ended(run_id, status)
+        if status.state not in TERMINAL_STATES:
+            live.status_line(run_id, status)
+        elif status.state == "done":
+            _imported(app, run_id)
+        else:
+            st.error(escape(status.message or status.state), icon=":material/error:")
+
+    panel()
+
+
 def _imported(app: App, run_id: str) -> None:
-    status = app.status(run_id)
-    if status.state == "failed":
-        st.error(escape(status.message), icon=":material/error:")
-        return
     result = imports.result(app, run_id)
     new = imports.new_rows(app, run_id)
     known = f", {result['imported'] - new:,} were there already" if new < result["imported"] else ""
