@@ -80,6 +80,7 @@ def _ui_options(parser: Parser) -> None:
 
 def rebuild(arguments: Arguments) -> object:
     """``kd rebuild``."""
+    verify_service.refuse_elsewhere(workspace(arguments.workspace))
     return app_service.rebuild(arguments.workspace)
 
 
@@ -94,6 +95,7 @@ def verify(arguments: Arguments) -> object:
 
 def settle(arguments: Arguments) -> object:
     """``kd settle``."""
+    verify_service.refuse_elsewhere(workspace(arguments.workspace))
     with open_workspace(arguments) as app:
         return {"settled": verify_service.settle(app, arguments.by, arguments.why)}
 

@@ -42,6 +42,7 @@ class Reporter:
         self.epoch = epoch
         self._lock = threading.Lock()
         self._status_lock = threading.Lock()
+        self._refuse_if_superseded()
         self._journal = (run.path / journal_name(epoch)).open("ab")
         self._metrics = (run.path / "metrics.jsonl").open("ab")
         fsync_dir(run.path)  # else a power cut may take the new files whole
@@ -146,6 +147,8 @@ class Reporter:
         current = self.run.status().epoch
         if current > self.epoch:
             raise JobError(f"run {self.run.run_id} was taken over by attempt {current}; this attempt must not write.")
+        if journal_name(self.epoch) in self.run.seals():
+            raise JobError(f"attempt {self.epoch} of run {self.run.run_id} is over: its journal is sealed.")
 
     def _beat(self) -> None:
         while not self._closing.wait(HEARTBEAT_S):

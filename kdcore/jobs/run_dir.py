@@ -120,11 +120,14 @@ class RunDir:
         """
         try:
             return self._status()
-        except FileNotFoundError:
-            return Status()
-        except (ValueError, RecursionError) as exc:
-            message = f"its status can't be read ({str(exc)[:80]}); what it wrote is kept, resume goes on from there"
-            return Status("failed", epoch=max(map(_epoch_of, self.journals()), default=0), message=message)
+        except (FileNotFoundError, ValueError, RecursionError) as exc:
+            attempts = max(map(_epoch_of, self.journals()), default=0)
+            is_gone = isinstance(exc, FileNotFoundError)
+            if is_gone and not attempts:
+                return Status()
+            what = "is gone" if is_gone else f"can't be read ({str(exc)[:80]})"
+            message = f"its status {what}; what it wrote is kept, resume goes on from there"
+            return Status("failed", epoch=attempts, message=message)
 
     def status_is_damaged(self) -> bool:
         """Whether a status is there that can't be trusted."""
@@ -202,7 +205,8 @@ class RunDir:
     def seals_are_damaged(self) -> bool:
         """Whether lengths are missing that were written down: a cut of an earlier journal would not be seen."""
         found = self._seals()
-        return found is None or any(journal.name not in found for journal in self.journals()[:-1])
+        earlier = [journal for journal in self.journals()[:-1] if journal.stat().st_size]  # an empty one lost nothing
+        return found is None or any(journal.name not in found for journal in earlier)
 
     def seals_are_guarded(self) -> bool:
         """Whether they would show a bit that turned; those of 0.1.0 would not."""

@@ -41,6 +41,13 @@ def sort_out(lines: Sequence[Record | BadLine], seq: int | None) -> tuple[list[G
     return good, bad, seq
 
 
+def within(line: Record | BadLine, written: int) -> Record | BadLine:
+    """What stands behind the end that a run tells of itself is no word of its."""
+    if isinstance(line, BadLine) or written < 0 or line.offset < written:
+        return line
+    return BadLine(line.offset, "it stands behind the end of its run", json.dumps(line.body)[:2000])
+
+
 def wrong_end(size: int, position: int, seal: int | None, written: int) -> str:
     """What is wrong with the end of a journal of ``size`` bytes that can be read up to ``position``; "" for nothing.
 
@@ -83,3 +90,8 @@ def missing(run: RunDir, status: Status, before: Collection[str] = ()) -> Iterat
         expected.add(journal_name(status.epoch))
     for name in sorted(expected - there):
         yield name, "the journal is gone: all that it held is missing"
+
+
+def place(run_id: str, file: str, offset: int, reason: str) -> str:
+    """The sentence for a place of a run that is damaged or missing, for a page and for ``kd verify``."""
+    return f"{file} of run {run_id} is damaged at byte {offset} ({reason})."

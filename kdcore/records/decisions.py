@@ -131,13 +131,25 @@ class Tagged(Logged):
 
 
 class DoubtsSettled(Logged):
-    """What a person answers for: sentences about damage that need not be shown any more."""
+    """What a person answers for: sentences about damage that need not be shown any more.
+
+    ``sentences`` are those that each start finds anew; ``places`` are of runs and versions, as verify says them.
+    """
 
     TEXTS = ("why",)
     kind: Literal["settled"] = "settled"
     sentences: tuple[str, ...]
+    places: tuple[str, ...] = ()
     who: str
     why: str
+    created: float
+
+
+class DoubtsEnded(Logged):
+    """What was settled is no longer so: should it come again, it is said again."""
+
+    kind: Literal["ended"] = "ended"
+    sentences: tuple[str, ...]
     created: float
 
 
@@ -244,6 +256,7 @@ AnyDecision = Annotated[
     | Exported
     | DatasetFrozen
     | DoubtsSettled
+    | DoubtsEnded
     | LogAdopted,
     Field(discriminator="kind"),
 ]

@@ -6,6 +6,7 @@ goes on. The database is left out, as a restore makes it anew from the rest, and
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -148,7 +149,7 @@ def _walk(root: Path) -> Iterator[Path]:
 def _check(file: Path) -> None:
     """Read a backup from end to end against its manifest; raises DataError for one that is damaged."""
     try:
-        with tarfile.open(file, "r:gz") as packed:
+        with gzip.open(file) as stream, tarfile.open(fileobj=stream, mode="r:") as packed:
             found: dict[str, str] = {}
             manifest: dict[str, Any] = {}
             for entry in packed:
@@ -159,6 +160,8 @@ def _check(file: Path) -> None:
                     manifest = json.load(content)
                 else:
                     found[entry.name] = hashlib.file_digest(cast("io.BytesIO", content), "sha256").hexdigest()
+            while stream.read(1 << 20):  # to the very end, where the checksum of the whole stands
+                pass
     except DataError:
         raise
     except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError) as exc:

@@ -9,18 +9,18 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kdcore.errors import ConfigError, KdError
 from kdcore.jobs.run_dir import RunDir
-from kdcore.jobs.soundness import missing, sort_out, written_by, wrong_end
+from kdcore.jobs.soundness import missing, place, sort_out, within, written_by, wrong_end
 from kdcore.jobs.tail import BadLine, read_journal
-from kdcore.records.decisions import AnyDecision, DatasetFrozen, DoubtsSettled, ProjectMade
+from kdcore.records.decisions import DatasetFrozen, DoubtsSettled, ProjectMade
 from kdcore.services.workspace import App
 from kdcore.settings import Workspace
 from kdcore.store.engine.decisions import DecisionLog
 from kdcore.store.engine.frozen_files import frozen_path, known_sha256
-from kdcore.store.engine.known import differences, gone_runs, known_of_closed
+from kdcore.store.engine.known import Known, differences, gone_runs, known_of_closed, settled_in
 from kdcore.store.engine.log_reading import Reading
 
 CHECKPOINT = "COMPLETE.json"
@@ -46,12 +46,14 @@ class Verified:
 def verify(folders: Workspace) -> Verified:
     """Logs with their chains, journals, frozen versions, checkpoints, and the database against the log.
 
-    Raises ConfigError where there is no workspace.
+    What somebody has answered for is left out. Raises ConfigError where there is no workspace.
     """
-    if not any(path.exists() for path in (folders.decisions, folders.database, folders.runs)):
-        raise ConfigError(f"there is no workspace at {folders.root}; give the folder that holds runs and decisions.")
+    refuse_elsewhere(folders)
     found = Verified()
-    decisions = _decisions(folders, found)
+    known = known_of_closed(folders.database) if folders.database.exists() else None  # before the log, which grows
+    reading = _log(folders, found)
+    decisions = [entry.decision for entry in reading.entries]
+    _compare(folders, known, reading, found)
     projects = {decision.project_id for decision in decisions if isinstance(decision, ProjectMade)}
     for run in sorted(folders.runs.iterdir()) if folders.runs.is_dir() else []:
         if run.is_dir():
@@ -63,7 +65,21 @@ def verify(folders: Workspace) -> Verified:
         if isinstance(decision, DatasetFrozen):
             with _read(f"The file of {decision.name} v{decision.version}", found):
                 _version(folders, decision, found)
+    settled = {_sentence(each) for part in settled_in(decisions) for each in part}
+    said = list(dict.fromkeys(found.findings))
+    found.findings = [each for each in said if _sentence(each) not in settled]
+    found.count("findings settled", len(said) - len(found.findings))
     return found
+
+
+def refuse_elsewhere(folders: Workspace) -> None:
+    """Raise ConfigError where there is no workspace: nothing is made for a mistyped name."""
+    if not any(path.exists() for path in (folders.decisions, folders.database, folders.runs)):
+        raise ConfigError(f"there is no workspace at {folders.root}; give the folder that holds runs and decisions.")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 @contextmanager
@@ -76,28 +92,30 @@ def _read(what: str, found: Verified) -> Generator[None]:
         found.findings.append(f"{what} can't be read: {reason}".rstrip(".") + ".")
 
 
-def _decisions(folders: Workspace, found: Verified) -> list[AnyDecision]:
-    """The log against its own chain, its head file and the database; returns the decisions that can be trusted."""
+def _log(folders: Workspace, found: Verified) -> Reading:
+    """The log against its own chain and its head file; a line that is being written just now is no damage."""
     reading = Reading()
     with _read("The log of decisions", found):
         reading = DecisionLog(folders.decisions).check()
+        if reading.torn:
+            time.sleep(0.2)
+            reading = DecisionLog(folders.decisions).check()
     found.count("decisions", len(reading.entries))
+    return reading
+
+
+def _compare(folders: Workspace, known: Known | None, reading: Reading, found: Verified) -> None:
     said = [*reading.findings]
     if reading.torn:
         said.append(
             f"the last {reading.torn} bytes of the log of decisions are no whole line; nobody was told of them"
         )
-    known = known_of_closed(folders.database) if folders.database.exists() else None
     if known is not None:
         found.count("databases")
-        said += differences(known, reading, "the database")
-        said += [*gone_runs(known, folders), *known.doubts]
-        found.count("findings settled", len(known.settled.intersection(said)))
-        said = [each for each in said if each not in known.settled]
+        said += [*differences(known, reading), *gone_runs(known, folders), *known.doubts]
     elif folders.database.exists():
         found.checked["databases not compared"] = 1  # the app has it open, or it is damaged: rebuild tells
-    found.findings += [each[:1].upper() + each[1:].rstrip(".") + "." for each in dict.fromkeys(said)]
-    return [entry.decision for entry in reading.entries]
+    found.findings += [_sentence(each) for each in said]
 
 
 def _journals(run: RunDir, projects: Collection[str], found: Verified) -> None:
@@ -106,26 +124,23 @@ def _journals(run: RunDir, projects: Collection[str], found: Verified) -> None:
             found.findings.append(f"Run {run.run_id} has no config.json.")
         return
     config = run.config()
-    if not config or config.get("project_id", "") not in {"", *projects}:
+    if not config or str(config.get("project_id", "")) not in {"", *projects}:
         found.findings.append(f"config.json of run {run.run_id} names no project of this workspace.")
     seals, status = run.seals(), run.status()
     for name, reason in missing(run, status):
-        found.findings.append(f"{name} of run {run.run_id}: {reason}.")
+        found.findings.append(place(run.run_id, name, 0, reason))
     there = run.journals()
     for journal in there:
         found.count("journals")
         seal = seals.get(journal.name)
-        bad, position = _bad_lines(journal, seal)
-        if reason := wrong_end(
-            journal.stat().st_size, position, seal, written_by(status, journal == there[-1], seal)
-        ):
-            bad.append(BadLine(position, reason, ""))
-        for line in bad:
-            what = f"{journal.name} of run {run.run_id} is damaged at byte {line.offset}"
-            found.findings.append(f"{what} ({line.reason}).")
+        size, written = journal.stat().st_size, written_by(status, journal == there[-1], seal)
+        bad, position = _bad_lines(journal, seal, written)
+        if reason := wrong_end(size, position, seal, written):
+            bad.append(BadLine(min(size, position), reason, ""))
+        found.findings += [place(run.run_id, journal.name, line.offset, line.reason) for line in bad]
 
 
-def _bad_lines(journal: Path, limit: int | None) -> tuple[list[BadLine], int]:
+def _bad_lines(journal: Path, limit: int | None, written: int) -> tuple[list[BadLine], int]:
     """Places of a journal that can't be trusted, and up to where it is whole lines."""
     bad: list[BadLine] = []
     offset: int = 0
@@ -134,7 +149,7 @@ def _bad_lines(journal: Path, limit: int | None) -> tuple[list[BadLine], int]:
         chunk = read_journal(journal, offset, limit)
         if chunk.offset == offset:
             return bad, offset
-        _, more, seq = sort_out(chunk.lines, seq)
+        _, more, seq = sort_out([within(line, written) for line in chunk.lines], seq)
         bad += more
         offset = chunk.offset
 
@@ -153,7 +168,10 @@ def _checkpoints(run: Path, found: Verified) -> None:
     for manifest in sorted(run.glob(f"checkpoints/*/{CHECKPOINT}")):
         found.count("checkpoints")
         try:
-            files: dict[str, Any] = json.loads(manifest.read_bytes())["files"]
+            listed: Any = json.loads(manifest.read_bytes())["files"]
+            if not isinstance(listed, dict):
+                raise TypeError("no list of files")
+            files = cast("dict[str, Any]", listed)
             wrong = [name for name, each in files.items() if sha256_of(manifest.parent / name) != each["sha256"]]
         except (OSError, ValueError, KeyError, TypeError) as exc:
             wrong = [f"{CHECKPOINT} ({type(exc).__name__})"]
@@ -161,16 +179,20 @@ def _checkpoints(run: Path, found: Verified) -> None:
 
 
 def settle(app: App, who: str, why: str) -> list[str]:
-    """Answer for what is missing or another in the log, the database or the runs: it is not said any more.
+    """Answer for what ``verify`` and the start of the app found: it is not said any more. Returns the sentences.
 
-    Returns the sentences. That somebody did, and why, is an event of the log. Raises ConfigError without a name and
-    a reason.
+    That somebody did, and why, is an event of the log. Raises ConfigError without a name and a reason.
     """
     if not who.strip() or len(why.strip()) < 10:
         raise ConfigError("to settle what was found needs a name, and in a sentence what became of it.")
-    if sentences := app.doubts:
-        app.decide(DoubtsSettled(sentences=tuple(sentences), who=who.strip(), why=why.strip(), created=time.time()))
-    return sentences
+    said = app.doubts
+    places = [each for each in verify(app.folders).findings if each not in {_sentence(doubt) for doubt in said}]
+    if said or places:
+        event = DoubtsSettled(
+            sentences=tuple(said), places=tuple(places), who=who.strip(), why=why.strip(), created=time.time()
+        )
+        app.decide(event)
+    return [*map(_sentence, said), *places]
 
 
 def sha256_of(path: Path) -> str:

@@ -20,6 +20,7 @@ from kdcore.jobs.backends.local import LocalBackend
 from kdcore.jobs.lease import Holder
 from kdcore.jobs.observer import Observer
 from kdcore.jobs.run_dir import RunDir
+from kdcore.jobs.soundness import place
 from kdcore.records.decisions import AnyDecision
 from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
@@ -30,7 +31,6 @@ from kdcore.store.engine import ingest
 from kdcore.store.engine.db import Store, set_aside
 from kdcore.store.engine.decided import Decided
 from kdcore.store.engine.frozen_files import read_frozen
-from kdcore.store.engine.known import known_of_closed
 from kdcore.types import TERMINAL_STATES
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,7 @@ class _Setback:
 class App:
     """What services are handed. Thread-safe; close it to let another process open the workspace."""
 
-    def __init__(self, folders: Workspace, backend: Backend | None = None, set_aside: Path | None = None) -> None:
-        """``set_aside`` is the database that this one is made anew from: what it knew of must be in the log."""
+    def __init__(self, folders: Workspace, backend: Backend | None = None) -> None:
         self.folders = folders.make()
         self.backend = backend or LocalBackend()
         self.store = Store(folders.database)
@@ -61,12 +60,12 @@ class App:
         self._ticking = threading.Lock()
         self.naming = threading.RLock()  # held from looking for a name to taking it, so that each is given once
         self._decided = Decided(self.store, self.folders)
-        self._decided.open(known_of_closed(set_aside) if set_aside is not None else None)
-        for place, finding in enumerate(self._decided.findings):
-            self.tell(f"decisions {place}", finding)
+        self._decided.open()
+        for number, finding in enumerate(self._decided.findings):
+            self.tell(f"decisions {number}", finding)
         self._check_versions()
-        for place, sentence in enumerate(unsound()):
-            self.tell(f"library {place}", sentence)
+        for number, sentence in enumerate(unsound()):
+            self.tell(f"library {number}", sentence)
         self.tick()
 
     # ---- runs ---------------------------------------------------------------------------------------
@@ -182,7 +181,10 @@ class App:
         if status.state in TERMINAL_STATES:
             self._settled.add(run.run_id)
             self._tell_stranger(run)
-        if bad := len(self.quarantined(run.run_id)):
+        found = [
+            place(run.run_id, line["file"], line["position"], line["reason"]) for line in self.quarantined(run.run_id)
+        ]
+        if bad := len([each for each in found if each not in self._decided.settled_places]):
             self.tell(
                 f"damage {run.run_id}",
                 f"run {run.run_id} has {bad} damaged {'place' if bad == 1 else 'places'} in its journal; "
@@ -298,7 +300,7 @@ def rebuild(root: str | Path | None = None) -> Rebuilt:
     folders = workspace(root).make()
     kept = set_aside(folders.database)
     started = time.perf_counter()
-    app = App(folders, set_aside=kept)
+    app = App(folders)  # it remembers what the database that was set aside knew
     try:
         count, problems = len(runs.list_runs(app.store)), app.problems
         sizes = app.store.sizes("samples", "reviews", "datasets")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kdcore.errors import KdError, StoreError
-from kdcore.records.decisions import AnyDecision
+from kdcore.records.decisions import AnyDecision, DoubtsEnded
 from kdcore.records.runs import WaitingDecision
 from kdcore.settings import Workspace
 from kdcore.store import datasets, projects, reviews, saved_views, tags
@@ -21,8 +23,18 @@ from kdcore.store.engine.db import Store
 from kdcore.store.engine.decisions import DecisionLog
 from kdcore.store.engine.frozen_files import read_frozen
 from kdcore.store.engine.ingest import offset_of
-from kdcore.store.engine.known import Known, differences, doubt, gone_runs, known_of, note, settle
-from kdcore.store.engine.log_reading import Entry, Reading
+from kdcore.store.engine.known import (
+    Known,
+    carry,
+    differences,
+    doubt,
+    gone_runs,
+    known_before,
+    known_of,
+    note,
+    settled_in,
+)
+from kdcore.store.engine.log_reading import Entry, Head, Reading
 from kdcore.store.engine.migrations import Cursor
 
 log = logging.getLogger(__name__)
@@ -41,7 +53,6 @@ APPLY: dict[str, Apply] = {
     "terms_override": projects.add_terms_override,
     "programs": projects.allow_programs,
     "exported": projects.add_export,
-    "settled": settle,
 }
 
 
@@ -55,28 +66,36 @@ class Decided:
         self._unrecorded: dict[int, tuple[str, str]] = {}  # failed, and not yet written down as waiting
         self._fork: int | None = None  # where the log is another than the database's
         self.doubts: list[str] = []  # what somebody may answer for
+        self.settled_places: frozenset[str] = frozenset()
         self.findings: list[str] = []
 
-    def open(self, before: Known | None = None) -> int:
-        """Read the log, say what is wrong with it, apply what the tables lack; returns the decisions applied.
-
-        ``before`` is what an earlier database remembers, which this one is made anew from.
-        """
+    def open(self) -> int:
+        """Read the log, say what is wrong with it, apply what the tables lack; returns the decisions applied."""
         with self._lock:
             is_new = not self._store.scalar("SELECT count(*) FROM decisions_head")
             reading = self._read()
+            if is_new:
+                self._carry(reading)
             known = self._remembered(reading)
-            said = [*reading.findings, *differences(known, reading, "the database")]
-            said += self._carried(before or Known(), reading)
+            said = [*reading.findings, *differences(known, reading), *gone_runs(known, self._folders), *known.doubts]
             self._fork = known.forked(reading)
-            head = max(known.head, (before or known).head, key=lambda head: head.number)
-            if head.number > self._log.head.number:
-                self._log.follow(head)
-            if is_new and before is None:  # nothing but this sentence will know of it at the next start
-                doubt(self._store, [finding for finding in reading.findings if self._log.head_path.name in finding])
+            newest = max(known.seen, default=0)
+            if newest > self._log.head.number:
+                self._log.follow(Head(newest, known.seen[newest]))
             applied = self._catch_up(reading, known)
-            self._tell([*said, *gone_runs(known, self._folders)])
+            self._tell(said, *settled_in([entry.decision for entry in reading.entries]))
             return applied
+
+    def _carry(self, reading: Reading) -> None:
+        """A database that is made anew remembers what the one that was set aside knew, before anything else."""
+        before = known_before(self._folders)
+        with self._store.transaction() as tx:
+            if before is not None:
+                carry(tx, before, reading)
+            if before is None or before.head.number < reading.head.number:
+                for finding in reading.findings:
+                    if self._log.head_path.name in finding:  # nothing else will know of it at the next start
+                        doubt(tx, finding)
 
     def _read(self) -> Reading:
         try:
@@ -101,25 +120,18 @@ class Decided:
             note(tx, seen, applied=True)
         return known_of(self._store)
 
-    def _carried(self, before: Known, reading: Reading) -> list[str]:
-        """What an earlier database knew and this log lacks is remembered: it is said again, and can come back."""
-        found = [*differences(before, reading, "the database that was set aside")]
-        found += [*gone_runs(before, self._folders), *before.doubts]
-        if missing := {number: before.seen[number] for number in before.gone(reading)}:
-            with self._store.transaction() as tx:
-                note(tx, missing, applied=False)
-        doubt(self._store, [each for each in found if " was cut: " not in each or not before.seen])
-        return found
-
-    def _tell(self, said: Sequence[str]) -> None:
-        """What is wrong now, and what was in doubt before, but for what somebody has answered for."""
-        known = known_of(self._store)
+    def _tell(self, said: Sequence[str], settled: frozenset[str], places: frozenset[str]) -> None:
+        """What is wrong now, but for what somebody has answered for; what was settled and is over is noted."""
         waiting = [
             f"decision {row['number']} ({row['kind'].replace('_', ' ')}) is kept but not applied: {row['reason']}; "
             "it is tried again at every start"
             for row in self.waiting()
         ]
-        self.doubts = [each for each in dict.fromkeys([*said, *known.doubts]) if each not in known.settled]
+        self.doubts = [each for each in dict.fromkeys(said) if each not in settled]
+        self.settled_places = places
+        if (over := sorted(settled.difference(said))) and self._fork is None:
+            with suppress(OSError):  # noted at the next start, then
+                self._apply([self._log.append(DoubtsEnded(sentences=tuple(over), created=time.time()))])
         self.findings = [*self.doubts, *waiting]
 
     def decide(self, decision: AnyDecision, refuse: Callable[[], None] = lambda: None) -> None:

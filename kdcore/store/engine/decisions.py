@@ -39,9 +39,9 @@ class DecisionLog:
         reading = read(self.path, acknowledged)
         numbered = sum(1 for entry in reading.entries if entry.hash)
         if acknowledged is None and not problem and numbered > 1:  # after the first line a crash may come before it
-            problem = (
-                f"{self.head_path.name} is missing: whether the end of {self.path.name} was cut can't be told by it"
-            )
+            problem = f"{self.head_path.name} is missing: {_after(reading)}"
+        elif problem:
+            problem = f"{self.head_path.name} is damaged: {_after(reading)}"
         if problem:
             reading.findings.append(problem)
         return reading
@@ -156,7 +156,8 @@ class DecisionLog:
             return None, ""
         except (OSError, ValueError, KeyError, TypeError):
             pass
-        return (
-            None,
-            f"{self.head_path.name} is damaged: whether the end of {self.path.name} was cut can't be told by it",
-        )
+        return None, "damaged"
+
+
+def _after(reading: Reading) -> str:
+    return f"whether anything came after decision {reading.head.number} can't be told by it"

@@ -16,8 +16,8 @@ import duckdb
 
 from kdcore.jobs import parquet
 from kdcore.jobs.run_dir import RunDir
-from kdcore.jobs.soundness import Good, missing, sort_out, written_by, wrong_end
-from kdcore.jobs.tail import BadLine, Record, read_journal, read_metrics
+from kdcore.jobs.soundness import Good, missing, sort_out, within, written_by, wrong_end
+from kdcore.jobs.tail import BadLine, read_journal, read_metrics
 from kdcore.records.runs import QuarantinedLine
 from kdcore.records.status import Status
 from kdcore.store import maps, metrics
@@ -72,7 +72,7 @@ def _ingest_chunk(store: Store, origin: Origin, journal: Path, limit: int | None
     chunk = read_journal(journal, before.position, limit)
     if chunk.offset == before.position:
         return None
-    good, bad, seq = sort_out([_within(line, written) for line in chunk.lines], before.seq)
+    good, bad, seq = sort_out([within(line, written) for line in chunk.lines], before.seq)
     after = _Read(chunk.offset, seq)
     try:
         _write(store, origin, journal.name, good, bad, after)
@@ -82,13 +82,6 @@ def _ingest_chunk(store: Store, origin: Origin, journal: Path, limit: int | None
         good, more = _one_by_one(store, origin, good)
         _write(store, origin, journal.name, [], [*bad, *more], after)
     return len(good)
-
-
-def _within(line: Record | BadLine, written: int) -> Record | BadLine:
-    """What stands behind the end that a run tells of itself is no word of its."""
-    if isinstance(line, BadLine) or written < 0 or line.offset < written:
-        return line
-    return BadLine(line.offset, "it stands behind the end of its run", json.dumps(line.body)[:2000])
 
 
 @contextmanager

@@ -114,8 +114,6 @@ def _take(
 ) -> Head:
     """Read one line of the chain; returns what the next must follow."""
     try:
-        if not line.endswith(b"\n"):
-            raise DataError("it is not whole")
         number, previous, digest, body = decode(line)
         decision = read_decision(body)
     except DataError as exc:
@@ -131,8 +129,7 @@ def _take(
     # behind a damaged line the next number is known but for that line: it held one, or was put in
     first = expected.number if expected.hash == UNKNOWN else expected.number + 1
     if number > expected.number + 1:
-        gone = f"{expected.number + 1} to {number - 1} are" if number > expected.number + 2 else f"{number - 1} is"
-        reading.findings.append(f"decision{'s' if ' to ' in gone else ''} {gone} missing from the log")
+        reading.findings.append(missing(expected.number + 1, number - 1))
         reading.told |= set(range(expected.number + 1, number))
     elif number < first or expected.hash not in (UNKNOWN, previous):
         reading.findings.append(
@@ -159,23 +156,33 @@ def _check_adoption(path: Path, reading: Reading) -> None:
             if found != entry.decision.sha256 or reading.old_lines != entry.decision.lines:
                 reading.findings.append(
                     f"the first {entry.decision.lines} lines of the log of decisions are not as they were when this "
-                    "version took them over; one of the decisions in them is in doubt"
+                    f"version took them over (now {found[:12]}); one of the decisions in them is in doubt"
                 )
 
 
 def _check_end(path: Path, reading: Reading, acknowledged: Head | None) -> None:
     """The newest line against the head that stands elsewhere."""
     if acknowledged is not None:
-        reading.findings += cut(reading, acknowledged, "its head file")
+        reading.findings += cut(reading, acknowledged)
 
 
-def cut(reading: Reading, known: Head, by: str) -> list[str]:
+def cut(reading: Reading, known: Head) -> list[str]:
     """What is wrong with the end of a log, seen from a head that is kept elsewhere."""
     first = reading.head.number + 1
     if known.number >= first and not reading.told.issuperset(range(first, known.number + 1)):
-        which = f"decision {first} is" if first == known.number else f"decisions {first} to {known.number} are"
         reading.told |= set(range(first, known.number + 1))
-        return [f"the log of decisions was cut: {which} missing, which {by} knows of"]
+        return [missing(first, known.number)]
     if known.number in reading.numbers and (reading.numbers[known.number] or FIRST) != known.hash:
-        return [f"decision {known.number} in the log is another than the one that {by} knows of"]
+        return [another(known.number)]
     return []
+
+
+def missing(first: int, last: int) -> str:
+    """The one sentence for decisions that the log lacks, whoever knows of them."""
+    which = f"decision {first} is" if first == last else f"decisions {first} to {last} are"
+    return f"the log of decisions was cut: {which} missing"
+
+
+def another(number: int) -> str:
+    """The one sentence for a decision that is not the one that was read under its number."""
+    return f"decision {number} in the log is another than the one that was written here: the log is not the same one"

@@ -196,8 +196,9 @@ def _eighth(tx: Cursor) -> None:
 def _ninth(tx: Cursor) -> None:
     """Each decision that was ever read, by number and hash, in place of the newest alone; and what is in doubt."""
     tx.execute("CREATE TABLE decisions_seen (number BIGINT, hash VARCHAR, applied BOOLEAN)")
+    tx.execute("CREATE TABLE decisions_before (number BIGINT, hash VARCHAR)")
+    tx.execute("CREATE TABLE known_runs (run_id VARCHAR)")
     tx.execute("CREATE TABLE doubts (sentence VARCHAR)")
-    tx.execute("CREATE TABLE settled (sentence VARCHAR)")
 
 
 MIGRATIONS: list[Callable[[Cursor], None]] = [
