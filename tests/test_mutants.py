@@ -221,7 +221,7 @@ MUTANTS = {
         "services/test_verify.py",
     ),
     "a row behind the end of its run is none": (
-        "store/engine/ingest.py",
+        "jobs/soundness.py",
         "if isinstance(line, BadLine) or written < 0 or line.offset < written:",
         "if True:",
         "services/test_verify.py",

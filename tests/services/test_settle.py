@@ -147,7 +147,7 @@ def test_a_rebuild_that_is_killed_forgets_nothing(root: Path, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(engine.Decided, "_catch_up", die)
+        dying.setattr(engine.Decided, "_read", die)
         with pytest.raises(Killed):
             rebuild(root)
     assert [each for each in rebuild(root)["problems"] if "5 to 6 are missing" in each]
@@ -203,19 +203,15 @@ def test_a_line_that_is_being_written_is_no_damage(root: Path, monkeypatch):
 
 def test_the_database_is_read_before_the_log(root: Path, monkeypatch):
     """A decision that is made between the two is in the log, not missing from it."""
-    check = DecisionLog.check
-
-    def decide_first(self):
-        if not names(root).count("Between"):
-            app = open_app(root)
-            projects.create_project(app, "Between")
-            app.close()
-        return check(self)
-
     known = verify.known_of_closed
-    monkeypatch.setattr(
-        verify, "known_of_closed", lambda path: (known(path), decide_first(DecisionLog(root / "x")))[0]
-    )
+
+    def decide_first(path: Path):
+        app = open_app(root)
+        projects.create_project(app, "Between")
+        app.close()
+        return known(path)
+
+    monkeypatch.setattr(verify, "known_of_closed", decide_first)
     assert found_by_verify(root) == []
 
 
