@@ -166,3 +166,24 @@ def test_a_damaged_file_of_a_run_is_found_and_hides_nothing_else(
     if name == "seals.json":
         again = rebuild(tmp_path / "ws")
         assert again["samples"] == 12 and any(run.name in problem for problem in again["problems"])
+
+
+@pytest.mark.parametrize("what", ["changed", "left out", "put in"])
+def test_a_backup_that_was_packed_anew_is_held_to_its_list(made: Path, tmp_path: Path, what: str):
+    """The checksums of the archive are right then; only the list of files tells."""
+    backup(workspace(made), tmp_path / "b.tar.gz")
+    with tarfile.open(tmp_path / "b.tar.gz") as packed:
+        packed.extractall(tmp_path / "files", filter="data")
+    log = tmp_path / "files" / "decisions.jsonl"
+    if what == "changed":
+        log.write_bytes(log.read_bytes() + b"\n")
+    elif what == "left out":
+        log.unlink()
+    else:
+        (tmp_path / "files" / "runs" / "more").write_text("x")
+    with tarfile.open(tmp_path / "again.tar.gz", "w:gz") as packed:
+        for path in sorted((tmp_path / "files").rglob("*")):
+            if path.is_file():
+                packed.add(path, arcname=str(path.relative_to(tmp_path / "files")))
+    with pytest.raises(DataError, match="is not as it was packed"):
+        restore(tmp_path / "again.tar.gz", tmp_path / "new")
