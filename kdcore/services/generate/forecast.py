@@ -122,6 +122,7 @@ def ahead_of(
             max(1, round(programs * len(seen.ended) / seen.requests)),
             at_once,
             seen.tokens_in / len(seen.ended),
+            copies,
         )
         if seen.ended
         else None
