@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kdcore.services import main_job
+from kdcore.services import main_job, nightly
 from kdcore.services.distill import rounds, sweeps
 from kdcore.services.workspace import TICK_S, App
 
@@ -19,6 +19,7 @@ TASKS: dict[str, Task] = {
     "the main job": main_job.advance,
     "queued trainings": sweeps.advance,
     "rounds": rounds.advance,
+    "backups": nightly.advance,
 }
 
 

@@ -17,6 +17,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict, cast
 
@@ -26,7 +27,7 @@ from kdcore.services.workspace import Rebuilt, rebuild
 from kdcore.settings import Workspace, workspace
 
 MANIFEST = "MANIFEST.json"
-LEFT_OUT = ("models", "exports", "cache")  # fetched, made again, or recomputed; kept replies are taken
+LEFT_OUT = ("models", "exports", "cache", "backups")  # fetched, made again, recomputed; kept replies are taken
 FIRST = ("decisions.head.json", "decisions.jsonl")  # a log may be ahead of its head, never behind
 EARLY = ("status.json", "seals.json")  # of a run, likewise: they tell how much there was at least
 
@@ -94,6 +95,15 @@ def restore(file: Path, root: Path) -> Rebuilt:
     return rebuild(root)
 
 
+def size_of(folders: Workspace) -> int:
+    """Bytes of what a backup would take, before they are packed."""
+    total = 0
+    for path in _files(folders):
+        with suppress(FileNotFoundError):  # what a run has just replaced
+            total += path.stat().st_size
+    return total
+
+
 def _write(folders: Workspace, raw: Any) -> dict[str, str]:
     """Pack the files; returns the sha256 of each."""
     taken: dict[str, str] = {}
@@ -142,7 +152,7 @@ def _walk(root: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         if Path(folder) == root:
-            inner[:] = [name for name in inner if name not in ("models", "exports")]
+            inner[:] = [name for name in inner if name not in ("models", "exports", "backups")]
         yield from (Path(folder) / name for name in files)
 
 
