@@ -70,11 +70,14 @@ def ui(arguments: Arguments) -> None:
     """``kd ui``: start the app on the first free port."""
     from kdcore.ui.launch import launch
 
-    launch(workspace(arguments.workspace), arguments.port, sample=arguments.sample)
+    launch(workspace(arguments.workspace), arguments.port, sample=arguments.sample, host=arguments.host)
 
 
 def _ui_options(parser: Parser) -> None:
     parser.add_argument("--port", type=whole(1), default=8501, help="first port to try; a taken one moves on")
+    parser.add_argument(
+        "--host", default="", metavar="NAME", help="the name under which a proxy of yours passes people on"
+    )
     parser.add_argument("--sample", action="store_true", help="create the sample project and run its main job once")
 
 
