@@ -10,13 +10,15 @@ from kdcore.configs.base import load_config
 from kdcore.configs.exports import ExportConfig
 from kdcore.errors import ConfigError
 from kdcore.services.export import datasets as dataset_export
-from kdcore.services.export import students
+from kdcore.services.export import everything, students
 
 FIELDS = {"dataset": "dataset_id", "run": "train_run_id", "format": "format", "out": "out", "thoughts": "thoughts"}
 
 
 def export(arguments: Arguments) -> object:
-    """``kd export``: a dataset version, or with --run the student of a training."""
+    """``kd export``: a dataset version, with --run the student of a training, with --all the whole workspace."""
+    if arguments.all:
+        return _all(arguments)
     config = load_config(ExportConfig, config_of(arguments) | chosen(arguments, FIELDS))
     if bool(config.train_run_id) == bool(config.dataset_id):
         raise ConfigError("kd export needs a dataset version or --run with a training run, one of the two.")
@@ -42,9 +44,19 @@ def export(arguments: Arguments) -> object:
     return {**what, "format": form, "files": [str(f) for f in files]}
 
 
+def _all(arguments: Arguments) -> object:
+    if arguments.dataset or arguments.run or arguments.config or arguments.format or not arguments.out:
+        raise ConfigError("kd export --all takes --out, the folder to write to, and nothing that says what to take.")
+    with open_workspace(arguments) as app:
+        return {"out": arguments.out, "rows": everything.write(app, Path(arguments.out), "cli")}
+
+
 def _options(parser: Parser) -> None:
     parser.add_argument("dataset", nargs="?", help="dataset version id")
     config_option(parser, "dataset_id or train_run_id, format and out")
+    parser.add_argument(
+        "--all", action="store_true", help="every table of the workspace as Parquet, JSON and a README"
+    )
     parser.add_argument("--run", help="a training run, to take its student instead")
     parser.add_argument("--format", help="chat_jsonl and others (kd exporters); safetensors or gguf for a student")
     parser.add_argument("--thoughts", choices=("none", "tags"), help="tags: rationales between think tags")
