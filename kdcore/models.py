@@ -78,6 +78,15 @@ def resolve(name: str, models: Path) -> Path | None:
     raise ConfigError(f'unknown model "{name}"; give a built-in name ({known}), a folder, or a Hub id like org/name.')
 
 
+def names_hub_id(value: Any) -> bool:
+    """Whether a config names a model that may have to be fetched, anywhere in it."""
+    if isinstance(value, str):
+        return bool(_HUB_ID.match(value))
+    if isinstance(value, dict):
+        return any(names_hub_id(each) for each in cast("dict[str, Any]", value).values())
+    return isinstance(value, list) and any(names_hub_id(each) for each in cast("list[Any]", value))
+
+
 def _is_dir(folder: Path) -> bool:
     try:
         return folder.is_dir()

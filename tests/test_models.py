@@ -1,9 +1,13 @@
 """A model is found by its name, folder or Hub id."""
 
+import os
+
 import pytest
 
 from kdcore.errors import ConfigError
-from kdcore.models import fingerprint, layer_count, resolve
+from kdcore.jobs.run_dir import RunDir
+from kdcore.models import fingerprint, layer_count, names_hub_id, resolve
+from kdcore.workers import base
 
 
 def test_models_by_name_folder_or_hub(tmp_path):
@@ -29,3 +33,23 @@ def test_a_damaged_config_of_a_model_is_said(content, tmp_path):
     for ask in (lambda: fingerprint("a", tmp_path), lambda: layer_count(tmp_path)):
         with pytest.raises(ConfigError, match=r"config\.json of the model"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("config", "asks"),
+    [
+        ({"teacher": {"engine": "vllm", "model": "smollm2-135m-instruct"}, "teacher_path": "models:smollm2"}, False),
+        ({"teacher_path": "/srv/models/llama"}, False),
+        ({"student_path": "runs:distill-x/student"}, False),
+        ({"teacher": {"model": "org/name"}}, True),
+        ({"options": [{"deep": {"student": "org/name-1.5"}}]}, True),
+        ({}, False),
+    ],
+)
+def test_only_a_hub_id_needs_the_hub(config, asks, monkeypatch, tmp_path):
+    assert names_hub_id(config) is asks
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.setenv(name, "x")  # so that it is taken back after the test
+        monkeypatch.delenv(name)
+    base._stay_at_home(RunDir.create(tmp_path, "generate-x", config))
+    assert (os.environ.get("HF_HUB_OFFLINE") == "1") is not asks

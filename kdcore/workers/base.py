@@ -19,6 +19,7 @@ from kdcore.jobs import lease
 from kdcore.jobs.lease import Holder
 from kdcore.jobs.reporter import Reporter, Stopped
 from kdcore.jobs.run_dir import RunDir
+from kdcore.models import names_hub_id
 from kdcore.settings import PRIVATE, workspace
 from kdcore.teacher import open_teacher, permission
 from kdcore.teacher.base import Teacher
@@ -40,6 +41,7 @@ def run_worker(work: Work) -> None:
     run = RunDir(arguments.run_dir.resolve(), arguments.mounts or workspace().mounts)
     permission.permission.set(run.path / permission.FILE)
     try:
+        _stay_at_home(run)
         with Reporter(run, arguments.epoch) as reporter:
             work(run, reporter)
     except Stopped:
@@ -50,6 +52,13 @@ def run_worker(work: Work) -> None:
     except Exception:
         traceback.print_exc()
         sys.exit(1)
+
+
+def _stay_at_home(run: RunDir) -> None:
+    """Before any model library is imported: what is on this machine asks nobody whether there is a newer one."""
+    if not names_hub_id(run.config()):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
 
 def _ask_to_stop(path: Path) -> Callable[[int, Any], None]:
