@@ -153,7 +153,7 @@ MUTANTS = {
     ),
     "a full disk is told to the worker": ("jobs/reporter.py", "self._failure = exc", "pass", "jobs/test_guards.py"),
     "the reader of files is bounded": (
-        "workers/read_upload.py",
+        "workers/confined.py",
         "resource.setrlimit(what, (bound, hard))",
         "pass",
         "jobs/test_guards.py",
@@ -225,6 +225,12 @@ MUTANTS = {
         "if isinstance(line, BadLine) or written < 0 or line.offset < written:",
         "if True:",
         "services/test_verify.py",
+    ),
+    "a reader sees no other file": (
+        "workers/confined.py",
+        "not libc.syscall(RESTRICT, ruleset, 0)",
+        "True",
+        "workers/test_read_upload.py",
     ),
 }
 

@@ -27,8 +27,11 @@ from kdcore.teacher.base import Teacher
 Work = Callable[[RunDir, Reporter], None]
 
 
-def run_worker(work: Work) -> None:
-    """Run ``work`` as this process's job; exit 0 when done or stopped as asked, 1 when failed."""
+def run_worker(work: Work, confine: Callable[[RunDir], object] | None = None) -> None:
+    """Run ``work`` as this process's job; exit 0 when done or stopped as asked, 1 when failed.
+
+    ``confine`` takes rights away before anything else is done, and before there is a second thread.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--epoch", type=int, default=1)
@@ -42,6 +45,8 @@ def run_worker(work: Work) -> None:
     permission.permission.set(run.path / permission.FILE)
     try:
         _stay_at_home(run)
+        if confine is not None:
+            confine(run)
         with Reporter(run, arguments.epoch) as reporter:
             work(run, reporter)
     except Stopped:

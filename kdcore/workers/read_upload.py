@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,34 +22,17 @@ from kdcore.reading.found import Found, as_text
 from kdcore.reading.shapes import Entry
 from kdcore.records.journal import JournalRecord, SampleRecord, SeedRecord
 from kdcore.workers.base import run_worker
+from kdcore.workers.confined import cut_off, limit, see_only
 
-MEMORY_BYTES = 4 * 2**30
-CPU_SECONDS = 600
-FILE_BYTES = 3 * 2**30
 LONG, TOLD_EVERY = 5000, 1000  # rows of one file from which on its rows are counted, and how often
 
 
-def limit() -> None:
-    """Bound memory, processor time and file size, so that a bomb ends this process and nothing else."""
-    for what, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, FILE_BYTES),
-    ):
-        hard = resource.getrlimit(what)[1]
-        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        with contextlib.suppress(ValueError):  # a system that knows no such limit (macOS has no RLIMIT_AS)
-            resource.setrlimit(what, (bound, hard))
-
-
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-
-
-def cut_off() -> bool:
-    """Leave every network for good, so that no file makes its reader call anybody; False where that is refused."""
-    if sys.platform != "linux":
-        return False
-    return not ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER | CLONE_NEWNET)
+def confine(run: RunDir) -> None:
+    """No network, and of this machine's files those of this run alone, as far as this kernel can."""
+    cut_off()
+    files = [Path(file.path) for file in run.load(UploadConfig).files]
+    mounts = run.mounts
+    see_only(files, [run.path], away_from=mounts.shared if mounts else run.path)
 
 
 def work(run: RunDir, reporter: Reporter) -> None:
@@ -204,5 +183,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    cut_off()
-    run_worker(work)
+    run_worker(work, confine)

@@ -19,7 +19,7 @@ from kdcore.records.journal import PaidRecord
 from kdcore.records.status import Status
 from kdcore.store.engine import sql_child
 from kdcore.store.engine.decisions import DecisionLog
-from kdcore.workers import read_upload
+from kdcore.workers import confined
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ print(json.dumps({name: resource.getrlimit(getattr(resource, name))[0] for name 
 
 
 def test_the_reader_of_files_bounds_itself():
-    found = limits_of("from kdcore.workers.read_upload import limit; limit()")
-    assert found["RLIMIT_AS"] == read_upload.MEMORY_BYTES and found["RLIMIT_CPU"] == read_upload.CPU_SECONDS
-    assert found["RLIMIT_FSIZE"] == read_upload.FILE_BYTES != resource.RLIM_INFINITY
+    found = limits_of("from kdcore.workers.confined import limit; limit()")
+    assert found["RLIMIT_AS"] == confined.MEMORY_BYTES and found["RLIMIT_CPU"] == confined.CPU_SECONDS
+    assert found["RLIMIT_FSIZE"] == confined.FILE_BYTES != resource.RLIM_INFINITY
 
 
 def test_a_query_of_a_researcher_bounds_itself():

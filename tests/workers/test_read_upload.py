@@ -151,7 +151,7 @@ def test_what_a_person_left_out_or_cut_anew_is_kept_so(app: App, tmp_path: Path)
 def test_the_reader_of_files_has_no_network_and_still_writes():
     code = """
 import os, socket, tempfile
-from kdcore.workers.read_upload import cut_off
+from kdcore.workers.confined import cut_off
 if not cut_off():
     print("not granted")
 else:
@@ -164,3 +164,41 @@ else:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() in ("OSError 101", "not granted"), done.stderr  # ENETUNREACH: not even this machine
+
+
+def test_the_reader_of_files_sees_its_run_and_nothing_else_of_the_workspace(tmp_path):
+    """Another upload, another run, the log and the home folder are shut; its libraries and its own folder are not."""
+    mine, other = tmp_path / "ws/runs/mine", tmp_path / "ws/runs/other"
+    for folder in (mine, other, tmp_path / "ws/inbox"):
+        folder.mkdir(parents=True)
+    for name in ("runs/other/journal.jsonl", "inbox/mine.csv", "inbox/other.csv", "decisions.jsonl"):
+        (tmp_path / "ws" / name).write_text("text")
+    code = f"""
+import os
+from pathlib import Path
+from kdcore.workers.confined import see_only
+root, mine = Path({str(tmp_path / "ws")!r}), Path({str(mine)!r})
+if not see_only([root / "inbox/mine.csv"], [mine], away_from=root):
+    print("not granted")
+    raise SystemExit
+def tried(act):
+    try:
+        act()
+        return "yes"
+    except PermissionError:
+        return "no"
+def write():
+    (mine / "scratch").mkdir()
+    (mine / "scratch/a").write_text("x")
+    os.replace(mine / "scratch/a", mine / "b")
+print(tried((root / "inbox/mine.csv").read_text), tried(write), tried(lambda: __import__("openpyxl")), end=" | ")
+for path in ("inbox/other.csv", "runs/other/journal.jsonl", "decisions.jsonl"):
+    print(tried((root / path).read_text), end=" ")
+for path in ("inbox/mine.csv", "new"):
+    print(tried(lambda: (root / path).write_text("x")), end=" ")
+for folder in (root, Path.home()):
+    print(tried(lambda: os.listdir(folder)), end=" ")
+print("no" if os.system(f"ls {{root}} 2>/dev/null") else "yes")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() in ("yes yes yes | no no no no no no no no", "not granted"), done
