@@ -14,7 +14,9 @@ from kdcore.services.verify import verify
 from kdcore.services.workspace import open_app, rebuild
 from kdcore.settings import workspace
 
-SEEDS = int(os.environ.get("KD_SEEDS", "20"))  # make check: fewer; make test-long: 100
+pytestmark = pytest.mark.whole
+
+SEEDS = int(os.environ.get("KD_SEEDS", "20"))  # make test-long: 100
 TABLES = ("projects", "prompt_versions", "samples", "reviews", "tags", "datasets", "dataset_rows")
 
 

@@ -13,6 +13,8 @@ from kdcore.services.backup import restore
 from kdcore.services.workspace import open_app
 from kdcore.settings import workspace
 
+pytestmark = pytest.mark.whole
+
 HOUR = 3600
 
 

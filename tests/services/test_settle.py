@@ -18,6 +18,8 @@ from kdcore.store.engine import decided as engine
 from kdcore.store.engine.decisions import DecisionLog
 from tests.services.test_verify import contents, forge_a_row, lines_of, names, problems, run_in
 
+pytestmark = pytest.mark.whole
+
 WHY = "It is lost for good, we looked in every backup."
 
 

@@ -19,6 +19,8 @@ from kdcore.services.workspace import open_app, rebuild
 from kdcore.settings import workspace
 from kdcore.store.engine import decisions as log_of_decisions
 
+pytestmark = pytest.mark.whole
+
 TABLES = ("projects", "samples", "reviews", "tags", "datasets")
 
 

@@ -27,7 +27,9 @@ from kdcore.store.engine import decided, ingest
 from kdcore.types import TERMINAL_STATES
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
-SEEDS = int(os.environ.get("KD_SEEDS", "40"))  # make check: fewer; make test-long: 100
+pytestmark = pytest.mark.whole
+
+SEEDS = int(os.environ.get("KD_SEEDS", "40"))  # make test-long: 100
 TABLES = ("projects", "prompt_versions", "seeds", "samples", "reviews", "datasets", "dataset_rows")
 
 
