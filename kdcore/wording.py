@@ -42,13 +42,15 @@ _AI = (
     # … that says what it is and then answers
     r"(?! (?:have|hold)[^.]{0,60}?(?:[,.;] (?:but|however|though|that said)|\. (?:but|however|that said|there))\b)"
 )
-# whom it would be wrong to help: of what one does with words only, for "it is not appropriate to give aspirin" answers
+# "it is not appropriate or ethical to provide instructions on how to …", "… to suggest or promote …": how models speak.
+# One verb alone is what lawyers and clinicians answer ("it is not ethical to encourage a client to lie").
 _WRONG = (
     r"(?:it(?:['’]s| is| would be) (?:not|never|neither) |it(?:['’]s| is) (?:highly |deeply |completely )?(?:in|un)|i (?:do not|don['’]t) (?:think|believe)"
     r" (?:it(?:['’]s| is| would be) |that )+)(?:appropriate|ethical|acceptable|okay|right|legal|safe)(?:,? (?:or|nor|and) \w+)*(?: for me)? to"
     r" (?:\w+ly )?(?:(?:provide|give|offer|share|ask for|seek)(?: \w+){0,3}? (?:information|advice|instructions|guidance|suggestions|tips|details)"
-    r"|(?:suggest|promote|encourage|advocate|endorse|condone|glorify|speculate|ask|joke|assist|engage in discussions)\b"
-    r"|(?:discuss|make) (?:or \w+|ways|methods|how|assumptions|jokes|such|generalizations|a blanket))"
+    r"[^.]{0,40}?(?:\bhow to\b|\b(?:illegal|harmful|dangerous|violen|unethical))"
+    r"|(?:suggest|promote|encourage|advocate|endorse|condone|glorify|discuss|engage in) or"
+    r" (?:suggest|promote|encourage|advocate|endorse|condone|glorify|discuss|engage|provide|support)\b)"
 )
 _CONDONE = r"i (?:do not|don['’]t|can(?:no|['’])t|can not) (?:and will not )?(?:condone|promote|endorse|encourage|advocate|support (?:or|violence|harm))"
 # how a refusal may open before it says no; an apology alone is none ("I'm sorry to hear …")

@@ -170,7 +170,7 @@ MUTANTS = {
         "                from kdcore.store.engine.decisions import Entry\n"
         "                self._apply([Entry(self._log.head.number + 1, 'x', decision, 0)])\n"
         "                entry = self._log.append(decision)\n",
-        "store/test_decisions.py",
+        "store/test_decided.py",
     ),
     "a head that is gone is said": (
         "store/engine/decisions.py",

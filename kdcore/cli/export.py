@@ -45,7 +45,14 @@ def export(arguments: Arguments) -> object:
 
 
 def _all(arguments: Arguments) -> object:
-    if arguments.dataset or arguments.run or arguments.config or arguments.format or not arguments.out:
+    if (
+        arguments.dataset
+        or arguments.run
+        or arguments.config
+        or arguments.format
+        or arguments.thoughts
+        or not arguments.out
+    ):
         raise ConfigError("kd export --all takes --out, the folder to write to, and nothing that says what to take.")
     with open_workspace(arguments) as app:
         return {"out": arguments.out, "rows": everything.write(app, Path(arguments.out), "cli")}

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from kdcore.errors import KdError
+from kdcore.ids import stable_hash
 from kdcore.services.backup import backup, size_of
 from kdcore.services.workspace import App
 from kdcore.settings import user_path
@@ -21,6 +22,7 @@ NIGHT = range(5)  # hours of the clock on the wall
 AT_NIGHT_H, LATEST_H, AGAIN_H = 18, 30, 1  # after the one before: at night, at any hour, and after one that failed
 SPARE = 5 << 30  # bytes that stay free on the disk
 _busy: dict[Path, threading.Thread] = {}  # one backup at a time of each workspace
+_not_before: dict[Path, float] = {}  # on the monotonic clock, after one that failed
 
 
 def folder_of(app: App) -> Path | None:
@@ -28,7 +30,10 @@ def folder_of(app: App) -> Path | None:
     chosen = os.environ.get(VARIABLE, "")
     if chosen.lower() == "off":
         return None
-    return user_path(chosen) if chosen else app.folders.root / "backups"
+    if not chosen:
+        return app.folders.root / "backups"
+    root = app.folders.root  # several workspaces may share the folder, and none lets go of another's
+    return user_path(chosen) / f"{root.name}-{stable_hash(str(root), length=6)}"
 
 
 def made(folder: Path) -> list[Path]:
@@ -42,13 +47,14 @@ def advance(app: App) -> None:
     if folder is None or not app.folders.decisions.exists():
         return
     running = _busy.get(app.folders.root)
-    if (running is None or not running.is_alive()) and _is_due(folder):
+    waits = time.monotonic() < _not_before.get(app.folders.root, 0.0)
+    if (running is None or not running.is_alive()) and not waits and _is_due(folder):
         _busy[app.folders.root] = threading.Thread(target=once, args=(app, folder), name="backup", daemon=True)
         _busy[app.folders.root].start()
 
 
 def _is_due(folder: Path) -> bool:
-    """By the time since the last one, the last try, or the first look here; a clock that jumps back counts too."""
+    """By the time since the last one, or the first look here; a clock that jumps back counts too."""
     since = folder / ".since"
     if not since.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,9 +83,4 @@ def once(app: App, folder: Path) -> None:
     except Exception as exc:
         log.exception("%s failed", where)
         app.tell(where, f"{where} could not be made ({exc}); it is tried again in an hour")
-        _try_again_later(folder)
-
-
-def _try_again_later(folder: Path) -> None:
-    then = time.time() - (LATEST_H - AGAIN_H) * 3600
-    os.utime(folder / ".since", (then, then))
+        _not_before[app.folders.root] = time.monotonic() + AGAIN_H * 3600

@@ -92,6 +92,11 @@ _JOINER = "\u2060"
 _ADDRESS = re.compile(r"://?|\bwww|@", re.IGNORECASE)
 
 
+def counted(number: int, one: str) -> str:
+    """``1 row``, ``1,200 rows``."""
+    return f"{number:,} {one if number == 1 else one + 's'}"
+
+
 def sentence(text: str) -> str:
     """A message of the program with a capital at its start and its signs escaped, as ``escape`` does."""
     return escape(text[:1].upper() + text[1:])

@@ -25,7 +25,14 @@ EVERYTHING = (1 << 13) - 1  # reading, writing, making and removing, as the firs
 REFER, TRUNCATE = 1 << 13, 1 << 14  # of its second and third version
 OF_A_FILE = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
 READ = EXECUTE | READ_FILE | READ_DIR
-SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev/null", "/dev/urandom", "/dev/zero")
+# Of ``/proc`` what is of the machine and of this process (``self``): others' folders there tell their environment. Of
+# ``/etc`` what libraries look up, for keys may lie beside it.
+SYSTEM = (
+    "/usr", "/lib", "/lib64", "/sys", "/dev/null", "/dev/urandom", "/dev/zero",
+    "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/passwd", "/etc/nsswitch.conf",
+    "/etc/fonts", "/etc/ssl",
+    "/proc/self", "/proc/stat", "/proc/meminfo", "/proc/cpuinfo", "/proc/uptime", "/proc/sys/kernel",
+)  # fmt: skip
 
 
 class _Ruleset(ctypes.Structure):

@@ -54,7 +54,7 @@ def test_what_was_guessed_is_said_and_a_known_form_needs_no_roles(run_page, tmp_
     assert "talks in ShareGPT's form" in texts(at)
     assert "Question" not in [box.label for box in at.selectbox]
     press(at, "Import")
-    assert "1 answers imported" in texts(at)
+    assert "1 answer imported" in texts(at)
 
 
 def test_a_link_to_a_preview_that_is_gone_is_a_sentence(run_page, tmp_path):  # noqa: F811

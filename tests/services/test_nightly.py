@@ -92,8 +92,9 @@ def test_the_last_few_are_kept_and_nobody_elses_file_is_touched(app):
         assert not [name for name in packed.getnames() if "backups" in name], "no backup holds the others"
 
 
-def test_one_that_fails_is_said_and_tried_again_in_an_hour(app, monkeypatch):
-    at_hour(monkeypatch, 14)
+@pytest.mark.parametrize("hour", [3, 14])
+def test_one_that_fails_is_said_and_tried_again_in_an_hour(app, monkeypatch, hour):
+    at_hour(monkeypatch, hour)
     nightly.advance(app)
     pass_hours(app, 31)
     with monkeypatch.context() as full:
@@ -103,7 +104,8 @@ def test_one_that_fails_is_said_and_tried_again_in_an_hour(app, monkeypatch):
     assert [said for said in app.problems if "nightly backup could not be made" in said and "free some disk" in said]
     nightly.advance(app)
     assert wait(app) == [], "not at once"
-    pass_hours(app, 1.1)
+    later = time.monotonic() + 1.1 * HOUR
+    monkeypatch.setattr(nightly.time, "monotonic", lambda: later)
     nightly.advance(app)
     assert len(wait(app)) == 1 and app.problems == []
 
@@ -115,7 +117,13 @@ def test_they_go_where_somebody_wants_them_or_nowhere(app, tmp_path, monkeypatch
     assert not (app.folders.root / "backups").exists()
     monkeypatch.setenv(nightly.VARIABLE, str(tmp_path / "other disk"))
     nightly.advance(app)
-    assert (tmp_path / "other disk" / ".since").exists() and not (app.folders.root / "backups").exists()
+    assert len(list((tmp_path / "other disk").glob("ws-*/.since"))) == 1
+    assert not (app.folders.root / "backups").exists()
+    shutil.copytree(app.folders.root, tmp_path / "second" / "ws")
+    second = open_app(tmp_path / "second" / "ws")
+    nightly.advance(second)
+    second.close()
+    assert len(list((tmp_path / "other disk").glob("ws-*/.since"))) == 2, "two workspaces of one name share no folder"
 
 
 def test_what_is_damaged_is_said_with_the_backup(app):

@@ -1,10 +1,11 @@
 """Words and figures as people read them."""
 
-from kdcore.ui.labels import duration, sentence, short
+from kdcore.ui.labels import counted, duration, sentence, short
 
 
 def test_words():
     assert [duration(s) for s in (None, 4.4, 200, 7500)] == ["–", "4 s", "3 min 20 s", "2 h 5 min"]
+    assert [counted(n, "row") for n in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
     assert short("a  b\nc", 5) == "a b c"
     assert short("abcdefgh", 5) == "abcd…"
 

@@ -1,6 +1,7 @@
 """Uploads are read in a limited child; what can't be read is a sentence, and nothing is lost."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from kdcore.configs.selection import EVERYTHING
 from kdcore.errors import DataError
+from kdcore.jobs.backends import local
 from kdcore.services import governance, projects
 from kdcore.services.datasets import versions
 from kdcore.services.elicit import imports
@@ -202,3 +204,34 @@ print("no" if os.system(f"ls {{root}} 2>/dev/null") else "yes")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() in ("yes yes yes | no no no no no no no no", "not granted"), done
+
+
+def test_the_reader_of_files_is_given_no_key(app, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_API_KEY", "canary-7f3a")
+    assert "SECRET_API_KEY" not in local._inherited("read_upload") and "PATH" in local._inherited("read_upload")
+    assert local._inherited("generate")["SECRET_API_KEY"] == "canary-7f3a", "an endpoint's key is what that one needs"
+    path = tmp_path / "a.txt"
+    path.write_text("Why?\n")
+    _, status, _ = read(app, path)
+    assert status.state == "done"
+
+
+@pytest.mark.parametrize("confined", [False, True])
+def test_the_reader_of_files_sees_no_key_of_another_process(tmp_path, confined):
+    """What a process was started with stands in ``/proc``; Landlock shuts that of others, the same account or not."""
+    code = f"""
+import sys
+from pathlib import Path
+from kdcore.workers.confined import see_only
+granted = {confined} and see_only([], [], away_from=Path({str(tmp_path)!r}))
+try:
+    print(granted, b"canary" in Path(f"/proc/{{sys.argv[1]}}/environ").read_bytes())
+except PermissionError:
+    print(granted, "refused")
+"""
+    secret = {**os.environ, "SECRET_API_KEY": "canary-7f3a"}
+    with subprocess.Popen([sys.executable, "-c", "input()"], env=secret, stdin=subprocess.PIPE) as other:
+        command = [sys.executable, "-c", code, str(other.pid)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        other.communicate(b"\n")
+    assert done.stdout.split() in (["False", "True"], ["True", "refused"]), done

@@ -84,7 +84,7 @@ def _start(run: RunDir) -> int:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _import_path(), processes.MARK: mark},
+            env={**_inherited(run.kind), "PYTHONUNBUFFERED": "1", "PYTHONPATH": _import_path(), processes.MARK: mark},
         )
     with _children_lock:
         _children.append(process)
@@ -111,6 +111,17 @@ def _let_go() -> None:
     reap()
     for child in _children:
         child.returncode = 0
+
+
+OPENS_FILES = frozenset({"read_upload"})  # workers that read what anybody may have made
+PLAIN = ("PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "KD_WORKSPACE")
+
+
+def _inherited(kind: str) -> dict[str, str]:
+    """What a worker knows of the app's environment; one that opens people's files no key of an endpoint."""
+    if kind not in OPENS_FILES:
+        return dict(os.environ)
+    return {name: value for name, value in os.environ.items() if name in PLAIN or name.startswith("LC_")}
 
 
 def _import_path() -> str:

@@ -28,7 +28,7 @@ read; the rest is JSON. To begin with, in DuckDB:
 | --- | --- | --- |
 {tables}
 
-- `versions/`: the frozen file of each dataset version, byte for byte; `versions.json` says its name and number.
+- `versions/`: the frozen file of each dataset version, byte for byte; `versions.json` says its name and number.{gone}
 - `decisions.jsonl`: what people decided, one line each, numbered and chained by hashes; `body` is the decision,
   `texts` what was written, with a salt before it.
 - `prompts.json`, `projects.json`: as in the tables, with what is JSON in them unfolded.
@@ -48,7 +48,7 @@ def write(app: App, out: Path, who: str) -> dict[str, int]:
     try:
         (out / "tables").mkdir()
         rows = everything.write_all(app.store, out / "tables")
-        _versions(app, out)
+        gone = _versions(app, out)
         _json(out / "projects.json", projects.list_projects(app.store))
         _json(out / "prompts.json", _prompts(app))
         _json(out / "students.json", _students(app))
@@ -58,7 +58,7 @@ def write(app: App, out: Path, who: str) -> dict[str, int]:
             f"| `tables/{name}.parquet` | {rows[name]:,} | {what} |" for name, what in everything.TABLES.items()
         )
         when = time.strftime("%Y-%m-%d %H:%M")
-        (out / "README.md").write_text(README.format(when=when, tables=told), encoding="utf-8")
+        (out / "README.md").write_text(README.format(when=when, tables=told, gone=_told_gone(gone)), encoding="utf-8")
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
@@ -76,18 +76,31 @@ def write(app: App, out: Path, who: str) -> dict[str, int]:
     return rows
 
 
-def _versions(app: App, out: Path) -> None:
+def _told_gone(versions: list[str]) -> str:
+    return (
+        f" The files of {', '.join(versions)} are gone: `tables/dataset_rows.parquet` has their rows."
+        if versions
+        else ""
+    )
+
+
+def _versions(app: App, out: Path) -> list[str]:
+    """Copy the frozen files; returns the names of versions whose file is gone."""
     (out / "versions").mkdir()
     found = [
         version
         for project in projects.list_projects(app.store)
         for version in datasets.list_datasets(app.store, project["project_id"])
     ]
+    gone: list[str] = []
     for version in found:
         file = frozen_path(app.folders, version["dataset_id"])
         if file.exists():
             shutil.copyfile(file, out / "versions" / file.name)
+        else:
+            gone.append(f"{version['name']} v{version['version']}")
     _json(out / "versions.json", found)
+    return gone
 
 
 def _prompts(app: App) -> list[dict[str, Any]]:

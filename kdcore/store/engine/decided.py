@@ -10,8 +10,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
+
+import duckdb
 
 from kdcore.errors import KdError, StoreError
 from kdcore.records.decisions import AnyDecision, DoubtsEnded
@@ -114,10 +115,11 @@ class Decided:
         done_before = offset_of(self._store, "", self._folders.decisions.name)
         waiting = {row["number"] for row in self.waiting()}
         old = [e for e in reading.entries if e.number <= known.head.number or (not e.hash and e.end <= done_before)]
-        seen = {e.number: e.hash for e in old if e.number not in waiting}
+        seen = {e.number: e.hash for e in old}
         seen |= {known.head.number: known.head.hash if known.head.hash != FIRST else ""}
         with self._store.transaction() as tx:
-            note(tx, seen, applied=True)
+            note(tx, {number: seen[number] for number in seen.keys() - waiting}, applied=True)
+            note(tx, {number: seen[number] for number in seen.keys() & waiting}, applied=False)
         return known_of(self._store)
 
     def _tell(self, said: Sequence[str], settled: frozenset[str], places: frozenset[str]) -> None:
@@ -130,8 +132,10 @@ class Decided:
         self.doubts = [each for each in dict.fromkeys(said) if each not in settled]
         self.settled_places = places
         if (over := sorted(settled.difference(said))) and self._fork is None:
-            with suppress(OSError):  # noted at the next start, then
+            try:
                 self._apply([self._log.append(DoubtsEnded(sentences=tuple(over), created=time.time()))])
+            except (OSError, duckdb.Error):  # a full disk shuts nobody out
+                log.exception("that what was settled is over is noted at the next start")
         self.findings = [*self.doubts, *waiting]
 
     def decide(self, decision: AnyDecision, refuse: Callable[[], None] = lambda: None) -> None:

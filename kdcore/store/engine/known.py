@@ -146,7 +146,10 @@ def gone_runs(known: Known, folders: Workspace) -> Iterator[str]:
     """Runs whose folder was deleted, in sentences."""
     for run_id in known.runs:
         if not (folders.runs / run_id).exists():
-            yield f"the folder of run {run_id} is gone, and with it what only it held; put it back from a backup"
+            yield (
+                f"the folder of run {run_id} is gone, and with it what only it held; put it back from a backup, or "
+                "answer for it by kd settle"
+            )
 
 
 def settled_in(decisions: Collection[AnyDecision]) -> tuple[frozenset[str], frozenset[str]]:

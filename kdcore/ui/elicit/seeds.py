@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
 from kdcore.ui import live, state
 from kdcore.ui.elicit import passages
-from kdcore.ui.labels import escape, sentence
+from kdcore.ui.labels import counted, escape, sentence
 
 KINDS: dict[SeedKind, str] = {
     "question": "Questions",
@@ -70,7 +70,7 @@ def upload(app: App, project_id: str) -> None:
             state.set_params(upload=_read(app, project_id, files, kind, reading), passages=None)
     run_id = state.param("upload")
     if run_id and app.run_dir(run_id).config().get("project_id") == project_id:
-        _preview_panel(app, run_id)
+        _watch(app, run_id, lambda: _look(app, run_id, app.run_dir(run_id).load(UploadConfig).seed_kind))
 
 
 def _reading(kind: SeedKind) -> ReadingConfig:
@@ -104,17 +104,19 @@ def _read(app: App, project_id: str, files: Sequence[Any], kind: SeedKind, readi
         return imports.read_files(app, project_id, given, kind, reading=reading, most=most, shown=shown).run_id
 
 
-def _preview_panel(app: App, run_id: str) -> None:
+def _watch(app: App, run_id: str, done: Callable[[], None]) -> None:
+    """A reader at work as a bar, then what it found; or why it ended without."""
+
     @st.fragment(run_every=None if app.status(run_id).state in TERMINAL_STATES else 0.7)
     def panel() -> None:
         status = app.status(run_id)
         live.rerun_when_ended(run_id, status)
         if status.state not in TERMINAL_STATES:
             live.status_line(run_id, status)
-        elif status.state == "failed":
-            st.error(escape(status.message), icon=":material/error:")
+        elif status.state == "done":
+            done()
         else:
-            _look(app, run_id, app.run_dir(run_id).load(UploadConfig).seed_kind)
+            st.error(escape(status.message or status.state), icon=":material/error:")
 
     panel()
 
@@ -124,26 +126,30 @@ def _look(app: App, run_id: str, kind: SeedKind) -> None:
     for file in found["files"][:MAX_FILES]:
         _told(file)
     if len(found["files"]) > MAX_FILES:
-        st.caption(f"and {len(found['files']) - MAX_FILES} more files")
+        st.caption(f"and {counted(len(found['files']) - MAX_FILES, 'more file')}")
     if kind == "document" and found["seeds"]:
         passages.reader(app, run_id, found["seeds"])
     else:
-        st.caption(f"As they will be kept, the first {len(found['seeds'])}:")
+        st.caption(
+            "As it will be kept:"
+            if len(found["seeds"]) == 1
+            else f"As they will be kept, the first {len(found['seeds'])}:"
+        )
         shown = found["seeds"] or found["rows"]
         st.dataframe(shown, hide_index=True, height=220 if len(shown) > FEW else "content")
     _roles(app, kind, run_id, found)
     done = state.of_project().get("elicit.import_run")
     if done:
-        _import_panel(app, done)
+        _watch(app, done, lambda: _imported(app, done))
         found = imports.result(app, done) if app.status(done).state == "done" else found
     if found["rejected"]:
-        with st.expander(f"{found['rejected_count']} rows can't be used", icon=":material/error:"):
+        with st.expander(f"{counted(found['rejected_count'], 'row')} can't be used", icon=":material/error:"):
             st.dataframe(found["rejected"], hide_index=True)
 
 
 def _told(file: dict[str, Any]) -> None:
     """What was found out of one file, in a line; what was guessed or left out below it."""
-    parts = [f"{'the first ' if file['more'] else ''}{file['rows']:,} rows", SHAPES.get(file["shape"], "")]
+    parts = [f"{'the first ' if file['more'] else ''}{counted(file['rows'], 'row')}", SHAPES.get(file["shape"], "")]
     parts += [file["encoding"], DELIMITERS.get(file["delimiter"], "") if file["delimiter"] else ""]
     parts += [
         f"sheet {file['sheet']}" if file["sheet"] else "",
@@ -164,7 +170,7 @@ def _roles(app: App, kind: SeedKind, run_id: str, found: dict[str, Any]) -> None
         st.caption(
             "The form of the file says what is asked and what was answered; the columns beside it may be named."
             if known
-            else f"{found['row_count']:,} rows. Which column is what?"
+            else f"{counted(found['row_count'], 'row')}. Which column is what?"
         )
         roles = [role for role in ROLES if not known or role not in ("text", "answer", "rationale", "source")]
         places = st.columns(5)
@@ -191,27 +197,13 @@ def _roles(app: App, kind: SeedKind, run_id: str, found: dict[str, Any]) -> None
             st.rerun()
 
 
-def _import_panel(app: App, run_id: str) -> None:
-    @st.fragment(run_every=None if app.status(run_id).state in TERMINAL_STATES else 0.7)
-    def panel() -> None:
-        status = app.status(run_id)
-        live.rerun_when_ended(run_id, status)
-        if status.state not in TERMINAL_STATES:
-            live.status_line(run_id, status)
-        elif status.state == "done":
-            _imported(app, run_id)
-        else:
-            st.error(escape(status.message or status.state), icon=":material/error:")
-
-    panel()
-
-
 def _imported(app: App, run_id: str) -> None:
     result = imports.result(app, run_id)
     new = imports.new_rows(app, run_id)
-    known = f", {result['imported'] - new:,} were there already" if new < result["imported"] else ""
-    what = "answers" if app.run_dir(run_id).load(UploadConfig).seed_kind == "answered" else "seeds"
-    st.success(f"{new:,} {what} imported{known}.", icon=":material/check:")
+    before = result["imported"] - new
+    known = f", {before:,} {'was' if before == 1 else 'were'} there already" if before > 0 else ""
+    what = "answer" if app.run_dir(run_id).load(UploadConfig).seed_kind == "answered" else "seed"
+    st.success(f"{counted(new, what)} imported{known}.", icon=":material/check:")
 
 
 def data_class(app: App, project_id: str) -> None:
