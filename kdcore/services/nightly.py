@@ -54,13 +54,13 @@ def advance(app: App) -> None:
 
 
 def _is_due(folder: Path) -> bool:
-    """By the time since the last one, or the first look here; a clock that jumps back counts too."""
+    """By the time since the last one, or the first look here; a clock that jumped back counts as well, once."""
     since = folder / ".since"
     if not since.exists():
         folder.mkdir(parents=True, exist_ok=True)
         since.touch()
-    last = max(path.stat().st_mtime for path in [since, *made(folder)[:1]])
-    hours = abs(time.time() - last) / 3600
+    now = time.time()
+    hours = min(abs(now - path.stat().st_mtime) for path in [since, *made(folder)]) / 3600
     return hours > LATEST_H or (hours > AT_NIGHT_H and time.localtime().tm_hour in NIGHT)
 
 
