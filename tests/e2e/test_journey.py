@@ -95,6 +95,11 @@ FIRST_POINT = f"""() => {{
     const trace = plot._fullData.find(t => t.type == "scattergl" && t.x && t.x.length);
     return [box.x + layout.xaxis.l2p(trace.x[0]), box.y + layout.yaxis.l2p(trace.y[0])];
 }}"""
+PLOT_BOX = f"""() => {{
+    {MAP};
+    const box = plot.querySelector(".nsewdrag").getBoundingClientRect();
+    return [box.left, box.top, box.right, box.bottom];
+}}"""
 
 
 def wait_for_map(page, timeout: float):
@@ -154,14 +159,10 @@ def _lasso_and_reopen(page, address: str):
     settled(page)
     page.wait_for_function(f"() => {{ {MAP}; return plot && plot._fullLayout.dragmode == 'lasso' }}")
     wait_for_map(page, 60_000)
-    x, y = first_point(page)
-    corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 30)]
-    for _ in range(3):  # on a busy machine a chart may be drawn anew under the hand
-        page.mouse.move(*corners[0])
-        page.mouse.down()
-        for corner in corners[1:]:
-            page.mouse.move(*corner, steps=4)
-        page.mouse.up()
+    for _ in range(5):  # on a busy machine a chart may be drawn anew under the hand
+        x, y = first_point(page)
+        hover(page, x, y)
+        _draw_around(page, x, y)
         page.wait_for_timeout(4000)
         if "filter=" in page.url:
             break
@@ -175,6 +176,18 @@ def _lasso_and_reopen(page, address: str):
     settled(other)
     assert other.get_by_text("of 12 answers").first.inner_text() == counted
     other.context.close()
+
+
+def _draw_around(page, x: float, y: float, reach: float = 30):
+    """A lasso round a point that stays within the chart: the map's outermost point may lie at its very edge."""
+    left, top, right, bottom = page.evaluate(PLOT_BOX)
+    west, east = max(x - reach, left + 2), min(x + reach, right - 2)
+    north, south = max(y - reach, top + 2), min(y + reach, bottom - 2)
+    page.mouse.move(west, north)
+    page.mouse.down()
+    for corner in [(east, north), (east, south), (west, south), (west, north)]:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
 
 
 def _duplicates(page, address: str):
