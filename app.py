@@ -1,10 +1,9 @@
-"""The app as a server: ``home.py`` with its pages, behind headers that keep the browser on this origin."""
-
-from pathlib import Path
+"""The app as a server: ``pages/0_Home.py`` with its menu, behind headers that keep the browser on this origin."""
 
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
+from kdcore.resources import MAIN
 from kdcore.ui.headers import SecurityHeaders
 
-app = App(Path(__file__).with_name("home.py"), middleware=[Middleware(SecurityHeaders)])
+app = App(MAIN, middleware=[Middleware(SecurityHeaders)])

@@ -1,41 +1,31 @@
 import streamlit as st
 
 from kdcore.services.explore import samples as explore_samples
-from kdcore.services.explore import tags
-from kdcore.ui import filter_bar, frame, state
-from kdcore.ui.explore import actions as actions_panel
+from kdcore.ui import frame, state
 from kdcore.ui.explore import map as map_panel
-from kdcore.ui.explore import saved_views as views_panel
+from kdcore.ui.explore import side as side_panel
 from kdcore.ui.explore import table as table_panel
 from kdcore.ui.explore import tabs as explore_tabs
 
 PAGE_SIZE = 50
+WIDTHS = (16, 7)  # of the map and of what stands beside it
 with frame.page("Explore") as page:
     app, project = page.app, page.project_id
-    sort = state.param("sort", table_panel.usual_sort(state.selection()))
+    selection = state.selection()
+    sort = state.param("sort", table_panel.usual_sort(selection))
     number, down = state.number("page"), bool(state.param("down"))
-    view = explore_samples.view(app, project, state.selection(), number, PAGE_SIZE, sort, down)
+    view = explore_samples.view(app, project, selection, number, PAGE_SIZE, sort, down)
     if not view["total"]:
         frame.empty("There are no answers yet.", "Generate", "Ask the teacher")
     checks = explore_samples.checks(app, project)
-    selection = filter_bar.bar(view["facets"], explore_samples.failing(checks), tags.tags(app, project))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{view['count']:,}** of {view['total']:,} answers")
-        frame.link("Review", "Review these", filter=state.param("filter"))
-        frame.link("Datasets", "Freeze these", filter=state.param("filter"))
-        actions_panel.decide_all(app, project, selection)
-        actions_panel.tag_all(app, project, selection)
-        views_panel.views_menu(app, project)
-    map_run = map_panel.choose(app, project)
-    with frame.guard():
-        actions_panel.maps_checks_and_picks(app, project, map_run, selection)
-    left, right = st.columns([3, 2])
+    map_run = map_panel.chosen(app, project)
+    left, right = st.columns(WIDTHS, gap="small")
     with left, frame.guard():
         if map_run:
-            map_panel.panel(app, project, map_run, selection, explore_samples.scores(checks))
+            counts = (view["count"], view["total"])
+            map_panel.panel(app, project, map_run, selection, explore_samples.scores(checks), counts)
         else:
-            st.info("No map yet: draw one to see groups, search by meaning and lasso.", icon=":material/map:")
+            map_panel.none_yet(app, project)
     with right, frame.guard():
-        actions_panel.search(app, project, map_run)
-        actions_panel.statistics(app, project, selection, checks)
+        side_panel.side(app, project, map_run, selection, view, checks)
     explore_tabs.open_tab(app, project, map_run, selection, view, PAGE_SIZE)

@@ -1,7 +1,7 @@
 import streamlit as st
 
 from kdcore.services.datasets import versions as dataset_versions
-from kdcore.ui import frame, state
+from kdcore.ui import frame, shell, state
 from kdcore.ui.datasets import probabilities as probabilities_panel
 from kdcore.ui.datasets import versions as versions_panel
 
@@ -28,4 +28,4 @@ with frame.page("Datasets") as page:
                 versions_panel.compare(page.app, names, chosen)
             case _:
                 versions_panel.rows(page.app, version)
-    frame.link("Distill", "Train a student on this version", dataset=chosen)
+    shell.link("Distill", "Train a student on this version", dataset=chosen)

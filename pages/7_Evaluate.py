@@ -1,22 +1,24 @@
 import streamlit as st
 
+from kdcore.services import names
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.evaluate import comparison
-from kdcore.ui import frame, state
+from kdcore.ui import frame
 from kdcore.ui.evaluate import comparison as comparison_panel
 
 with frame.page("Evaluate") as page:
-    students = [
-        r["run_id"]
-        for r in training_runs.list_runs(page.app, page.project_id)
-        if training_runs.has_student(page.app, r["run_id"])
-    ]
+    app, project = page.app, page.project_id
+    students = {
+        run_id: name
+        for run_id, name in names.called(app, project, "distill").items()
+        if training_runs.has_student(app, run_id)
+    }
     if not students:
         frame.empty("There is no student yet.", "Distill", "Train a student")
-    runs = comparison.list_runs(page.app, page.project_id)
-    with st.expander("New comparison", icon=":material/add:", expanded=not runs), frame.guard():
-        comparison_panel.new_run(page.app, students)
+    runs = comparison.list_runs(app, project)
     if runs:
-        chosen = state.choose("Comparison", [run["run_id"] for run in runs], "run", clears=("page",))
-        comparison_panel.figures_of_run(page.app, page.project_id, chosen)
-    comparison_panel.ask(page.app, students)
+        chosen = frame.run_head(app, project, "evaluate", "Comparison", ("page",))
+        comparison_panel.figures_of_run(app, project, chosen)
+    with st.expander("Compare again" if runs else "Compare", icon=":material/add:", expanded=not runs), frame.guard():
+        comparison_panel.new_run(app, students)
+    comparison_panel.ask(app, students)

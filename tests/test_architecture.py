@@ -40,7 +40,6 @@ MAX_MODULES = 16
 
 def sources():
     yield ROOT / "app.py"
-    yield ROOT / "home.py"
     yield from sorted((ROOT / "pages").glob("*.py"))
     yield from sorted((ROOT / "kdcore").rglob("*.py"))
 
@@ -49,7 +48,7 @@ def package_of(path: Path) -> str:
     parts = path.relative_to(ROOT).parts
     if parts[0] == "kdcore":
         return "__init__" if parts[1] == "__init__.py" else parts[1].removesuffix(".py")
-    return "app" if parts[0] == "home.py" else parts[0].removesuffix(".py")
+    return parts[0].removesuffix(".py")
 
 
 def imports_of(path: Path):

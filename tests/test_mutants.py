@@ -241,7 +241,7 @@ def copy(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("mutant")
     for name in ("kdcore", "tests"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("data", "pages", "docs", ".streamlit", "app.py", "home.py", "pyproject.toml", "README.md"):
+    for name in ("data", "pages", "docs", ".streamlit", "app.py", "pyproject.toml", "README.md"):
         (root / name).symlink_to(ROOT / name)
     return root
 

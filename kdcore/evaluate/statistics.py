@@ -21,6 +21,16 @@ _T = (
 )
 
 
+def gap_closed(base: float, student: float, teacher: float) -> float | None:
+    """Which share of the way from base to teacher a student has gone: 1 is there, below 0 is further off than before.
+
+    None where base and teacher are alike, so that there is no way to go, and for what is not finite.
+    """
+    if not all(math.isfinite(value) for value in (base, student, teacher)) or math.isclose(base, teacher):
+        return None
+    return (student - base) / (teacher - base)
+
+
 def bootstrap_mean(
     values: Sequence[float], weights: Sequence[float] | None = None, seed: int = 0, draws: int = DRAWS
 ) -> Interval:

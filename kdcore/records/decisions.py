@@ -166,6 +166,18 @@ class ViewSaved(Logged):
     created: float
 
 
+class RunNamed(Logged):
+    """The name that a person gave to a run: to answers, a map, a student, a comparison."""
+
+    TEXTS = ("name",)
+    kind: Literal["run_name"] = "run_name"
+    project_id: str
+    run_id: str
+    name: str
+    reviewer: str
+    created: float
+
+
 DataClass = Literal["public", "internal", "phi", "privileged"]
 
 
@@ -250,6 +262,7 @@ AnyDecision = Annotated[
     | ReviewedMany
     | Tagged
     | ViewSaved
+    | RunNamed
     | DataClassSet
     | TermsDecided
     | ProgramsAllowed

@@ -92,5 +92,4 @@ class View(TypedDict):
 
     count: int
     total: int
-    facets: dict[str, list[Facet]]
     rows: list[Sample]

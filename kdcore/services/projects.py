@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import difflib
 import time
-from typing import Any, TypedDict
+from typing import Any
 
 from kdcore import ids
 from kdcore.configs.elicitation import PromptTemplate
-from kdcore.configs.selection import All
 from kdcore.elicitation import METHODS
 from kdcore.elicitation.base import find_method
 from kdcore.elicitation.template import refuse_braces
 from kdcore.errors import ConfigError
-from kdcore.records.decisions import Decision, ProjectMade, PromptVersionSaved
+from kdcore.records.decisions import ProjectMade, PromptVersionSaved
 from kdcore.records.projects import Project, PromptVersion
 from kdcore.records.samples import SeedCount
 from kdcore.services.workspace import App
-from kdcore.store import datasets, projects, reviews, runs, samples
+from kdcore.store import projects
 
 SAMPLE_PROJECT = "Sample project: medicine and law"
 
@@ -112,53 +111,3 @@ def seeds(app: App, project_id: str, **how: Any) -> list[dict[str, str]]:
 def seed_counts(app: App, project_id: str) -> list[SeedCount]:
     """Seeds by kind and topic."""
     return projects.count_seeds(app.store, project_id)
-
-
-class ProjectFunnel(TypedDict):
-    """Counts from seeds to students, rows lost by status, and the one next action."""
-
-    counts: dict[str, int]
-    lost: dict[str, int]
-    next: tuple[str, str]
-
-
-def funnel(app: App, project_id: str) -> ProjectFunnel:
-    """Where the project stands, from seeds to students, and the one next action."""
-    by_status = samples.status_counts(app.store, project_id)
-    all_runs = runs.list_runs(app.store, project_id)
-    kinds = [run["kind"] for run in all_runs]
-    decided = reviews.progress(app.store, project_id, All())
-    counts = {
-        "seeds": sum(row["rows"] for row in projects.count_seeds(app.store, project_id) if row["kind"] == "question"),
-        "prompts": len(projects.list_prompt_versions(app.store, project_id)),
-        "answered": sum(by_status.values()),
-        "parsed": by_status.get("parsed", 0),
-        "reviewed": sum(rows for state, rows in decided.items() if state not in (Decision.PENDING, Decision.SKIP)),
-        "datasets": len(datasets.list_datasets(app.store, project_id)),
-        "students": kinds.count("distill"),
-        "evaluations": kinds.count("evaluate"),
-        "maps": kinds.count("embed"),
-    }
-    return {
-        "counts": counts,
-        "lost": {k: v for k, v in by_status.items() if k != "parsed"},
-        "next": next_action(counts),
-    }
-
-
-def next_action(counts: dict[str, int]) -> tuple[str, str]:
-    """The page to go to and what to do there."""
-    steps = (
-        ("seeds", "Elicit", "Import seed questions"),
-        ("prompts", "Elicit", "Write the first prompt version"),
-        ("parsed", "Generate", "Ask the teacher"),
-        ("maps", "Explore", "Draw the map of the answers"),
-        ("reviewed", "Review", "Read and judge the first answers"),
-        ("datasets", "Datasets", "Freeze a dataset version"),
-        ("students", "Distill", "Train a student"),
-        ("evaluations", "Evaluate", "Compare student, base and teacher"),
-    )
-    for name, page, text in steps:
-        if not counts[name]:
-            return page, text
-    return "Evaluate", "Read the worst answers and go back to their data"

@@ -107,6 +107,11 @@ def add(tx: Cursor, version: DatasetFrozen, rows: Sequence[FrozenRow]) -> None:
     tx.unregister("incoming")
 
 
+def count(store: Store, project_id: str) -> int:
+    """How many versions a project has."""
+    return int(store.scalar("SELECT count(*) FROM datasets WHERE project_id = ?", [project_id]))
+
+
 def list_datasets(store: Store, project_id: str) -> list[CountedVersion]:
     """Versions of a project, newest first, with the rows of each split."""
     return store.records(

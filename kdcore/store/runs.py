@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+from kdcore.records.decisions import RunNamed
 from kdcore.records.runs import Run
 from kdcore.store.engine.db import Store
+from kdcore.store.engine.migrations import Cursor
 
 
 def add(store: Store, run: Run) -> None:
@@ -52,3 +54,20 @@ def ran_here(store: Store, teacher: str) -> bool:
             [teacher],
         )
     )
+
+
+def add_name(tx: Cursor, named: RunNamed, number: int) -> None:
+    """Keep a name that somebody gave; an event counts once."""
+    tx.execute(
+        "INSERT INTO run_names SELECT ?, ?, ?, ? "
+        "WHERE NOT EXISTS (SELECT 1 FROM run_names WHERE run_id = ? AND name = ? AND seq = ?)",
+        [named.project_id, named.run_id, named.name, number, named.run_id, named.name, number],
+    )
+
+
+def given_names(store: Store, project_id: str) -> dict[str, str]:
+    """The name that people gave each run of a project, as it was given last."""
+    rows = store.rows(
+        "SELECT run_id, arg_max(name, seq) AS name FROM run_names WHERE project_id = ? GROUP BY 1", [project_id]
+    )
+    return {row["run_id"]: row["name"] for row in rows}

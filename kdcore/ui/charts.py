@@ -9,21 +9,12 @@ from typing import Any
 import plotly.graph_objects as go
 
 from kdcore.evaluate.statistics import smooth
+from kdcore.services.names import Named
 
-LOSS, SMOOTH, EVAL = "#3b82f6", "#f59e0b", "#ef4444"
-PALETTE = (
-    "#2f6f6a",
-    "#d08c2f",
-    "#5b6ee1",
-    "#b4506b",
-    "#6b8e23",
-    "#8a5fb0",
-    "#3d8fb8",
-    "#8c6d46",
-    "#c0504d",
-    "#4f81bd",
-)
-COLOURS = {"base": PALETTE[7], "student": PALETTE[1], "teacher": PALETTE[0]}  # of candidates that every run has
+# Streamlit's theme of Plotly puts the series colours of light or dark in the place of these, in the browser.
+SERIES = tuple(f"#{number:06d}" for number in range(1, 9))
+INK, GREY = "#000037", "#000036"
+COLOURS = {"base": GREY, "student": SERIES[0], "teacher": SERIES[2]}  # of candidates that every run has
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
 Points = Sequence[Mapping[str, Any]]
 
@@ -46,83 +37,35 @@ def _layout(figure: go.Figure, title: str, y: str, height: int = 300) -> go.Figu
     return figure
 
 
-def _series(points: Points, run_id: str, split: str, name: str) -> tuple[list[int], list[float]]:
+def series(points: Points, run_id: str, split: str, name: str) -> tuple[list[int], list[float]]:
+    """Steps and values of one curve of a run."""
     found = [p for p in points if p["run_id"] == run_id and p["split"] == split and p["name"] == name]
     return [p["step"] for p in found], [p["value"] for p in found]
-
-
-def loss_curves(points: Points, run_ids: Sequence[str], weight: float, log_scale: bool) -> go.Figure:
-    """Training loss: raw, faint; smoothed, strong. One run in blue and amber, several in their own colours."""
-    figure = go.Figure()
-    for number, run_id in enumerate(run_ids):
-        steps, values = _series(points, run_id, "train", "loss")
-        single = len(run_ids) == 1
-        raw = LOSS if single else PALETTE[number % len(PALETTE)]
-        line = SMOOTH if single else raw
-        suffix = "" if single else f" · {run_id[-9:]}"
-        figure.add_scatter(
-            x=steps,
-            y=values,
-            mode="lines+markers",
-            name=f"raw{suffix}",
-            opacity=0.55,
-            line={"color": raw, "width": 1},
-            marker={"size": 5},
-        )
-        figure.add_scatter(
-            x=steps,
-            y=smooth(values, weight),
-            mode="lines",
-            name=f"smoothed{suffix}",
-            line={"color": line, "width": 2.5},
-        )
-    _layout(figure, "Training loss", "nats a token", 340)
-    if log_scale:
-        figure.update_yaxes(type="log")
-    return figure
 
 
 def slice_curves(points: Points, run_id: str, names: Sequence[str], weight: float) -> go.Figure:
     """Training loss of each slice of a recipe, smoothed; ``names`` in the order of the recipe."""
     figure = go.Figure()
     for number, name in enumerate(names):
-        steps, values = _series(points, run_id, "train", f"loss/slice{number}")
+        steps, values = series(points, run_id, "train", f"loss/slice{number}")
         figure.add_scatter(
             x=steps,
             y=smooth(values, weight),
             mode="lines+markers",
             name=f"{number + 1}: {name}",
-            line={"color": PALETTE[number % len(PALETTE)]},
+            line={"color": SERIES[number % len(SERIES)]},
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 5},
         )
     return _layout(figure, "Training loss of each slice", "nats a token")
 
 
-def heldout_curves(points: Points, run_ids: Sequence[str], name: str, title: str, y: str) -> go.Figure:
-    """One held-out measure against steps, a marker at each evaluation."""
+def train_curve(points: Points, runs: Mapping[str, Named], name: str, title: str, y: str) -> go.Figure:
+    """A plain training curve, such as the learning rate; each run in the colour that it has everywhere."""
     figure = go.Figure()
-    for number, run_id in enumerate(run_ids):
-        steps, values = _series(points, run_id, "heldout", name)
-        colour = EVAL if len(run_ids) == 1 else PALETTE[number % len(PALETTE)]
-        figure.add_scatter(
-            x=steps,
-            y=values,
-            mode="lines+markers",
-            name=run_id[-9:],
-            line={"color": colour},
-            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
-        )
-    return _layout(figure, title, y)
-
-
-def train_curve(points: Points, run_ids: Sequence[str], name: str, title: str, y: str) -> go.Figure:
-    """A plain training curve, such as the learning rate."""
-    figure = go.Figure()
-    for number, run_id in enumerate(run_ids):
-        steps, values = _series(points, run_id, "train", name)
-        figure.add_scatter(
-            x=steps, y=values, mode="lines", name=run_id[-9:], line={"color": PALETTE[number % len(PALETTE)]}
-        )
+    for run_id, named in runs.items():
+        steps, values = series(points, run_id, "train", name)
+        line = {"color": SERIES[named.place % len(SERIES)]}
+        figure.add_scatter(x=steps, y=values, mode="lines", name=html.escape(named.name), line=line)
     return _layout(figure, title, y, 240)
 
 
@@ -130,14 +73,14 @@ def gradient_shares(points: Points, run_id: str, terms: Mapping[str, str]) -> go
     """Each term's share of the gradient at the evaluations, stacked to the whole; ``terms``: curve → its words."""
     figure = go.Figure()
     for number, (name, words) in enumerate(terms.items()):
-        steps, values = _series(points, run_id, "train", name)
+        steps, values = series(points, run_id, "train", name)
         figure.add_scatter(
             x=steps,
             y=values,
             mode="lines+markers",
             stackgroup="share",
             name=words,
-            line={"color": PALETTE[number % len(PALETTE)]},
+            line={"color": SERIES[number % len(SERIES)]},
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 6},
         )
     return _layout(figure, "Each term's share of the gradient", "share of the gradient norms")
@@ -159,7 +102,7 @@ def arms(table: Sequence[Mapping[str, Any]], name: str, title: str, y: str) -> g
             error_y={"type": "data", "array": [value["high"] - value["mean"] for value in values], "width": 5},
             mode="lines+markers",
             name=arm,
-            line={"color": PALETTE[number % len(PALETTE)]},
+            line={"color": SERIES[number % len(SERIES)]},
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10},
             showlegend=several,
         )
@@ -188,7 +131,7 @@ def coverage(cells: Points, across: str) -> go.Figure:
             z=usable,
             text=text,
             texttemplate="%{text}",
-            colorscale=[[0, "rgba(127,127,127,0.08)"], [1, PALETTE[0]]],
+            colorscale=[[0, "rgba(127,127,127,0.08)"], [1, SERIES[0]]],
             showscale=False,
             xgap=2,
             ygap=2,
@@ -206,7 +149,7 @@ def bars(rows: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
             x=[(r["low"] + r["high"]) / 2 for r in rows],
             y=[r["rows"] for r in rows],
             width=[r["high"] - r["low"] for r in rows],
-            marker={"color": PALETTE[0]},
+            marker={"color": SERIES[0]},
         )
     )
     figure.update_layout(
@@ -225,12 +168,10 @@ def calibration(bins: Points) -> go.Figure:
                 width=[0.8 * (b["high"] - b["low"]) for b in bins],
                 text=[f"{b['pairs']} pairs" for b in bins],
                 hovertemplate="sure %{x:.0%}, right %{y:.0%}, %{text}<extra></extra>",
-                marker={"color": PALETTE[0]},
+                marker={"color": SERIES[0]},
                 name="right",
             ),
-            go.Scatter(
-                x=[0.5, 1], y=[0.5, 1], mode="lines", line={"dash": "dash", "color": PALETTE[1]}, name="ideal"
-            ),
+            go.Scatter(x=[0.5, 1], y=[0.5, 1], mode="lines", line={"dash": "dash", "color": SERIES[1]}, name="ideal"),
         ]
     )
     _layout(figure, "Right as often as it is sure?", "share of pairs that are right", 280)
@@ -257,7 +198,7 @@ def interval_bars(
                 "array": [v["high"] - v["mean"] for v in values],
                 "arrayminus": [v["mean"] - v["low"] for v in values],
             },
-            marker={"color": [COLOURS.get(label, PALETTE[1 + n % 6]) for n, label in enumerate(labels)]},
+            marker={"color": [COLOURS.get(label, SERIES[1 + n % 6]) for n, label in enumerate(labels)]},
         )
     )
     figure.update_layout(

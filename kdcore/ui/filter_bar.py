@@ -1,4 +1,4 @@
-"""The one filter bar: pills that add parts to the Selection in the address bar, and take them out."""
+"""The one filter: lists that add parts to the Selection in the address bar, and pills that take them out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import get_args
 import streamlit as st
 
 from kdcore.configs.selection import (
+    EVERYTHING,
     All,
     ColumnIs,
     HasScore,
@@ -24,7 +25,6 @@ from kdcore.configs.selection import (
 )
 from kdcore.errors import ConfigError
 from kdcore.records.decisions import Decision
-from kdcore.records.figures import Facet
 from kdcore.records.reviews import TagCount
 from kdcore.records.rows import VerdictKey
 from kdcore.services.explore import samples as explore_samples
@@ -105,61 +105,98 @@ def _range(parts: tuple[Selection, ...]) -> str | None:
     return f"{label_of(low.column)} {low.values[0]} to {high.values[0]}"
 
 
-def bar(facets: dict[str, list[Facet]], failing: Sequence[VerdictKey], tags: Sequence[TagCount]) -> Selection:
-    """Draw the bar; returns the selection that holds after it. ``failing`` are checks that some rows fail."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+def menu(values: dict[str, list[str]], failing: Sequence[VerdictKey], tags: Sequence[TagCount]) -> None:
+    """Everything that one filters by, in lists that stay put while one chooses; several values of each.
+
+    ``values`` are the project's by column, ``failing`` the checks that some rows fail.
+    """
+    with st.popover("Filter", icon=":material/filter_alt:"):
         st.text_input(
             "Find text",
             key="find",
             placeholder="Words in question or answer",
             icon=":material/search:",
             on_change=_find,
-            width=280,
         )
-        with st.popover("How", icon=":material/manage_search:", help="Where and how the text is looked for"):
+        with st.expander("Where and how the text is looked for"):
             st.selectbox("Look in", get_args(TextField), key="find.field", persist_state="session")
-            st.toggle("Regular expression (RE2)", key="find.regex", persist_state="session")
+            st.toggle("Pattern (RE2)", key="find.regex", persist_state="session")
             st.toggle("Keep what does not match", key="find.not", persist_state="session")
+        if problem := st.session_state.pop("find.problem", ""):
+            st.error(escape(problem), icon=":material/error:")
         for column in ("topic", "status", "difficulty", "reader"):
-            values = [f["value"] for f in facets.get(column, []) if f["value"]]
-            if len(values) > 1:
-                with st.popover(label_of(column), icon=":material/filter_alt:"):
-                    for facet in facets[column]:
-                        if facet["value"]:
-                            st.button(
-                                f"{escape(facet['value'])} · {facet['rows']}",
-                                key=f"facet-{column}-{facet['value']}",
-                                on_click=add,
-                                args=(ColumnIs(column=column, values=(facet["value"],)),),  # pyright: ignore[reportArgumentType]
-                                width="stretch",
-                            )
-        with st.popover("Decision", icon=":material/fact_check:"):
-            for decision, (_, label) in DECISIONS.items():
-                part = ReviewIs(states=(Decision(decision),))
-                st.button(label, key=f"review-{decision}", on_click=add, args=(part,), width="stretch")
-        if failing:
-            with st.popover("Checks", icon=":material/rule:"):
-                for key in failing:
-                    part = HasVerdict(verdict_kind=key.kind, filter=key.filter, passed=False)
-                    label = f"{escape(key.text)}: failed"
-                    st.button(label, key=f"check-{key.text}", on_click=add, args=(part,), width="stretch")
-        if tags:
-            with st.popover("Tags", icon=":material/sell:"):
-                for row in tags:
-                    label = f"{escape(row['tag'])} · {row['rows']:,}"
-                    part = HasTag(tag=row["tag"])
-                    st.button(label, key=f"tag-{row['tag']}", on_click=add, args=(part,), width="stretch")
-    if problem := st.session_state.pop("find.problem", ""):
-        st.error(escape(problem), icon=":material/error:")
-    selection = state.selection()
+            there = [value for value in values.get(column, []) if value]
+            if len(there) > 1:
+                _choose(label_of(column), f"filter.{column}", {value: short(value, 60) for value in there}, column)
+        _choose("Decision", "filter.decision", {str(d): word for d, (_, word) in DECISIONS.items()})
+        _choose("Fails a check", "filter.check", {key.text: key.text.replace("_", " ") for key in failing})
+        _choose("Tag", "filter.tag", {row["tag"]: short(row["tag"], 60) for row in tags})
+
+
+def _choose(label: str, key: str, options: dict[str, str], column: str = "") -> None:
+    """One list; what is chosen in it is one part of the filter."""
+    if not options:
+        return
+    st.session_state[key] = [v for v in _chosen(state.selection(), key, column) if v in options]
+    st.multiselect(
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        key=key,
+        on_change=_choice_changed,
+        args=(key, column),
+        placeholder="any",
+    )
+
+
+def _chosen(selection: Selection, key: str, column: str) -> list[str]:
+    """What the part of the filter that a list speaks for holds."""
+    return [value for part in parts(selection) for value in _values(part, key, column) or ()]
+
+
+def _values(part: Selection, key: str, column: str) -> list[str] | None:
+    """The values of a part that this list speaks for, None for any other part."""
+    match part:
+        case ColumnIs() if column and part.column == column and part.op in ("=", "in"):
+            return [str(value) for value in part.values]
+        case ReviewIs() if key == "filter.decision":
+            return [str(each) for each in part.states]
+        case HasVerdict() if key == "filter.check" and not part.passed:
+            return [part.key.text]
+        case HasTag() if key == "filter.tag":
+            return [part.tag]
+        case _:
+            return None
+
+
+def _choice_changed(key: str, column: str) -> None:
+    """Put what the list holds now in place of what it held; each check and tag is a part of its own."""
+    chosen: list[str] = st.session_state[key]
+    kept = [part for part in parts(state.selection()) if _values(part, key, column) is None]
+    made: list[Selection] = []
+    if column and chosen:
+        made.append(ColumnIs(column=column, op="in", values=tuple(chosen)))  # pyright: ignore[reportArgumentType]
+    elif key == "filter.decision" and chosen:
+        made = [ReviewIs(states=tuple(Decision(each) for each in chosen))]
+    elif key == "filter.check":
+        found = [VerdictKey.parse(each) for each in chosen]
+        made = [HasVerdict(verdict_kind=each.kind, filter=each.filter, passed=False) for each in found]
+    elif key == "filter.tag":
+        made = [HasTag(tag=each) for each in chosen]
+    together = [part for part in (*kept, *made) if part != All()]
+    state.set_selection(All(parts=tuple(together)) if together else EVERYTHING)
+    state.set_params(page=None)
+
+
+def pills(selection: Selection) -> None:
+    """The parts of the filter, each with its way out."""
     chosen = [p for p in parts(selection) if p != All()]
     if chosen:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             for number, part in enumerate(chosen):
                 label = escape(describe(part))
                 st.button(label, key=f"pill-{number}-{label}", icon=":material/close:", on_click=remove, args=(part,))
             st.button("Clear all", key="clear-filter", type="tertiary", on_click=state.set_selection, args=(All(),))
-    return selection
 
 
 def _find() -> None:

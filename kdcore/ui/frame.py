@@ -1,7 +1,6 @@
 """The frame of every page: opened workspace, project, what runs now, and errors as sentences.
 
-A page's first line is ``with frame.page("Elicit") as page:``; nothing that a page needs lives in home.py,
-because a deep link on a fresh server may run the page alone.
+A page's first line is ``with frame.page("Elicit") as page:``; the menu is drawn by pages/0_Home.py.
 """
 
 from __future__ import annotations
@@ -9,61 +8,25 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from streamlit.errors import StreamlitPageNotFoundError
 
 from kdcore.errors import ConfigError, KdError, is_full_disk
 from kdcore.records.projects import Project
-from kdcore.resources import MARK
-from kdcore.services import projects
+from kdcore.services import names, standing
 from kdcore.services.background import Background
 from kdcore.services.workspace import App
 from kdcore.services.workspace import open_app as open_workspace
 from kdcore.settings import PRIVATE, workspace
-from kdcore.ui import live, state
+from kdcore.ui import live, shell, state
 from kdcore.ui.labels import escape, sentence
 from kdcore.ui.server import refuse_open_server
 
 log = logging.getLogger(__name__)
-
-# name → (file, icon, what it is for); the order is the order of work
-PAGES: dict[str, tuple[str, str, str]] = {
-    "Elicit": ("pages/1_Elicit.py", ":material/edit_note:", "Seeds and prompts"),
-    "Generate": ("pages/2_Generate.py", ":material/bolt:", "Ask the teacher"),
-    "Explore": ("pages/3_Explore.py", ":material/scatter_plot:", "See what came back"),
-    "Review": ("pages/4_Review.py", ":material/fact_check:", "Read and judge"),
-    "Datasets": ("pages/5_Datasets.py", ":material/inventory_2:", "Freeze and export"),
-    "Distill": ("pages/6_Distill.py", ":material/school:", "Train a student"),
-    "Evaluate": ("pages/7_Evaluate.py", ":material/compare_arrows:", "Compare and go back"),
-}
-
-
-HOME: list[Any] = []  # the home page, once home.py has run in this server
-
-# what in the address bar speaks of one project only
-OF_A_PROJECT = (
-    "run",
-    "upload",
-    "passages",
-    "queue",
-    "format",
-    "sample",
-    "filter",
-    "dataset",
-    "train",
-    "prompt",
-    "page",
-    "map",
-    "topics",
-    "see",
-    "step",
-    "overlay",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +40,7 @@ class Page:
     def project_id(self) -> str:
         """The chosen project's id; raises ConfigError where there is none yet."""
         if self.project is None:
-            raise ConfigError("there is no project yet; create one on the Elicit page.")
+            raise ConfigError("there is no project yet; create one on Home.")
         return self.project["project_id"]
 
 
@@ -95,18 +58,37 @@ def open_app(root: str) -> App:
 
 @contextmanager
 def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
-    """Draw the frame, then the page; a mistake of the user's becomes one sentence, ours is logged in full."""
-    st.set_page_config(page_title=f"{title} · kd", page_icon=str(MARK), layout="wide")  # a name of an icon is fetched
+    """Draw what stands around a page, then the page; a user's mistake becomes one sentence, ours is logged in full.
+
+    ``title``: "Home" or the address of a stage.
+    """
+    shown = shell.PAGES[title].title if title in shell.PAGES else title
+    shell.dress(shown)
     app = _open_or_stop()
-    with guard():
-        chosen = _sidebar(app)
-        st.title(title, anchor=False)
-        if title in PAGES:
-            st.caption(PAGES[title][2])
-        if needs_project and chosen is None:
-            empty("There is no project yet.", "Elicit", "Create a project")
-        _problems(app.problems)
-        yield Page(app, chosen)
+    chosen: Project | None = None
+    try:
+        with guard():
+            chosen = shell.choose_project(app)
+            if needs_project and chosen is None:
+                empty("There is no project yet.", "Elicit", "Create a project")
+            _problems(app.problems)
+            yield Page(app, chosen)
+    finally:
+        shell.header(app, shown, chosen)
+
+
+def reached() -> dict[str, str]:
+    """Where the chosen project stands on each stage, for the menu; nothing where the workspace can't be shown."""
+    try:
+        refuse_open_server(st.get_option)
+        app = open_app(str(workspace().root))
+        chosen = shell.choose_project(app)
+        return standing.reached(app, chosen["project_id"]) if chosen else {}
+    except KdError:
+        return {}  # the page opens the same workspace next, and says what is wrong
+    except Exception:
+        log.exception("the menu has no counts")
+        return {}
 
 
 def _open_or_stop() -> App:
@@ -164,33 +146,18 @@ def guard() -> Iterator[None]:
         st.error(f"Something went wrong in the app itself (number {number} in its log). Nothing you saved is lost.")
 
 
-def empty(text: str, to: str, action: str, **params: str) -> None:
+def empty(text: str, to: str, action: str) -> None:
     """An empty state: what is missing, the one next action, and nothing else."""
     with st.container(border=True):
         st.subheader(text, anchor=False)
-        link(to, action, type_="primary", **params)
+        shell.link(to, action, type_="primary")
     st.stop()
-
-
-def link(to: str, label: str, *, type_: str = "link", **params: str) -> None:
-    """A link to a page that keeps the project and carries ``params``; works where a page stands alone too.
-
-    ``label`` is plain text: names that people gave may stand in it.
-    """
-    query = {key: value for key, value in {"project": state.param("project"), **params}.items() if value}
-    if type_ == "primary":
-        if st.button(
-            escape(label), key=f"go-{to}-{label}-{sorted(params.items())}", type="primary", icon=PAGES[to][1]
-        ):
-            st.switch_page(PAGES[to][0], query_params=query)
-    else:
-        st.page_link(PAGES[to][0], label=escape(label), icon=PAGES[to][1], query_params=query)
 
 
 def popover(label: str, name: str, icon: str, *, disabled: bool = False) -> Any:
     """A popover that ``close_popover`` can close: a form that was sent must not lie over what it started."""
     times = st.session_state.get(f"closed.{name}", 0)
-    return st.popover(label, icon=icon, key=f"popover-{name}-{times}", disabled=disabled)
+    return st.popover(label, icon=icon or None, key=f"popover-{name}-{times}", disabled=disabled)
 
 
 def close_popover(name: str) -> None:
@@ -198,72 +165,43 @@ def close_popover(name: str) -> None:
     st.session_state[f"closed.{name}"] = st.session_state.get(f"closed.{name}", 0) + 1
 
 
-def run_panel(app: App, run_id: str, draw: Callable[[], None], *, can_pause: bool = False) -> None:
-    """Status, controls and ``draw`` of one run, redrawn while it is active; polling stops when it ends."""
+def run_head(
+    app: App, project_id: str, kind: str, label: str, clears: Sequence[str] = (), *, can_pause: bool = False
+) -> str:
+    """One line: the choice of a run by its name, how it stands, and its controls; returns the chosen run."""
+    called = names.called(app, project_id, kind)
+    left, right = st.columns([3, 7], gap="small", vertical_alignment="center")
+    with left:
+        run_id = state.choose(label, list(called), "run", called.__getitem__, clears, label_visibility="collapsed")
+    with right:
+        run_line(app, run_id, can_pause=can_pause)
+    return run_id
+
+
+def run_line(app: App, run_id: str, *, can_pause: bool = False) -> None:
+    """How one run stands and its controls, redrawn while it is active."""
 
     @st.fragment(run_every=live.POLL_S if live.is_active(app.status(run_id)) else None)
-    def panel() -> None:
+    def line() -> None:
         with guard():
             status = app.status(run_id)
             live.rerun_when_ended(run_id, status)
-            live.status_line(run_id, status)
-            live.controls(app, run_id, status, can_pause=can_pause)
+            stands, does = st.columns([3, 2], gap="small", vertical_alignment="center")
+            with stands:
+                live.status_line(run_id, status)
+            with does:
+                live.controls(app, run_id, status, can_pause=can_pause)
+
+    line()
+
+
+def while_active(app: App, run_id: str, draw: Callable[[], None], every_s: float = live.POLL_S) -> None:
+    """``draw`` again and again while the run is active."""
+
+    @st.fragment(run_every=every_s if live.is_active(app.status(run_id)) else None)
+    def panel() -> None:
+        with guard():
+            live.rerun_when_ended(run_id, app.status(run_id))
             draw()
 
     panel()
-
-
-def _menu() -> None:
-    """The pages in the order of work; each link keeps the project. The same where a page stands alone."""
-    query = {"project": project} if (project := state.param("project")) else None
-    home: dict[str, Any] = {"label": "Home", "icon": ":material/home:", "query_params": query}
-    try:
-        st.page_link("home.py", **home)
-    except StreamlitPageNotFoundError:  # home.py has run here: home is one of its own pages
-        st.page_link(HOME[0], **home)
-    for title, (file, icon, _) in PAGES.items():
-        st.page_link(file, label=title, icon=icon, query_params=query)
-    st.divider()
-
-
-def _sidebar(app: App) -> Project | None:
-    known = projects.list_projects(app)
-    with st.sidebar:
-        _menu()
-        chosen: Project | None = None
-        if known:
-            names = {p["project_id"]: p["name"] for p in known}
-            # The menu's own links drop the address bar, so the session remembers the project too.
-            remembered = st.session_state.get("project_id")
-            if not state.param("project"):
-                state.set_params(project=remembered if remembered in names else known[-1]["project_id"])
-            picked = state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)
-            st.session_state["project_id"] = picked
-            chosen = next(p for p in known if p["project_id"] == picked)
-        st.session_state.setdefault(NAME_FIELD, st.session_state.get(NAME, ""))
-        st.text_input("Your name", key=NAME_FIELD, placeholder="Name on your decisions", on_change=_renamed)
-        live.running_now(app)
-    return chosen
-
-
-NAME, NAME_FIELD = "reviewer", "reviewer.field"
-MAX_NAME = 80
-
-
-def _renamed() -> None:
-    st.session_state[NAME] = st.session_state[NAME_FIELD].strip()[:MAX_NAME]
-
-
-def name_reviewer(name: str) -> None:
-    """Take a name for this session, from another field or from what the browser remembers."""
-    st.session_state[NAME] = st.session_state[NAME_FIELD] = name.strip()[:MAX_NAME]
-
-
-def named_reviewer() -> str:
-    """The name that was given, "" before."""
-    return str(st.session_state.get(NAME) or "")
-
-
-def reviewer() -> str:
-    """The name that goes on decisions."""
-    return named_reviewer() or "anonymous"

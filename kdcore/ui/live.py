@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import streamlit as st
 
+from kdcore.errors import ConfigError
 from kdcore.records.status import Status
+from kdcore.services import names
 from kdcore.services.generate.runs import eta_s
 from kdcore.services.workspace import App
 from kdcore.types import TERMINAL_STATES
-from kdcore.ui.labels import KINDS, STATES, clock, duration, escape
+from kdcore.ui.labels import KINDS, PAGE_OF_KIND, STATES, clock, duration, escape, sentence
 
 POLL_S = 1.5
 
 
+class Now(NamedTuple):
+    """What runs, in a few words, and where it is seen."""
+
+    page: str
+    run_id: str
+    text: str
+
+
+def now(app: App) -> Now | None:
+    """The run that was started first of those under way, with how many others; a warm helper is none of them."""
+    active = [(run, status) for run, status in app.active_runs() if run.kind != "serve"]
+    if not active:
+        return None
+    run, status = active[0]
+    left = eta_s(status.progress)
+    text = KINDS.get(run.kind, run.kind) + (f", {duration(left)} left" if left is not None else "")
+    return Now(PAGE_OF_KIND[run.kind], run.run_id, text + (f" and {len(active) - 1} more" if active[1:] else ""))
+
+
 def running_now(app: App) -> None:
-    """A strip for the sidebar: each active run with its progress, and who holds the accelerator."""
+    """A strip for the project's menu: each active run with its progress, and who holds the accelerator."""
 
     @st.fragment(run_every=2.0)
     def strip() -> None:
         active = app.active_runs()
         st.caption("Running now" if active else "Nothing is running")
         for run, status in active:
-            st.markdown(f"**{KINDS.get(run.kind, run.kind)}**  \n{escape(status.message or status.state)}")
+            st.markdown(f"**{KINDS.get(run.kind, run.kind)}**  \n{escape(status.message or STATES[status.state][1])}")
             if status.progress.get("total") and run.kind != "serve":
                 st.progress(_share(status), text=_progress_text(status))
         _holder(app, {run.run_id: status for run, status in active})
@@ -35,43 +58,68 @@ def _holder(app: App, active: dict[str, Status]) -> None:
     if held is None:
         return
     run_id = str(held.get("run_id") or "")
-    text = f"The accelerator is held by {escape(run_id) or 'another process'}"
+    kind = run_id.split("-")[0]
+    text = f"The accelerator is in use: {KINDS[kind].lower() if kind in KINDS else 'another process'}"
     status = active.get(run_id)
     left = eta_s(status.progress) if status else None
-    if run_id.startswith("serve-"):
-        text += ", a warm helper that leaves when a run asks for it"
+    if kind == "serve":
+        text += ", which leaves when a run asks for it"
     elif left is not None:
         text += f" until about {clock(left)}"
     st.caption(f":material/memory: {text}.")
 
 
 def status_line(run_id: str, status: Status) -> None:
-    """State as a badge with icon and word, then what the run says."""
+    """How a run stands: while it goes on its progress with rate and time left, else a badge with icon and word."""
     icon, word, colour = STATES[status.state]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(word, icon=icon, color=colour)  # pyright: ignore[reportArgumentType]
-        st.caption(f"{run_id}")
-    if status.message:
-        (st.error if status.state == "failed" else st.caption)(escape(status.message))
-    if status.progress.get("total") and status.state not in TERMINAL_STATES:
+    going = status.state not in TERMINAL_STATES
+    if going and status.progress.get("total"):
         st.progress(_share(status), text=_progress_text(status))
+        return
+    message = escape(status.message)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(word, icon=icon, color=colour)  # pyright: ignore[reportArgumentType]
+        if message and status.state != "failed":
+            st.caption(message)
+    if message and status.state == "failed":
+        st.error(message)
 
 
 def controls(app: App, run_id: str, status: Status, *, can_pause: bool = False) -> None:
-    """Stop, pause, resume: only what makes sense in this state."""
-    with st.container(horizontal=True):
+    """Stop, pause, resume: only what makes sense in this state; the name, the id and the log folded."""
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if status.state not in TERMINAL_STATES:
+            if can_pause and st.button("Pause", key=f"pause-{run_id}", icon=":material/pause:"):
+                app.stop(run_id, "pause")
             label = "Stop and keep" if can_pause else "Stop"
             if st.button(label, key=f"stop-{run_id}", icon=":material/stop:"):
                 app.stop(run_id, "cancel")
-            if can_pause and st.button("Pause", key=f"pause-{run_id}", icon=":material/pause:"):
-                app.stop(run_id, "pause")
         elif status.state != "done" and st.button("Resume", key=f"resume-{run_id}", icon=":material/play_arrow:"):
             app.launch(app.run_dir(run_id))
             st.rerun()
-        with st.popover("Log", icon=":material/terminal:"):
-            st.code(log_tail(app, run_id) or "nothing yet", language=None)
+        with st.popover("Details", type="tertiary"):
+            _name(app, run_id)
+            st.caption("Its id, for kd and for the log of the app")
+            st.code(run_id, language=None)
+            if st.toggle("Show its log", key=f"log-{run_id}"):
+                st.code(log_tail(app, run_id) or "nothing yet", language=None)
     _quarantined(app, run_id)
+
+
+def _name(app: App, run_id: str) -> None:
+    """The run's name, to be changed in place."""
+    key = f"name-{run_id}"
+    st.session_state.setdefault(key, names.of_run(app, run_id))
+
+    def renamed() -> None:
+        try:
+            names.rename(app, run_id, st.session_state[key], str(st.session_state.get("reviewer") or "anonymous"))
+        except ConfigError as exc:
+            st.session_state[f"{key}.problem"] = str(exc)
+
+    st.text_input("Name", key=key, max_chars=names.MAX_CHARACTERS, on_change=renamed)
+    if problem := st.session_state.pop(f"{key}.problem", ""):
+        st.error(sentence(problem))
 
 
 def _quarantined(app: App, run_id: str) -> None:
@@ -122,10 +170,12 @@ def _share(status: Status) -> float:
 
 def _progress_text(status: Status) -> str:
     p = status.progress
-    text = f"{p.get('done', 0)} of {p.get('total', 0)} {p.get('unit', '')}"
+    text = f"{p.get('done', 0):,} of {p.get('total', 0):,} {p.get('unit', '')}".rstrip()
     if p.get("tokens_per_s"):
-        text += f" · {p['tokens_per_s']:.0f} tokens/s"
+        text += f" · {p['tokens_per_s']:.0f} tokens a second"
     elif p.get("rate"):
-        text += f" · {p['rate']:.2g}/s"
+        text += f" · {p['rate']:.2g} a second"
+    if p.get("memory_gb"):
+        text += f" · {p['memory_gb']:.1f} GB"
     left = eta_s(p)
     return text + (f" · about {duration(left)} left" if left is not None else "")

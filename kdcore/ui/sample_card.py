@@ -12,10 +12,11 @@ from kdcore.records.decisions import Decision
 from kdcore.records.rows import VerdictKey
 from kdcore.records.samples import Sample, SampleLosses
 from kdcore.records.trials import TrialCall
+from kdcore.services import names
 from kdcore.services.datasets import token_view
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
-from kdcore.ui import frame
+from kdcore.ui import frame, shell
 from kdcore.ui.labels import DECISIONS, escape, short
 from kdcore.ui.safe_html import marked, safe_html, strong_html, token_html, visible
 
@@ -96,19 +97,21 @@ def thread(app: App, sample_id: str) -> None:
         st.caption("Thread of this sample")
         prompt = line["prompt"]
         if prompt:
-            frame.link("Elicit", f"Prompt: {prompt['name']} v{prompt['version']}", prompt=prompt["prompt_version_id"])
-        frame.link("Generate", f"Run: {full['run_id']}", run=full["run_id"])
+            shell.link("Elicit", f"Prompt: {prompt['name']} v{prompt['version']}", prompt=prompt["prompt_version_id"])
+        shell.link("Generate", names.of_run(app, full["run_id"]), run=full["run_id"])
         if full["parent"]:
-            frame.link("Explore", "Grown from another row", sample=full["parent"])
+            shell.link("Explore", "Grown from another row", sample=full["parent"])
         if line["seed"]:
             st.caption(f"Seed: {escape(short(line['seed']['text']))}")
         for dataset in line["datasets"]:
             name = f"Dataset: {dataset['name']} v{dataset['version']} ({dataset['split']})"
-            frame.link("Datasets", name, dataset=dataset["dataset_id"])
+            shell.link("Datasets", name, dataset=dataset["dataset_id"])
         for run_id in line["trainings"]:
-            frame.link("Distill", f"Training: {run_id}{_learnt(line['losses'], run_id)}", run=run_id)
+            shell.link(
+                "Distill", f"Training: {names.of_run(app, run_id)}{_learnt(line['losses'], run_id)}", run=run_id
+            )
         for run_id in sorted({e["run_id"] for e in line["evaluations"]}):
-            frame.link("Evaluate", f"Evaluation: {run_id}", run=run_id)
+            shell.link("Evaluate", names.of_run(app, run_id), run=run_id)
     with st.expander("How sure the teacher was", icon=":material/thermometer:"), frame.guard():
         if st.toggle("Show the words", key=f"heat-{sample_id}"):
             found = token_view.tokens(app, sample_id)

@@ -46,6 +46,7 @@ def choose(
     words: Callable[[str], str] = str,
     clears: Sequence[str] = (),
     width: int | Literal["stretch"] = "stretch",
+    label_visibility: Literal["visible", "collapsed"] = "visible",
 ) -> str:
     """A select box tied to a value of the address bar; a new choice clears the values that hung on the old one.
 
@@ -61,7 +62,15 @@ def choose(
     def changed() -> None:
         set_params(**{name: st.session_state[key]}, **dict.fromkeys(clears))
 
-    chosen = st.selectbox(label, options, format_func=words, key=key, on_change=changed, width=width)
+    chosen = st.selectbox(
+        label,
+        options,
+        format_func=words,
+        key=key,
+        on_change=changed,
+        width=width,
+        label_visibility=label_visibility,
+    )
     set_params(**{name: chosen})
     return chosen
 

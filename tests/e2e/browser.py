@@ -16,6 +16,7 @@ from typing import Any
 from kdcore.jobs.backends import local
 from kdcore.jobs.run_dir import RunDir
 from kdcore.ui.launch import free_port
+from kdcore.ui.shell import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -125,5 +126,5 @@ def button(page: Any, name: str) -> Any:
 def open_page(page: Any, address: str, name: str) -> None:
     """A page by its address, drawn to the end."""
     page.goto(f"{address}/{name}")
-    page.get_by_role("heading", name=name, exact=True).wait_for()
+    page.get_by_role("heading", name=PAGES[name].title, exact=True).wait_for()
     settled(page)

@@ -89,7 +89,7 @@ def test_what_is_typed_outlives_server_and_tab_and_stray_keys_decide_nothing(wor
             assert len(decided(workspace)) == 1
 
             # the server dies in the middle of a sentence, then the tab
-            children = [p for p in psutil.process_iter(["cmdline"]) if "home.py" in " ".join(p.info["cmdline"] or [])
+            children = [p for p in psutil.process_iter(["cmdline"]) if "app.py" in " ".join(p.info["cmdline"] or [])
                         or "app.py" in " ".join(p.info["cmdline"] or [])]  # fmt: skip
             for process in children:
                 os.kill(process.pid, signal.SIGKILL)

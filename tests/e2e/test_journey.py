@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kdcore.ui import frame
+from kdcore.ui import shell
 from tests.e2e.browser import browser_page, button, named, open_page, server, settled, wait_for_points
 from tests.e2e.training import train_and_compare
 
@@ -235,7 +235,7 @@ def _teach_a_concept(page, address: str):
 def _search_by_meaning(page, address: str):
     open_page(page, address, "Explore")
     page.get_by_label("Search by meaning").fill("an illness with a high temperature")
-    page.get_by_role("button", name="Search", exact=True).first.click()
+    page.keyboard.press("Enter")
     page.wait_for_url("**filter=**", timeout=90_000)
     page.get_by_text("an illness with a high").first.wait_for()
     settled(page)
@@ -267,7 +267,7 @@ def _freeze(page, address: str):
     page.get_by_text("Content hash").wait_for()
 
 
-@pytest.mark.parametrize("name", list(frame.PAGES))
+@pytest.mark.parametrize("name", list(shell.PAGES))
 def test_a_deep_link_on_a_fresh_server_shows_the_page(tmp_path: Path, name: str):
     (tmp_path / "ws").mkdir()
     with server(tmp_path / "ws") as address, browser_page() as page:

@@ -17,7 +17,7 @@ from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import open_app
-from kdcore.ui.frame import PAGES
+from kdcore.ui.shell import PAGES
 from tests.conftest import PLAIN
 from tests.e2e.browser import QUIET, chromium, server, settled
 

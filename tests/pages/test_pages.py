@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from kdcore.elicitation import METHODS
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.status import Status
+from kdcore.resources import MAIN
 from kdcore.services import projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill.input import Part, write_input
@@ -19,11 +20,11 @@ from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import open_app
 from kdcore.store import samples
-from kdcore.ui import frame
+from kdcore.ui import frame, shell
 from tests.conftest import PLAIN, SCRIPTED, import_questions
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [file for file, _, _ in frame.PAGES.values()]
+PAGES = [f"pages/{stage.file}" for stage in shell.PAGES.values()]
 
 
 @pytest.fixture
@@ -32,13 +33,13 @@ def run_page(tmp_path, monkeypatch):
     monkeypatch.setenv("KD_WORKSPACE", str(tmp_path / "ws"))
 
     def run(page: str = "", /, **query: str) -> AppTest:
-        at = AppTest.from_file(ROOT / "home.py", default_timeout=30)
+        at = AppTest.from_file(MAIN, default_timeout=30)
         at.session_state["reviewer"] = "Dr A"
         at = at.run()
         for name, value in query.items():
             at.query_params[name] = value
         if page:
-            at = at.switch_page(page)
+            at = at.switch_page(Path(page).name)
             for name, value in query.items():
                 at.query_params[name] = value
             at = at.run()
@@ -295,7 +296,7 @@ def test_a_trial_asks_the_teacher_that_the_full_run_would_ask(run_page, populate
     at = run_page("pages/2_Generate.py")
     next(b for b in at.number_input if b.label == "Temperature").set_value(0.25)
     next(b for b in at.text_input if b.label == "Model").set_value("some/model").run()
-    at = at.switch_page("pages/1_Elicit.py").run()
+    at = at.switch_page("1_Elicit.py").run()
     next(b for b in at.button if b.key == "elicit.try").click().run()
     assert asked["sampling"].temperature == 0.25
     assert asked["teacher"].model == "some/model"

@@ -25,7 +25,7 @@ from kdcore.services.generate import runs as generation_runs
 from kdcore.services.review import drafts
 from kdcore.services.workspace import App, open_app
 from kdcore.store import samples
-from kdcore.ui import filter_bar, frame, new_project, sample_card, teacher_form
+from kdcore.ui import filter_bar, frame, new_project, sample_card, shell, teacher_form
 from kdcore.ui.datasets import probabilities, versions
 from kdcore.ui.distill import curves, export, recipe, reward_model, rounds, rows, sweep, terms
 from kdcore.ui.elicit import gallery, passages, prompt, seeds, trial
@@ -144,7 +144,7 @@ PANELS: dict[str, tuple[Panel, str]] = {
 
 
 def waiting(app, sample):
-    drafts.keep(app, sample["sample_id"], frame.reviewer(), {"answer": "half a sen"}, "rev")
+    drafts.keep(app, sample["sample_id"], shell.reviewer(), {"answer": "half a sen"}, "rev")
     editor.waiting_draft(app, sample)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from kdcore.configs.base import load_config
 from kdcore.configs.distillation import DistillConfig
 from kdcore.errors import ConfigError
 from kdcore.evaluate.measures import of_text
@@ -16,9 +15,9 @@ from kdcore.filters.citations import unsupported
 from kdcore.jobs.run_dir import RunDir
 from kdcore.models import DEFAULT_TEACHER, layer_count
 from kdcore.records.datasets import VersionRow
-from kdcore.records.runs import HardRow, MeasuredSaid, Point, PreflightReport, Run, Said, StepRow, Trust, WatchedRun
+from kdcore.records.runs import HardRow, MeasuredSaid, Point, PreflightReport, Said, StepRow, Trust, WatchedRun
 from kdcore.resources import GENERAL
-from kdcore.services import governance, models
+from kdcore.services import governance, models, names
 from kdcore.services.datasets import topk as stored_topk
 from kdcore.services.distill.input import Part, refuse_leaks, write_input
 from kdcore.services.workspace import App
@@ -144,16 +143,6 @@ def list_runs(app: App, project_id: str) -> list[WatchedRun]:
     return [{**run, "status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "distill")]
 
 
-def title(run: Run) -> str:
-    """A run's name, what it teaches and its id; runs of a sweep are told apart by loss, budget and seed."""
-    parts = [run["config"].get("name") or "Student"]
-    if run["config"].get("sweep"):
-        config = load_config(DistillConfig, run["config"])
-        rows = f", {config.slices[0].rows} rows" if config.slices[0].rows else ""
-        parts.append(f"{config.arm}{rows}, seed {config.seed}")
-    return " · ".join([*parts, run["run_id"]])
-
-
 def curves(app: App, run_ids: list[str]) -> list[Point]:
     """All curves of some runs: rows of run_id, split, name, step, value, time."""
     return metrics.curves(app.store, run_ids)
@@ -226,9 +215,9 @@ def model_folder(app: App, run_id: str) -> Path | None:
 
 
 def reward_models(app: App, project_id: str) -> dict[str, str]:
-    """Runs of a project that left a reward model, with their titles, newest first."""
-    found = runs.list_runs(app.store, project_id, "distill")
-    return {r["run_id"]: title(r) for r in found if _is_there(app.run_dir(r["run_id"]).path / "reward_model")}
+    """Runs of a project that left a reward model, with their names, newest first."""
+    found = names.called(app, project_id, "distill")
+    return {run: name for run, name in found.items() if _is_there(app.run_dir(run).path / "reward_model")}
 
 
 def _is_there(folder: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypedDict
 
 from kdcore.configs.base import load_config
@@ -24,6 +25,7 @@ from kdcore.services import jsonl, models
 from kdcore.services.warm import warm_service
 from kdcore.services.workspace import App
 from kdcore.store import datasets, maps, runs, samples, training, verdicts, worker_inputs
+from kdcore.store.engine.db import Store
 from kdcore.store.selection import compile_selection
 from kdcore.types import TERMINAL_STATES
 
@@ -120,12 +122,10 @@ def refuse_unreadable(selection: Selection) -> None:
 def view(
     app: App, project_id: str, selection: Selection, page: int, page_size: int, sort: str, descending: bool
 ) -> View:
-    """Count, facets and one page of a selection."""
-    facets = samples.facets(app.store, project_id, selection)
+    """Count and one page of a selection."""
     return {
-        "count": sum(found["rows"] for found in facets["status"]),  # every row has one, so nothing is read twice
+        "count": samples.count(app.store, project_id, selection),
         "total": samples.count(app.store, project_id, All()),
-        "facets": facets,
         "rows": samples.page(
             app.store,
             project_id,
@@ -136,6 +136,18 @@ def view(
             offset=page * page_size,
         ),
     }
+
+
+def values_of(app: App, project_id: str) -> dict[str, list[str]]:
+    """The values of each facet column in the whole project, the commonest first."""
+    return _values(app.store, app.store.version, project_id)
+
+
+@lru_cache(maxsize=8)
+def _values(store: Store, version: int, project_id: str) -> dict[str, list[str]]:
+    """Read once while nothing is written: lists of values must not move when a filter changes."""
+    found = samples.facets(store, project_id, All())
+    return {name: [str(facet["value"] or "") for facet in facets] for name, facets in found.items()}
 
 
 def histogram(app: App, project_id: str, selection: Selection, column: str) -> list[Bar]:

@@ -17,7 +17,7 @@ from kdcore.elicitation.requests import Prepared, prepare
 from kdcore.errors import ConfigError, JobError
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.figures import LossReason
-from kdcore.records.runs import Run, WatchedRun
+from kdcore.records.runs import WatchedRun
 from kdcore.services import governance, models, projects
 from kdcore.services.elicit import programs
 from kdcore.services.elicit import seeds as method_seeds
@@ -181,24 +181,6 @@ def funnel(app: App, run_id: str) -> RunFunnel:
 def list_runs(app: App, project_id: str) -> list[WatchedRun]:
     """Generation runs with their status, newest first."""
     return [{**run, "status": app.status(run["run_id"])} for run in runs.list_runs(app.store, project_id, "generate")]
-
-
-def names(app: App, project_id: str) -> dict[str, str]:
-    """A short name of each generation run: its prompt version, and the end of its id to tell repetitions apart."""
-    prompts = {
-        version["prompt_version_id"]: f"{version['name']} v{version['version']}"
-        for version in projects.prompt_versions(app, project_id)
-    }
-    return {
-        run["run_id"]: f"{prompts.get(run['config']['prompt_version_id'], 'prompt')} · {run['run_id'][-4:]}"
-        for run in runs.list_runs(app.store, project_id, "generate")
-    }
-
-
-def title(run: Run, name: str) -> str:
-    """A run in a list: its name, who answered, and when it was started."""
-    started = time.strftime("%d %b %H:%M", time.localtime(run["created"]))
-    return f"{name} · {run['config']['teacher']['model']} · {started}"
 
 
 def eta_s(progress: Mapping[str, Any]) -> float | None:

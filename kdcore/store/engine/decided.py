@@ -18,7 +18,7 @@ from kdcore.errors import KdError, StoreError
 from kdcore.records.decisions import AnyDecision, DoubtsEnded
 from kdcore.records.runs import WaitingDecision
 from kdcore.settings import Workspace
-from kdcore.store import datasets, projects, reviews, saved_views, tags
+from kdcore.store import datasets, projects, reviews, runs, saved_views, tags
 from kdcore.store.engine.chain import FIRST
 from kdcore.store.engine.db import Store
 from kdcore.store.engine.decisions import DecisionLog
@@ -50,6 +50,7 @@ APPLY: dict[str, Apply] = {
     "reviews": reviews.add_many,
     "tags": tags.add,
     "view": saved_views.add,
+    "run_name": runs.add_name,
     "data_class": projects.add_data_class,
     "terms_override": projects.add_terms_override,
     "programs": projects.allow_programs,

@@ -21,6 +21,7 @@ TABLES: dict[str, str] = {
     "tags": "a tag put on a sample or taken off",
     "current_tags": "a tag that a sample has now",
     "views": "a saved view",
+    "run_names": "a name that somebody gave to a run; the newest holds",
     "placements": "the place of a sample on a map, and its group",
     "clusters": "a group of a map",
     "cluster_titles": "a title that a teacher wrote for a group",

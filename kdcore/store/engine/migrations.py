@@ -201,8 +201,13 @@ def _ninth(tx: Cursor) -> None:
     tx.execute("CREATE TABLE doubts (sentence VARCHAR)")
 
 
+def _tenth(tx: Cursor) -> None:
+    """Names that people gave to runs."""
+    tx.execute("CREATE TABLE run_names (project_id VARCHAR, run_id VARCHAR, name VARCHAR, seq BIGINT)")
+
+
 MIGRATIONS: list[Callable[[Cursor], None]] = [
-    _first, _second, _third, _fourth, _fifth, _sixth, _seventh, _eighth, _ninth,
+    _first, _second, _third, _fourth, _fifth, _sixth, _seventh, _eighth, _ninth, _tenth,
 ]  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def token_probabilities(app: App, version: Version) -> None:
         st.metric("rows with probabilities", version["row_count"] - len(lacking), border=True)
         st.metric("rows without", len(lacking), border=True)
     if made and (live.is_active(made[0]["status"]) or made[0]["status"].state != "done" or made[0]["status"].message):
-        frame.run_panel(app, made[0]["run_id"], lambda: None)
+        frame.run_line(app, made[0]["run_id"])
     taught_by = training_runs.teacher_of(app, dataset_id)
     here = training_runs.local_teacher(app, taught_by, required=False)
     if here and taught_by not in same_tokens(app, model, {taught_by}):

@@ -14,7 +14,7 @@ from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.export import datasets as dataset_export
 from kdcore.services.workspace import App
-from kdcore.ui import filter_bar, frame, sample_card, state
+from kdcore.ui import filter_bar, sample_card, shell, state
 from kdcore.ui.labels import escape, sentence, short
 
 VIEWS = {
@@ -107,7 +107,7 @@ def export(app: App, version: Version) -> None:
     thoughts: dataset_export.Thoughts = "tags" if tags and not form.tokens else "none"
     kept = f"export-{version['dataset_id']}-{name}-{thoughts}"
     if st.button("Prepare", key="export.prepare", type="primary", icon=":material/build:"):
-        path, left_out = dataset_export.archive(app, version["dataset_id"], name, thoughts, frame.reviewer())
+        path, left_out = dataset_export.archive(app, version["dataset_id"], name, thoughts, shell.reviewer())
         state.of_project()[kept] = str(path), left_out
     if ready := state.of_project().get(kept):
         path, left_out = ready

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
+from kdcore.services import names
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.export import datasets as dataset_export
 from kdcore.services.export import students
 from kdcore.services.workspace import App
-from kdcore.ui import frame, live
-from kdcore.ui.distill.curves import live_panel
+from kdcore.ui import frame, live, shell
 from kdcore.ui.labels import escape
 from kdcore.ui.safe_html import safe_html
 
@@ -21,11 +23,18 @@ def export_student(app: App, run_id: str) -> None:
         return
     made = students.exports(app, run_id)
     active = next((run["run_id"] for run in made if live.is_active(run["status"])), run_id)
-    live_panel(app, active, lambda: _copies(app, run_id))
+    frame.while_active(app, active, lambda: _copies(app, run_id))
     text = students.card(app, run_id)
     with st.container(border=True):
-        st.download_button("Download the card", text, f"{run_id}-card.md", icon=":material/description:")
+        st.download_button(
+            "Download the card", text, f"{_file_name(app, run_id)}-card.md", icon=":material/description:"
+        )
         st.html(safe_html(text.split("---", 2)[2]))  # without the lines that only model hubs read
+
+
+def _file_name(app: App, run_id: str) -> str:
+    """The student's name as the beginning of a file's."""
+    return "-".join(re.findall(r"\w+", names.of_run(app, run_id).lower())) or "student"
 
 
 def _copies(app: App, run_id: str) -> None:
@@ -39,14 +48,14 @@ def _copies(app: App, run_id: str) -> None:
             newest = made[0] if made else None
             if newest and newest["status"].state == "done":
                 name = newest["run_id"]
-                file = f"{run_id}-{form}.zip"
+                file = f"{_file_name(app, run_id)}-{form}.zip"
                 st.download_button(
                     "Download",
                     lambda name=name: students.archive(app, name).read_bytes(),
                     file,
                     key=f"get-{form}",
                     on_click=dataset_export.log_export,
-                    args=(app, run_id, form, 0, frame.reviewer(), "download"),
+                    args=(app, run_id, form, 0, shell.reviewer(), "download"),
                     icon=":material/download:",
                 )
                 st.caption(escape(newest["status"].message))

@@ -17,6 +17,7 @@ from kdcore.configs.selection import All, ColumnIs, HasTag, HasVerdict, Selectio
 from kdcore.distill.losses import LOSSES
 from kdcore.records.datasets import CountedVersion
 from kdcore.records.runs import PreflightReport
+from kdcore.services import names
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill import sweeps
@@ -53,7 +54,7 @@ def recipe(app: App, project_id: str, versions: list[CountedVersion]) -> None:
             state.of_project()["distill.preflight"] = training_runs.start_preflight(app, project_id, config).run_id
         if st.button("Start training", type="primary", icon=":material/school:", key="distill.start"):
             run = training_runs.start_run(app, project_id, config)
-            state.set_params(run=run.run_id)
+            state.set_params(run=run.run_id, see=None, step=None)
             st.rerun()
         with frame.popover("Several runs", "sweep", ":material/grid_view:"):
             _sweep(app, project_id, config)
@@ -127,9 +128,9 @@ def _policy(app: App, project_id: str) -> dict[str, Any]:
 def _begins(app: App, project_id: str) -> dict[str, Any]:
     """What the student is before it learns; an earlier student is trained further."""
     earlier = {
-        run["run_id"]: training_runs.title(run)
-        for run in training_runs.list_runs(app, project_id)
-        if training_runs.has_student(app, run["run_id"])
+        run_id: name
+        for run_id, name in names.called(app, project_id, "distill").items()
+        if training_runs.has_student(app, run_id)
     }
     ways = {name: words for name, words in BEGINNINGS.items() if name != "earlier" or earlier}
     init = st.selectbox("Starts as", list(ways), format_func=ways.__getitem__, key="student.init")

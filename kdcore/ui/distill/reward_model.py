@@ -6,9 +6,10 @@ import streamlit as st
 
 from kdcore.configs.selection import IsOneOf, to_url
 from kdcore.evaluate.statistics import calibration
+from kdcore.services import names
 from kdcore.services.distill import reward_model
 from kdcore.services.workspace import App
-from kdcore.ui import charts, frame
+from kdcore.ui import charts, shell
 from kdcore.ui.labels import short
 
 
@@ -48,5 +49,8 @@ def reward_figures(app: App, run_id: str) -> None:
             hide_index=True,
             column_config={"margin": st.column_config.NumberColumn(format="%.2f")},
         )
-        chosen = IsOneOf(sample_ids=tuple(pair["sample_id"] for pair in mistakes), label=f"wrong pairs of {run_id}")
-        frame.link("Explore", "Open these rows in Explore", filter=to_url(chosen))
+        chosen = IsOneOf(
+            sample_ids=tuple(pair["sample_id"] for pair in mistakes),
+            label=f"wrong pairs of {names.of_run(app, run_id)}",
+        )
+        shell.link("Explore", "See these rows on the map", filter=to_url(chosen))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -9,12 +11,12 @@ import streamlit as st
 from kdcore.configs.rounds import RoundsConfig
 from kdcore.filters import USUAL
 from kdcore.models import DEFAULT_TEACHER
-from kdcore.services import projects
+from kdcore.services import names, projects
 from kdcore.services.distill import rounds
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.models import default_engine
 from kdcore.services.workspace import App
-from kdcore.ui import forms, frame, live, state
+from kdcore.ui import forms, frame, live, shell, state
 from kdcore.ui.labels import sentence
 
 STATES = {
@@ -39,27 +41,36 @@ def rounds_panel(app: App, project_id: str) -> None:
     """The loops of a project, live; and the form that begins one."""
     loops = {loop.loop_id: loop for loop in rounds.list_loops(app, project_id)}
     if loops:
-        words = {name: f"{loop.config.name} · {name}" for name, loop in loops.items()}
+        words = _names(loops)
         _followed(app, state.choose("Rounds", list(loops), "rounds", words.__getitem__))
     with frame.popover("New rounds", "rounds", ":material/add:"):
         _new(app, project_id)
+
+
+def _names(loops: Mapping[str, rounds.Loop]) -> dict[str, str]:
+    """Loops by the names that they were given; of those named alike the later ones are numbered."""
+    times, words = Counter[str](), dict[str, str]()
+    for loop_id, loop in sorted(loops.items()):
+        times[loop.config.name] += 1
+        words[loop_id] = loop.config.name + (f" ({times[loop.config.name]})" if times[loop.config.name] > 1 else "")
+    return words
 
 
 def _new(app: App, project_id: str) -> None:
     versions = [v for v in projects.prompt_versions(app, project_id) if rounds.usual_loss(v["method"])]
     if not versions:
         st.info("Rounds need a prompt version of a self-knowledge method.", icon=":material/info:")
-        frame.link("Elicit", "Save one")
+        shell.link("Elicit", "Save one")
         return
-    names = {
+    asks = {
         v["prompt_version_id"]: f"{v['name']} v{v['version']} · {v['method'].replace('_', ' ')}" for v in versions
     }
-    prompt = st.selectbox("How it is asked", list(names), format_func=names.__getitem__, key="rounds.prompt")
+    prompt = st.selectbox("How it is asked", list(asks), format_func=asks.__getitem__, key="rounds.prompt")
     method = next(v["method"] for v in versions if v["prompt_version_id"] == prompt)
     students = {
-        run["run_id"]: training_runs.title(run)
-        for run in training_runs.list_runs(app, project_id)
-        if training_runs.has_student(app, run["run_id"])
+        run_id: name
+        for run_id, name in names.called(app, project_id, "distill").items()
+        if training_runs.has_student(app, run_id)
     }
     known = {**students, DEFAULT_TEACHER: "the built-in model"}
     begin = st.selectbox("Student of round 1", list(known), format_func=known.__getitem__, key="rounds.start")
@@ -121,8 +132,8 @@ def _row(each: rounds.Round) -> dict[str, Any]:
 
 def _links(last: rounds.Round) -> None:
     with st.container(horizontal=True):
-        frame.link("Generate", "What it was asked", run=last.generate)
+        shell.link("Generate", "What it was asked", run=last.generate)
         if last.dataset:
-            frame.link("Datasets", "What it learns from", dataset=last.dataset)
+            shell.link("Datasets", "What it learns from", dataset=last.dataset)
         if last.train:
-            frame.link("Distill", "How it trains", run=last.train)
+            shell.link("Distill", "How it trains", run=last.train)

@@ -9,9 +9,10 @@ import streamlit as st
 from kdcore.configs.selection import IsOneOf, to_url
 from kdcore.evaluate.measures import in_order
 from kdcore.records.runs import HardRow, StepRow
+from kdcore.services import names
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.workspace import App
-from kdcore.ui import frame, state
+from kdcore.ui import shell, state
 from kdcore.ui.labels import escape, short
 from kdcore.ui.safe_html import safe_html
 
@@ -25,7 +26,7 @@ def rows_panel(app: App, run_id: str) -> None:
         rows = training_runs.rows_of_step(app, run_id, int(step))
         if rows:
             _table(rows, {"loss": "loss"}, f"step-{step}")
-            _open(rows, f"step {step} of {run_id}")
+            _open(rows, f"step {step} of {names.of_run(app, run_id)}")
         else:
             st.info("No rows are known of this step: it is still to come, or the run is from before they were kept.")
     with right:
@@ -33,7 +34,7 @@ def rows_panel(app: App, run_id: str) -> None:
         rows = training_runs.hardest(app, run_id)
         if rows:
             _table(rows, {"first": "first loss", "last": "last loss", "times": "times met"}, "hardest")
-            _open(rows, f"the hardest rows of {run_id}")
+            _open(rows, f"the hardest rows of {names.of_run(app, run_id)}")
 
 
 def _table(rows: Sequence[StepRow | HardRow], figures: dict[str, str], key: str) -> None:
@@ -53,7 +54,7 @@ def _table(rows: Sequence[StepRow | HardRow], figures: dict[str, str], key: str)
 
 def _open(rows: Sequence[StepRow | HardRow], label: str) -> None:
     ids = tuple(dict.fromkeys(row["sample_id"] for row in rows))
-    frame.link("Explore", "Open these rows in Explore", filter=to_url(IsOneOf(sample_ids=ids, label=label)))
+    shell.link("Explore", "See these rows on the map", filter=to_url(IsOneOf(sample_ids=ids, label=label)))
 
 
 def answers_panel(app: App, run_id: str) -> None:
@@ -73,4 +74,4 @@ def answers_panel(app: App, run_id: str) -> None:
             figures = [f"{m.title} {m.form.format(row['measures'][m.name])}" for m in in_order(row["measures"])]
             right.caption(" · ".join([f"The student after step {step}", *figures]))
             right.html(safe_html(row["completion"]) or "<i>nothing</i>")
-            frame.link("Explore", "Open the sample", sample=row["sample_id"])
+            shell.link("Explore", "Open the sample", sample=row["sample_id"])

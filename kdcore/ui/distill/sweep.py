@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
 from kdcore.evaluate.measures import MEASURES, in_order
 from kdcore.records.runs import Run, WatchedRun
+from kdcore.services import names
 from kdcore.services.distill import sweeps
 from kdcore.services.workspace import App
-from kdcore.ui import charts
-from kdcore.ui.distill.curves import NO_BAR, live_panel
+from kdcore.ui import charts, frame
+from kdcore.ui.distill.curves import NO_BAR
+from kdcore.ui.labels import escape
 
 
 def compare_panel(app: App, runs: Sequence[WatchedRun]) -> None:
@@ -33,7 +37,9 @@ def compare_panel(app: App, runs: Sequence[WatchedRun]) -> None:
     of_them = [run for name in chosen for run in groups[name]]
     if of_them:
         active = next((run["run_id"] for run in of_them if run["status"].state in ("queued", "running")), None)
-        live_panel(app, active or of_them[0]["run_id"], lambda: _results(app, [run["run_id"] for run in of_them]))
+        frame.while_active(
+            app, active or of_them[0]["run_id"], lambda: _results(app, [run["run_id"] for run in of_them])
+        )
 
 
 def sweep_groups(runs: Sequence[WatchedRun]) -> dict[str, list[WatchedRun]]:
@@ -47,8 +53,13 @@ def sweep_groups(runs: Sequence[WatchedRun]) -> dict[str, list[WatchedRun]]:
 
 def label_of(runs: Sequence[Run]) -> str:
     """Name, size and day of a sweep."""
-    day = runs[0]["config"]["sweep"].split("-")[1:3]
-    return f"{runs[0]['config']['name'] or 'Student'} · {len(runs)} runs · {' '.join(day)}"
+    return f"{runs[0]['config']['name'] or 'Student'}, {len(runs)} runs, {_begun(runs[0]['config']['sweep'])}"
+
+
+def _begun(sweep: str) -> str:
+    """When a sweep was begun, such as ``26 Nov 14:05``: its id tells."""
+    found = re.search(r"\d{8}-\d{6}", sweep)
+    return datetime.strptime(found[0], "%Y%m%d-%H%M%S").strftime("%-d %b %H:%M") if found else sweep
 
 
 def _results(app: App, run_ids: list[str]) -> None:
@@ -57,7 +68,10 @@ def _results(app: App, run_ids: list[str]) -> None:
     done, failed = states.count("done"), [run for run, s in zip(run_ids, states, strict=True) if s == "failed"]
     st.progress(done / len(states), text=f"{done} of {len(states)} trainings done, {len(waiting)} wait")
     if failed:
-        st.warning(f"{len(failed)} failed, such as {failed[0]}; they are left out.", icon=":material/error:")
+        st.warning(
+            f"{len(failed)} failed, such as {escape(names.of_run(app, failed[0]))}; they are left out.",
+            icon=":material/error:",
+        )
     if waiting and st.button("Take the waiting ones out", icon=":material/playlist_remove:", key="sweep.clear"):
         sweeps.take_out(app, waiting)
         st.rerun(scope="fragment")
@@ -67,12 +81,11 @@ def _results(app: App, run_ids: list[str]) -> None:
         return
     several = len({row["sweep"] for row in table}) > 1
     if several:  # other settings may differ too, so each keeps its own line
-        table = [{**row, "arm": f"{row['arm']} ({row['sweep'][6:21]})"} for row in table]
-    there = {name for row in table for name in row["measures"]}
-    known = in_order(there)
-    names = [measure.name for measure in known]
+        table = [{**row, "arm": f"{row['arm']} ({_begun(row['sweep'])})"} for row in table]
+    known = in_order({name for row in table for name in row["measures"]})
+    measured = [measure.name for measure in known]
     name: str = st.selectbox(
-        "Measured at the end", names, format_func=lambda n: MEASURES[n].title, key="sweep.measure"
+        "Measured at the end", measured, format_func=lambda n: MEASURES[n].title, key="sweep.measure"
     )
     chosen = MEASURES[name]
     note = f"{chosen.unit}, {chosen.better}"

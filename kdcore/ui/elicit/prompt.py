@@ -14,7 +14,7 @@ from kdcore.services import projects
 from kdcore.services.elicit import seeds as method_seeds
 from kdcore.services.elicit import trial
 from kdcore.services.workspace import App
-from kdcore.ui import forms, frame, state
+from kdcore.ui import forms, shell, state
 from kdcore.ui.elicit.gallery import FAMILIES
 from kdcore.ui.labels import escape
 
@@ -112,7 +112,7 @@ def versions(app: App, project_id: str) -> None:
             )
             share = f", {version['parsed'] / version['rows']:.0%} usable" if version["rows"] else ""
             st.caption(f"{version['rows']} rows{share}. {escape(version['note'] or '')}")
-            frame.link("Elicit", "Open", prompt=version["prompt_version_id"])
+            shell.link("Elicit", "Open", prompt=version["prompt_version_id"])
     if len(known) > 1:
         names = {v["prompt_version_id"]: f"{v['name']} v{v['version']}" for v in known}
         left, right = st.columns(2)

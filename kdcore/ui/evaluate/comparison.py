@@ -11,7 +11,7 @@ from kdcore.evaluate.statistics import Interval
 from kdcore.records.runs import ComparedItem
 from kdcore.services.evaluate import comparison
 from kdcore.services.workspace import App
-from kdcore.ui import charts, frame, state
+from kdcore.ui import charts, frame, shell, state
 from kdcore.ui.labels import escape, short
 from kdcore.ui.safe_html import safe_html
 
@@ -19,13 +19,18 @@ COLUMNS = 4  # figures beside each other
 SHOWN = 10
 
 
-def new_run(app: App, students: list[str]) -> None:
-    """Choose students and how many held-out rows; base and teacher are those of the first."""
+def new_run(app: App, students: dict[str, str]) -> None:
+    """Choose students (run → name) and how many held-out rows; base and teacher are those of the first."""
     wanted = state.param("train")
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    first = wanted if wanted in students else students[0]
+    first = wanted if wanted in students else next(iter(students))
     chosen = left.multiselect(
-        "Students", students, [first], key=state.own("evaluate.students"), help="One, or several side by side"
+        "Students",
+        list(students),
+        [first],
+        format_func=students.__getitem__,
+        key=state.own("evaluate.students"),
+        help="One, or several side by side",
     )
     items = middle.number_input("Held-out rows", 1, 10_000, 64, help="At most; fewer if the version holds fewer")
     pressed = right.button(
@@ -44,7 +49,7 @@ def figures_of_run(app: App, project_id: str, run_id: str) -> None:
         _figures(comparison.summary(app, run_id))
         _differences(comparison.differences(app, run_id))
 
-    frame.run_panel(app, run_id, figures)
+    frame.while_active(app, run_id, figures)
     with frame.guard():
         _side_by_side(app, project_id, run_id, comparison.worst_first(app, run_id))
 
@@ -112,13 +117,13 @@ def _side_by_side(app: App, project_id: str, run_id: str, rows: list[ComparedIte
                 place.caption(escape(label))
                 place.html(_shown(row["answers"].get(label, "…")))
             with st.container(horizontal=True):
-                frame.link("Explore", "Open the sample", sample=row["sample_id"])
+                shell.link("Explore", "Open the sample", sample=row["sample_id"])
                 if st.button(
                     "Training rows like it", key=f"like-{row['sample_id']}", icon=":material/travel_explore:"
                 ):
                     started = comparison.rows_like(app, run_id, row["sample_id"])
                     state.of_project()["explore.search"] = (*started, short(row["question"] or "", 30))
-                    st.switch_page(frame.PAGES["Explore"][0], query_params={"project": project_id})
+                    st.switch_page(shell.PAGES["Explore"].file, query_params={"project": project_id})
     pages = -(-len(rows) // SHOWN)
     if pages > 1:
         chosen = int(st.number_input("Page", 1, pages, page + 1, key="evaluate.page"))
@@ -127,11 +132,11 @@ def _side_by_side(app: App, project_id: str, run_id: str, rows: list[ComparedIte
             st.rerun()
 
 
-def ask(app: App, students: list[str]) -> None:
+def ask(app: App, students: dict[str, str]) -> None:
     """One question to a student, its base and its teacher."""
     st.subheader("Ask all three", anchor=False)
     with st.form("ask", border=True):
-        student = st.selectbox("Student", students, key="ask.student")
+        student = st.selectbox("Student", list(students), format_func=students.__getitem__, key="ask.student")
         question = st.text_area(
             "Question", height=80, placeholder="What does a cholesterol test measure?", key="ask.question"
         )

@@ -18,7 +18,7 @@ from kdcore.services.explore import maps, subsets, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
-from kdcore.ui import charts, filter_bar, forms, frame, live, state
+from kdcore.ui import charts, filter_bar, forms, frame, live, shell, state
 from kdcore.ui.labels import check_name, escape, short
 
 AT_ONCE = ((Decision.REJECT, "Reject", ":material/close:"), (Decision.ACCEPT, "Accept", ":material/check:"))
@@ -28,58 +28,75 @@ NOT_IN_FORM = ("against", "own")  # given by a file
 HISTOGRAMS = {"completion_tokens": "Length in tokens", "entropy": "Teacher's uncertainty (nats a token)"}
 
 
+def with_these(app: App, project_id: str, selection: Selection) -> None:
+    """One decision or one tag for all that is selected, and their undo."""
+    with frame.popover("With these", "these", ""):
+        decide_all(app, project_id, selection)
+        st.divider()
+        tag_all(app, project_id, selection)
+
+
 def decide_all(app: App, project_id: str, selection: Selection) -> None:
     """One decision about all that is selected and not yet judged, and its undo."""
     waiting = review_decisions.count_undecided(app, project_id, selection)
-    with frame.popover("Decide on all", "decide", ":material/done_all:"):
-        st.caption(f"{waiting:,} of these answers are usable and not judged yet; what people decided stays.")
-        large = waiting > ASK_ABOVE
-        sure = st.checkbox(f"Yes, all {waiting:,} of them", key=f"all-sure-{waiting}") if large else True
+    st.caption(f"{waiting:,} of these answers are usable and not judged yet; what people decided stays.")
+    large = waiting > ASK_ABOVE
+    sure = st.checkbox(f"Yes, all {waiting:,} of them", key=f"all-sure-{waiting}") if large else True
+    with st.container(horizontal=True):
         for action, word, icon in AT_ONCE:
             key, able = f"all-{action}", bool(waiting) and sure
-            if st.button(f"{word} {waiting:,}", key=key, icon=icon, disabled=not able, width="stretch"):
-                frame.close_popover("decide")
-                done = review_decisions.decide_all(app, project_id, selection, action, frame.reviewer())
+            if st.button(f"{word} {waiting:,}", key=key, icon=icon, disabled=not able):
+                frame.close_popover("these")
+                done = review_decisions.decide_all(app, project_id, selection, action, shell.reviewer())
                 st.toast(f"{done:,} answers: {action}. Undo takes all of them back.")
                 st.rerun()
-        if st.button("Undo my last decision", key="all-undo", icon=":material/undo:", width="stretch"):
-            back = review_decisions.undo(app, project_id, frame.reviewer())
-            st.toast("Taken back." if back else "There is nothing to undo.")
-            st.rerun()
+    if st.button("Undo my last decision", key="all-undo", icon=":material/undo:"):
+        back = review_decisions.undo(app, project_id, shell.reviewer())
+        st.toast("Taken back." if back else "There is nothing to undo.")
+        st.rerun()
 
 
 def tag_all(app: App, project_id: str, selection: Selection) -> None:
     """A word on all that is selected, and its undo."""
-    with frame.popover("Tag", "tag", ":material/sell:"), frame.guard():
-        st.caption("A tag is a word of yours; filter by it above, freeze by it, or teach a concept with it.")
+    with frame.guard():
+        st.caption("A tag is a word of yours; filter by it, freeze by it, or teach a concept with it.")
         name = st.text_input("Tag", key="tag.name", placeholder="dosage unclear")
-        for present, word, icon in ((True, "Put on all selected", "add"), (False, "Take off all selected", "remove")):
-            if st.button(word, key=f"tagall.{present}", icon=f":material/{icon}:", disabled=not name.strip()):
-                done = tags.tag(app, project_id, selection, name, frame.reviewer(), present=present)
-                frame.close_popover("tag")
-                st.toast(f"{done:,} answers: tag {'put on' if present else 'taken off'}.")
-                st.rerun()
+        with st.container(horizontal=True):
+            for present, word, icon in ((True, "Put on all", "add"), (False, "Take off all", "remove")):
+                if st.button(word, key=f"tagall.{present}", icon=f":material/{icon}:", disabled=not name.strip()):
+                    done = tags.tag(app, project_id, selection, name, shell.reviewer(), present=present)
+                    frame.close_popover("these")
+                    st.toast(f"{done:,} answers: tag {'put on' if present else 'taken off'}.")
+                    st.rerun()
         if st.button("Undo my last tag", key="tagall.undo", icon=":material/undo:"):
-            back = tags.undo(app, project_id, frame.reviewer())
+            back = tags.undo(app, project_id, shell.reviewer())
             st.toast(f"Taken back: {escape(back)}." if back else "There is nothing to undo.")
             st.rerun()
 
 
 def maps_checks_and_picks(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
-    """Draw a new map, run checks, pick a subset, and the progress of each."""
-    with st.container(horizontal=True):
-        with frame.popover("Draw a map", "draw", ":material/map:"), frame.guard():
-            values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
-            if st.button("Draw", type="primary", key="explore.draw"):
-                run = maps.start_map(app, project_id, forms.load(EmbedConfig, values))
-                state.of_project()["explore.begun_map"] = run.run_id
-                frame.close_popover("draw")
-                st.rerun()
-        with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
-            _checks(app, project_id, map_run)
-        icon = ":material/filter_center_focus:"
-        with frame.popover("Pick a subset", "pick", icon, disabled=map_run is None), frame.guard():
-            _pick(app, project_id, selection)
+    """Draw a new map, run checks, pick a subset: each in a box of its own."""
+    draw_map(app, project_id)
+    with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
+        _checks(app, project_id, map_run)
+    icon = ":material/filter_center_focus:"
+    with frame.popover("Pick a subset", "pick", icon, disabled=map_run is None), frame.guard():
+        _pick(app, project_id, selection)
+
+
+def draw_map(app: App, project_id: str) -> None:
+    """The choices of a new map."""
+    with frame.popover("Draw a map", "draw", ":material/map:"), frame.guard():
+        values = forms.draw(EmbedConfig, "embed", ["text", "projection", "algorithm", "clusters"])
+        if st.button("Draw", type="primary", key="explore.draw"):
+            run = maps.start_map(app, project_id, forms.load(EmbedConfig, values))
+            state.of_project()["explore.begun_map"] = run.run_id
+            frame.close_popover("draw")
+            st.rerun()
+
+
+def under_way(app: App, project_id: str) -> None:
+    """The progress of what was started here, and how it ended."""
     for run in [run for run, _ in app.active_runs() if run.kind in KINDS]:
         _progress(app, run.run_id)
     for found in maps.all_maps(app, project_id)[:1]:
@@ -173,21 +190,27 @@ def _progress(app: App, run_id: str) -> None:
 
 def search(app: App, project_id: str, map_run: str | None) -> None:
     """Search by meaning; the hits become a part of the filter."""
-    with st.form("semantic", border=False):
-        text = st.text_input(
-            "Search by meaning",
-            placeholder="dangerous drug combinations",
-            disabled=map_run is None,
-            key=state.own("explore.meaning"),
-        )
-        if (
-            st.form_submit_button("Search", icon=":material/travel_explore:", disabled=map_run is None)
-            and text.strip()
-        ):
-            run_id, key = explore_samples.start_search(app, project_id, text=text)
-            state.of_project()["explore.search"] = (run_id, key, text)
+    key = state.own("explore.meaning")
+    st.text_input(
+        "Search by meaning",
+        placeholder="Search by meaning, then Enter" if map_run else "Search by meaning comes with a map",
+        disabled=map_run is None,
+        key=key,
+        icon=":material/travel_explore:",
+        label_visibility="collapsed",
+        on_change=_wanted,
+        args=(key,),
+    )
+    if wanted := state.of_project().pop("explore.wanted", ""):
+        with frame.guard():
+            run_id, asked = explore_samples.start_search(app, project_id, text=wanted)
+            state.of_project()["explore.search"] = (run_id, asked, wanted)
     if "explore.search" in state.of_project():
         _search_panel(app)
+
+
+def _wanted(key: str) -> None:
+    state.of_project()["explore.wanted"] = st.session_state[key].strip()
 
 
 def _search_panel(app: App) -> None:

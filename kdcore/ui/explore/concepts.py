@@ -12,7 +12,7 @@ from kdcore.records.samples import Sample
 from kdcore.services.explore import concepts, tags
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
-from kdcore.ui import filter_bar, frame, live, state
+from kdcore.ui import filter_bar, frame, live, shell, state
 from kdcore.ui.labels import short
 from kdcore.ui.safe_html import safe_html, strong_html
 
@@ -58,7 +58,7 @@ def _teach(app: App, project_id: str, selection: Selection) -> None:
             filter_bar.add(concepts.having(name))
             st.rerun()
         if selection != EVERYTHING and st.button("Say yes to all that is selected", key="concept.all"):
-            tags.tag(app, project_id, selection, name, frame.reviewer())
+            tags.tag(app, project_id, selection, name, shell.reviewer())
             st.rerun()
     _latest(app)
     if name in learnt:
@@ -95,7 +95,7 @@ def _ask(app: App, project_id: str, name: str, concept_run: str | None, row: Sam
                     key=f"concept-{word}-{row['sample_id']}",
                     icon=f":material/{icon}:",
                     on_click=concepts.mark,
-                    args=(app, project_id, name, row["sample_id"], frame.reviewer()),
+                    args=(app, project_id, name, row["sample_id"], shell.reviewer()),
                     kwargs={"has": has},
                 )
             asked = f"spans-{concept_run}-{row['sample_id']}"

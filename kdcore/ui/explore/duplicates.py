@@ -15,7 +15,7 @@ from kdcore.services.explore import duplicates
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
-from kdcore.ui import frame
+from kdcore.ui import shell
 from kdcore.ui.labels import DECISIONS, escape, short
 
 AT_ONCE = 10
@@ -53,7 +53,7 @@ def duplicate_pairs(app: App, project_id: str, selection: Selection) -> None:
 
 
 def _resolve(app: App, project_id: str, groups: list[list[DuplicateMember]], rule: str) -> None:
-    done = duplicates.resolve(app, project_id, groups, rule, frame.reviewer())
+    done = duplicates.resolve(app, project_id, groups, rule, shell.reviewer())
     st.toast(f"{done:,} duplicates rejected. Undo takes all of them back.")
     st.rerun()
 
@@ -61,7 +61,7 @@ def _resolve(app: App, project_id: str, groups: list[list[DuplicateMember]], rul
 def _undo(app: App, project_id: str) -> None:
     if st.button("Undo my last decision", key="duplicates.undo", icon=":material/undo:"):
         st.toast(
-            "Taken back." if review_decisions.undo(app, project_id, frame.reviewer()) else "There is nothing to undo."
+            "Taken back." if review_decisions.undo(app, project_id, shell.reviewer()) else "There is nothing to undo."
         )
         st.rerun()
 

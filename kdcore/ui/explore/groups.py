@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from kdcore.configs.selection import InClusters
+from kdcore.services import names
 from kdcore.services.explore import maps
-from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, frame, state, teacher_form
 
@@ -60,14 +60,14 @@ def groups(app: App, project_id: str, map_run: str) -> None:
 
 def drift(app: App, project_id: str, map_run: str) -> None:
     """Two runs over the same groups: what there is more and less of."""
-    names = generation_runs.names(app, project_id)
-    ids = list(names)
+    called = names.called(app, project_id, "generate")
+    ids = list(called)
     if len(ids) < 2:
         st.info("Ask the teacher a second time to compare two runs over the groups.", icon=":material/info:")
         return
     with st.container(horizontal=True):
-        before = st.selectbox("Before", ids, index=1, format_func=names.__getitem__, key="drift.before") or ids[1]
-        after = st.selectbox("After", ids, index=0, format_func=names.__getitem__, key="drift.after") or ids[0]
+        before = st.selectbox("Before", ids, index=1, format_func=called.__getitem__, key="drift.before") or ids[1]
+        after = st.selectbox("After", ids, index=0, format_func=called.__getitem__, key="drift.after") or ids[0]
     found = maps.drift(app, map_run, before, after)
     st.caption(
         f"The spread over groups differs by {found['distance']:.0%} (total variation: 0 % is the same spread). "

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
 from kdcore.configs.selection import EVERYTHING, InLasso, Selection
 from kdcore.records.rows import VerdictKey
-from kdcore.records.runs import MapRun
+from kdcore.services import names
 from kdcore.services.explore import maps
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, frame, state
-from kdcore.ui.explore import map_chart
+from kdcore.ui.explore import actions, map_chart
 from kdcore.ui.labels import check_name
 
 COLOURS = {
@@ -32,41 +31,52 @@ COLOURS = {
 }
 SCALES = {"entropy": "nats a token", "tokens": "tokens"}
 DRAGS = {"pan": ":material/pan_tool: Move", "lasso": ":material/gesture: Lasso", "select": ":material/select: Box"}
+HEIGHT = 572  # pixels in a window of 720; the style lets it grow with the window
 
 
-def _map_name(run: MapRun) -> str:
-    made = datetime.fromtimestamp(run["created"]).strftime("%d %b %H:%M")
-    text = {"question_answer": "question and answer"}.get(run["config"]["text"], run["config"]["text"])
-    return f"by {text}, {made}"
+def chosen(app: App, project_id: str) -> str | None:
+    """The map in the address bar, the newest where none is named."""
+    there = [run["run_id"] for run in maps.all_maps(app, project_id) if run["finished"]]
+    wanted = state.param("map")
+    return wanted if wanted in there else next(iter(there), None)
 
 
-def choose(app: App, project_id: str) -> str | None:
-    """The map in the address bar, the newest where none is named; a choice where there are several."""
-    there = {run["run_id"]: _map_name(run) for run in maps.all_maps(app, project_id) if run["finished"]}
-    if len(there) > 1:
-        return state.choose("Map", list(there), "map", there.__getitem__, width=340)
-    return next(iter(there), None)
+def none_yet(app: App, project_id: str) -> None:
+    """What stands in the place of a map: what it is for, and the way to one."""
+    with st.container(border=True, height=HEIGHT, key="stage", vertical_alignment="center"):
+        st.subheader("There is no map of these answers yet", anchor=False)
+        st.markdown("A map lays answers of like meaning near each other: groups, gaps and odd ones out are seen.")
+        actions.draw_map(app, project_id)
 
 
 @st.fragment
-def panel(app: App, project_id: str, map_run: str, selection: Selection, checks: list[str]) -> None:
+def panel(
+    app: App, project_id: str, map_run: str, selection: Selection, checks: list[str], counts: tuple[int, int]
+) -> None:
     """Colour, what dragging does, zoom, and the map with a second one beside it; ``checks`` have a score.
 
-    A fragment: another colour redraws the map and nothing else on the page.
+    A fragment: another colour redraws the map and nothing else on the page. ``counts``: selected and all answers.
     """
     with frame.guard():
-        _controls(app, project_id, map_run, selection, checks)
+        _controls(app, project_id, map_run, selection, checks, counts)
 
 
-def _controls(app: App, project_id: str, map_run: str, selection: Selection, checks: list[str]) -> None:
+def _controls(
+    app: App, project_id: str, map_run: str, selection: Selection, checks: list[str], counts: tuple[int, int]
+) -> None:
     judged = [c for c in checks if VerdictKey.parse(c).kind == "check"]  # the others have a score and no verdict
-    names = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in judged}
-    names |= {f"score:{c}": f"score: {check_name(c)}" for c in checks}
-    others = {r["run_id"]: _map_name(r) for r in maps.all_maps(app, project_id) if r["finished"]}
-    others.pop(map_run, None)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    colours = COLOURS | {f"verdict:{c}": f"check: {check_name(c)}" for c in judged}
+    colours |= {f"score:{c}": f"score: {check_name(c)}" for c in checks}
+    called = names.called(app, project_id, "embed")
+    others = {r["run_id"]: called[r["run_id"]] for r in maps.all_maps(app, project_id) if r["finished"]}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         colour: str = st.selectbox(
-            "Colour", list(names), format_func=names.__getitem__, key="explore.colour", width=210
+            "Colour",
+            list(colours),
+            format_func=lambda name: f"Colour: {colours[name]}",
+            key="explore.colour",
+            width=220,
+            label_visibility="collapsed",
         )
         drag: str = st.segmented_control(
             "Dragging",
@@ -75,22 +85,24 @@ def _controls(app: App, project_id: str, map_run: str, selection: Selection, che
             default="pan",
             key="explore.drag",
             required=True,
+            label_visibility="collapsed",
         )
-        zoom = selection != EVERYTHING and st.toggle("Zoom to the selected", key="explore.zoom")
         beside: str | None = None
-        if others:
-            beside = st.selectbox(
-                "Beside it",
-                list(others),
-                index=None,
-                format_func=others.__getitem__,
-                key="explore.beside",
-                width=260,
-            )
-    for place, run_id in zip(st.columns(2) if beside else [st.container()], filter(None, [map_run, beside])):  # noqa: B905
-        with place, frame.guard():
-            _one(app, project_id, run_id, selection, colour, drag or "pan", zoom=bool(zoom))
-
+        if len(others) > 1:
+            with st.popover("Maps", icon=":material/layers:"):
+                state.choose("Map", list(others), "map", others.__getitem__)
+                if state.param("map") != map_run:
+                    st.rerun()
+                rest = [run_id for run_id in others if run_id != map_run]
+                beside = st.selectbox(
+                    "Beside it", rest, index=None, format_func=others.__getitem__, key="explore.beside"
+                )
+        zoom = selection != EVERYTHING and st.toggle("Zoom to these", key="explore.zoom")
+        st.caption(f"**{counts[0]:,}** of {counts[1]:,} answers")
+    with st.container(key="stage", height=HEIGHT, border=False, gap="small"):
+        for place, run_id in zip(st.columns(2) if beside else [st.container()], filter(None, [map_run, beside])):  # noqa: B905
+            with place, frame.guard():
+                _one(app, project_id, run_id, selection, colour, drag or "pan", zoom=bool(zoom))
     newer = maps.unplaced(app, project_id, map_run)
     if newer:
         st.caption(f":material/update: {newer:,} answers are newer than this map; draw it again to see them on it.")

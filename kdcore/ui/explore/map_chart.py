@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kdcore.services.explore.maps import Picture
-from kdcore.ui.charts import PALETTE, SYMBOLS
+from kdcore.ui.charts import SERIES, SYMBOLS
 
 MANY_POINTS = 5000  # above it a hover shows the question alone: the page stays small enough to redraw at once
 MAX_IN_LEGEND = 12  # more names than that push the map aside; the titles on it and the list of groups tell them
@@ -125,7 +125,7 @@ def _by_name(points: Points, size: int) -> list[dict[str, Any]]:
             name,
             {
                 "size": size,
-                "color": PALETTE[number % len(PALETTE)],
+                "color": SERIES[number % len(SERIES)],
                 "symbol": SYMBOLS[number % len(SYMBOLS)],
             },
             many=len(points) > MANY_POINTS,

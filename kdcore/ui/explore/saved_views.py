@@ -8,7 +8,7 @@ import streamlit as st
 
 from kdcore.services.explore import saved_views
 from kdcore.services.workspace import App
-from kdcore.ui import frame, state
+from kdcore.ui import frame, shell, state
 from kdcore.ui.labels import escape
 
 KEPT = ("filter", "sort", "down", "map", "tab")  # of the address bar; a page or an open sample is no view
@@ -20,7 +20,7 @@ def views_menu(app: App, project_id: str) -> None:
         name = st.text_input("Save this view as", key="view.name", placeholder="doses to read")
         if st.button("Save", key="view.save", disabled=not name.strip()):
             query = urlencode({key: value for key in KEPT if (value := state.param(key))})
-            saved_views.save(app, project_id, name, query, frame.reviewer())
+            saved_views.save(app, project_id, name, query, shell.reviewer())
             frame.close_popover("views")
             st.rerun()
         for view in saved_views.of_project(app, project_id):
@@ -31,5 +31,5 @@ def views_menu(app: App, project_id: str) -> None:
                     frame.close_popover("views")
                     st.rerun()
                 if st.button("", key=f"forget-{view['name']}", icon=":material/delete:", help="Forget this view"):
-                    saved_views.save(app, project_id, view["name"], "", frame.reviewer(), present=False)
+                    saved_views.save(app, project_id, view["name"], "", shell.reviewer(), present=False)
                     st.rerun()

@@ -10,11 +10,12 @@ from kdcore.configs.selection import Selection, found_ids
 from kdcore.records.figures import View
 from kdcore.records.rows import AS_FOUND, SORTS
 from kdcore.records.samples import Sample
+from kdcore.services import names
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.explore import tags
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
-from kdcore.ui import filter_bar, frame, sample_card, state
+from kdcore.ui import filter_bar, sample_card, shell, state
 from kdcore.ui.labels import escape, short
 
 # column → how a row shows it
@@ -42,7 +43,7 @@ def table(app: App, view: View, page_size: int) -> None:
     """One page of rows; a click opens the sample card."""
     rows = view["rows"]
     if not rows:
-        st.info("Nothing matches this filter. Clear a pill above.", icon=":material/filter_alt_off:")
+        st.info("Nothing matches this filter. Take a part of it out.", icon=":material/filter_alt_off:")
         return
     shown: list[str] = st.session_state.get("explore.columns") or USUAL
     event: Any = st.dataframe(
@@ -104,29 +105,24 @@ def _turn() -> None:
 
 def card(app: App, sample_id: str) -> None:
     """The sample that is open, and its thread."""
-    with frame.guard():
-        sample = explore_samples.sample(app, sample_id)
-        with st.container(border=True):
-            with st.container(horizontal=True, horizontal_alignment="distribute"):
-                sample_card.tags(sample)
-                if st.button("Close", icon=":material/close:", key="explore.close"):
-                    state.set_params(sample=None)
-                    st.rerun()
-            left, right = st.columns([3, 2])
-            with left:
-                sample_card.body(sample, looked_for=filter_bar.looked_for(state.selection()))
-                _tags(app, sample)
-                with st.container(horizontal=True):
-                    frame.link("Review", "Judge it", sample=sample_id)
-                    if st.button("Ask again", icon=":material/refresh:", key="explore.again"):
-                        run = generation_runs.regenerate(app, sample_id)
-                        st.toast(f"Asked again as run {run.run_id}; the new row stands beside this one.")
-                    if st.button("More like this", icon=":material/travel_explore:", key="explore.like"):
-                        run_id, key = explore_samples.start_search(app, sample["project_id"], sample_id=sample_id)
-                        state.of_project()["explore.search"] = (run_id, key, short(sample["question"], 30))
-                        st.rerun()
-            with right:
-                sample_card.thread(app, sample_id)
+    sample = explore_samples.sample(app, sample_id)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        sample_card.tags(sample)
+        if st.button("Close", icon=":material/close:", key="explore.close", type="tertiary"):
+            state.set_params(sample=None)
+            st.rerun()
+    sample_card.body(sample, looked_for=filter_bar.looked_for(state.selection()))
+    with st.container(horizontal=True, gap="small"):
+        shell.link("Review", "Judge it", sample=sample_id)
+        if st.button("Ask again", icon=":material/refresh:", key="explore.again"):
+            run = generation_runs.regenerate(app, sample_id)
+            st.toast(f"Asked again: {escape(names.of_run(app, run.run_id))}. The new answer stands beside this one.")
+        if st.button("More like this", icon=":material/travel_explore:", key="explore.like"):
+            run_id, key = explore_samples.start_search(app, sample["project_id"], sample_id=sample_id)
+            state.of_project()["explore.search"] = (run_id, key, short(sample["question"], 30))
+            st.rerun()
+    _tags(app, sample)
+    sample_card.thread(app, sample_id)
 
 
 def _tags(app: App, sample: Sample) -> None:
@@ -134,7 +130,7 @@ def _tags(app: App, sample: Sample) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for name in tags.tags_of(app, sample["sample_id"]):
             if st.button(escape(name), key=f"tagged-{name}", icon=":material/close:", help="Take this tag off"):
-                tags.tag_one(app, sample["project_id"], sample["sample_id"], name, frame.reviewer(), present=False)
+                tags.tag_one(app, sample["project_id"], sample["sample_id"], name, shell.reviewer(), present=False)
                 st.rerun()
         key = f"new-tag-{sample['sample_id']}"
         st.text_input(
@@ -150,5 +146,5 @@ def _tags(app: App, sample: Sample) -> None:
 
 def _put_on(app: App, sample: Sample, key: str) -> None:
     if name := st.session_state[key].strip():
-        tags.tag_one(app, sample["project_id"], sample["sample_id"], name, frame.reviewer())
+        tags.tag_one(app, sample["project_id"], sample["sample_id"], name, shell.reviewer())
     st.session_state[key] = ""

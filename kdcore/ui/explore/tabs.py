@@ -26,7 +26,7 @@ TABS = {
 def open_tab(
     app: App, project_id: str, map_run: str | None, selection: Selection, view: View, page_size: int
 ) -> None:
-    """The choice of tabs and the open one; below it the open sample."""
+    """The choice of tabs and the open one."""
     tab = state.tab(TABS, "tab")
     with frame.guard():
         if tab == "groups":
@@ -41,5 +41,3 @@ def open_tab(
             sql_panel.query_and_rows(app, project_id)
         else:
             table_panel.table(app, view, page_size)
-    if state.param("sample"):
-        table_panel.card(app, state.param("sample"))

@@ -7,7 +7,7 @@ import streamlit as st
 from kdcore.configs.selection import ColumnIs
 from kdcore.services.generate import views as run_views
 from kdcore.services.workspace import App
-from kdcore.ui import charts, filter_bar, frame
+from kdcore.ui import charts, filter_bar, shell
 from kdcore.ui.labels import escape
 
 MAX_HOLES = 8
@@ -38,7 +38,7 @@ def coverage_grid(app: App, project_id: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             topic, value = escape(cell["topic"] or "no topic"), escape(cell["value"] or "not given")
             st.markdown(f"{topic} · {value}: **{cell['usable']}**")
-            frame.link("Generate", "Generate here", topics=cell["topic"] or "")
+            shell.link("Generate", "Generate here", topics=cell["topic"] or "")
             if cell["rows"] and st.button("See the rows", key=f"cell-{cell['topic']}-{cell['value']}"):
                 filter_bar.add(ColumnIs(column="topic", values=(cell["topic"] or "",)))
                 filter_bar.add(ColumnIs(column=across, values=(cell["value"] or "",)))  # pyright: ignore[reportArgumentType]

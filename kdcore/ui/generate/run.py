@@ -19,7 +19,7 @@ from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import forecast as forecasts
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
-from kdcore.ui import forms, frame, state, teacher_form
+from kdcore.ui import forms, frame, shell, state, teacher_form
 from kdcore.ui.generate import views as run_views_panel
 from kdcore.ui.labels import duration, escape, sentence, short
 
@@ -105,7 +105,7 @@ def _programs(app: App, project_id: str, method: Method, prepared: Prepared) -> 
         if len(found) > SHOWN_PROGRAMS:
             st.caption(f"{len(found) - SHOWN_PROGRAMS} more; kd allow-programs prints all of them.")
     if st.button("I have read them; they may run", key="generate.programs"):
-        programs.allow(app, project_id, found, frame.reviewer())
+        programs.allow(app, project_id, found, shell.reviewer())
         st.rerun()
 
 
@@ -144,7 +144,7 @@ def rows_of_run(app: App, project_id: str, run_id: str) -> None:
         _funnel(app, run_id)
         _rows(app, project_id, run_id)
 
-    frame.run_panel(app, run_id, draw)
+    frame.while_active(app, run_id, draw)
     _go_on(app, run_id)
     run_views_panel.monitor(app, project_id, run_id)
 
@@ -201,4 +201,4 @@ def _rows(app: App, project_id: str, run_id: str) -> None:
             ],
             hide_index=True,
         )
-        frame.link("Explore", "See them all in Explore", filter=to_url(selection))
+        shell.link("Explore", "See them all on the map", filter=to_url(selection))

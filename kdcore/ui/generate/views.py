@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.services.generate import runs as generation_runs
+from kdcore.services import names
 from kdcore.services.generate import views as run_views
 from kdcore.services.workspace import App
 from kdcore.ui import frame, state
@@ -59,27 +59,27 @@ def _trees(app: App, run_id: str) -> None:
 
 
 def _compare(app: App, project_id: str, run_id: str) -> None:
-    names = generation_runs.names(app, project_id)
-    others = [name for name in names if name != run_id]
+    called = names.called(app, project_id, "generate")
+    others = [name for name in called if name != run_id]
     if not others:
         st.info("Start a second run on the same seeds to compare.", icon=":material/info:")
         return
-    chosen = state.choose_many("With", others, "with", names.__getitem__, MAX_COMPARED)
+    chosen = state.choose_many("With", others, "with", called.__getitem__, MAX_COMPARED)
     if not chosen:
         st.caption(f"Choose up to {MAX_COMPARED} runs: what each made of the same seeds stands beside this run's.")
         return
     found = run_views.side_by_side(app, [run_id, *chosen])
     st.dataframe(
-        [{**line, "run": names[line["run"]], "seconds": duration(line["seconds"])} for line in found["runs"]],
+        [{**line, "run": called[line["run"]], "seconds": duration(line["seconds"])} for line in found["runs"]],
         hide_index=True,
         column_config={"usable_share": st.column_config.NumberColumn("usable share", format="percent")},
     )
     for pair in found["pairs"]:
         if pair["agreement"] is None:
-            st.caption(f"{escape(names[pair['a']])} and {escape(names[pair['b']])} have no seed in common.")
+            st.caption(f"{escape(called[pair['a']])} and {escape(called[pair['b']])} have no seed in common.")
         else:
             st.caption(
-                f"{escape(names[pair['a']])} and {escape(names[pair['b']])} agree to {pair['agreement']:.0%} "
+                f"{escape(called[pair['a']])} and {escape(called[pair['b']])} agree to {pair['agreement']:.0%} "
                 f"(ROUGE-L over {pair['seeds']} common seeds)."
             )
     if found["apart"]:
@@ -87,10 +87,10 @@ def _compare(app: App, project_id: str, run_id: str) -> None:
     for row in found["apart"]:
         with st.expander(f"{row['agreement']:.0%} · {escape(short(row['question'], 100))}"):
             for answered_by, answer in row["answers"].items():
-                st.caption(escape(names[answered_by]))
+                st.caption(escape(called[answered_by]))
                 st.code(answer, language=None, wrap_lines=True)
     with st.container(border=True):
-        routing_panel.routes(app, project_id, {name: names[name] for name in (run_id, *chosen)})
+        routing_panel.routes(app, project_id, {name: called[name] for name in (run_id, *chosen)})
 
 
 def _rounds(app: App, project_id: str, run_id: str) -> None:
@@ -98,7 +98,7 @@ def _rounds(app: App, project_id: str, run_id: str) -> None:
     if not found:
         st.info("No usable row yet.", icon=":material/info:")
         return
-    names = generation_runs.names(app, project_id)
+    called = names.called(app, project_id, "generate")
     for row in found:
         if row["alarm"]:
             st.warning(f"Round {row['round']}: {escape(row['alarm'])}.", icon=":material/warning:")
@@ -108,7 +108,7 @@ def _rounds(app: App, project_id: str, run_id: str) -> None:
         "words": st.column_config.NumberColumn("mean words", format="%.0f"),
     }
     st.dataframe(
-        [{k: v for k, v in row.items() if k != "alarm"} | {"run": names[row["run"]]} for row in found],
+        [{k: v for k, v in row.items() if k != "alarm"} | {"run": called[row["run"]]} for row in found],
         hide_index=True,
         column_config=columns,
     )

@@ -13,7 +13,7 @@ from kdcore.records.samples import Sample
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.review import drafts
 from kdcore.services.workspace import App
-from kdcore.ui import frame, state
+from kdcore.ui import shell, state
 from kdcore.ui.browser import editor as text_editor
 from kdcore.ui.labels import escape
 from kdcore.ui.safe_html import visible
@@ -29,7 +29,7 @@ CONFLICT, READ, PROBLEM, ENDED, FORGET = (
 
 def editor(app: App, sample: Sample, leave: Callable[[], None]) -> None:
     """Question, answer and note; each is kept as a draft while it is typed. ``leave`` ends the editing."""
-    sample_id, who = sample["sample_id"], frame.reviewer()
+    sample_id, who = sample["sample_id"], shell.reviewer()
     draft = drafts.of(app, sample_id, who)
     seen = draft["seen"] if draft is not None else review_decisions.revision(sample)
     key = f"review.editor.{sample_id}"
@@ -91,7 +91,7 @@ def _end(app: App, sample_id: str, who: str, found: dict[str, Any]) -> None:
 
 def waiting_draft(app: App, sample: Sample) -> None:
     """Says that the person has a draft of this answer, with the way back to it."""
-    if drafts.of(app, sample["sample_id"], frame.reviewer()) is None:
+    if drafts.of(app, sample["sample_id"], shell.reviewer()) is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(":material/edit_note: You have a draft of this answer.")
@@ -139,10 +139,10 @@ def conflict(app: App, sample: Sample) -> None:
 def _settle(app: App, sample: Sample, shown: str) -> None:
     state.of_project().pop(CONFLICT, None)
     state.of_project()["review.back"] = sample["sample_id"]
-    draft = drafts.of(app, sample["sample_id"], frame.reviewer())
+    draft = drafts.of(app, sample["sample_id"], shell.reviewer())
     if draft is not None:  # from here on it is a draft on the text that was shown
         kept = {name: draft[name] for name in (*drafts.FIELDS, "time")}
-        drafts.keep(app, sample["sample_id"], frame.reviewer(), kept, shown)
+        drafts.keep(app, sample["sample_id"], shell.reviewer(), kept, shown)
 
 
 def forgotten() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kdcore.records.samples import Sample
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.review import decisions as review_decisions
 from kdcore.services.workspace import App
-from kdcore.ui import frame, sample_card, state
+from kdcore.ui import frame, sample_card, shell, state
 from kdcore.ui.browser import hands
 from kdcore.ui.labels import DECISIONS, escape, short
 from kdcore.ui.review import editor as editor_panel
@@ -48,7 +48,7 @@ def _draw(app: App, project_id: str, selection: Selection, which: str) -> None:
     current = _current(app, project_id, selection, which)
     if current is None:
         st.success("All read. Freeze a dataset version from what you accepted.", icon=":material/celebration:")
-        frame.link("Datasets", "Freeze a version", type_="primary", filter=to_url(selection))
+        shell.link("Datasets", "Freeze a version", type_="primary", filter=to_url(selection))
         _buttons(app, project_id, None)
         return
     sample = explore_samples.sample(app, current)
@@ -72,7 +72,7 @@ def _who() -> None:
     """Who judges, beside what is judged; asked once and remembered by the browser."""
     if st.session_state.pop(JUST_NAMED, False):
         st.rerun()  # the whole page, whose sidebar has the name too
-    name = frame.named_reviewer()
+    name = shell.named_reviewer()
     told = {"keys": [key for _, key, _ in KEYS.values()], "anchor": ANCHOR, "name": name} | editor_panel.forgotten()
     hands("review.hands", told, on_remembered_change=_remember)
     if name:
@@ -83,7 +83,7 @@ def _who() -> None:
 
 def _remember() -> None:
     """The name that this browser remembers."""
-    if (found := st.session_state["review.hands"].get("remembered")) and not frame.named_reviewer():
+    if (found := st.session_state["review.hands"].get("remembered")) and not shell.named_reviewer():
         _take_name(str(found))
 
 
@@ -92,7 +92,7 @@ def _name_given() -> None:
 
 
 def _take_name(name: str) -> None:
-    frame.name_reviewer(name)
+    shell.name_reviewer(name)
     st.session_state[JUST_NAMED] = True
 
 
@@ -136,7 +136,7 @@ def _buttons(app: App, project_id: str, sample: Sample | None) -> None:
             icon=icon,
             width="stretch",
             type="primary" if action == Decision.ACCEPT else "secondary",
-            disabled=(sample_id is None and action != "undo") or not frame.named_reviewer(),
+            disabled=(sample_id is None and action != "undo") or not shell.named_reviewer(),
             on_click=_act,
             args=(app, project_id, sample_id, action, event, seen),
         )
@@ -144,7 +144,7 @@ def _buttons(app: App, project_id: str, sample: Sample | None) -> None:
 
 def _act(app: App, project_id: str, sample_id: str | None, action: str, event: str, seen: str) -> None:
     if action == "undo":
-        back = review_decisions.undo(app, project_id, frame.reviewer())
+        back = review_decisions.undo(app, project_id, shell.reviewer())
         state.of_project()["review.back"] = back
         state.of_project().pop("review.editing", None)
         if back is None:
@@ -156,7 +156,7 @@ def _act(app: App, project_id: str, sample_id: str | None, action: str, event: s
         state.of_project()["review.editing"] = sample_id
         return
     try:
-        review_decisions.decide(app, sample_id, action, frame.reviewer(), event, seen=seen)
+        review_decisions.decide(app, sample_id, action, shell.reviewer(), event, seen=seen)
     except ConflictError as exc:
         editor_panel.met_conflict(str(exc), sample_id)
         return
@@ -181,7 +181,7 @@ def recent(app: App, project_id: str) -> None:
             icon, word = DECISIONS.get(row["action"], (":material/undo:", "taken back"))
             st.badge(word, icon=icon)
             st.caption(f"{escape(row['reviewer'])}: {escape(short(row['asked'] or '', 100))}")
-            frame.link("Review", "Open", sample=row["sample_id"])
+            shell.link("Review", "Open", sample=row["sample_id"])
 
 
 def keys() -> None:
