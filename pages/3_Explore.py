@@ -21,11 +21,11 @@ with frame.page("Explore") as page:
     map_run = map_panel.chosen(app, project)
     left, right = st.columns(WIDTHS, gap="small")
     with left, frame.guard():
+        counts = (view["count"], view["total"])
         if map_run:
-            counts = (view["count"], view["total"])
             map_panel.panel(app, project, map_run, selection, explore_samples.scores(checks), counts)
         else:
-            map_panel.none_yet(app, project)
+            map_panel.none_yet(app, project, counts)
     with right, frame.guard():
         side_panel.side(app, project, map_run, selection, view, checks)
     explore_tabs.open_tab(app, project, map_run, selection, view, PAGE_SIZE)

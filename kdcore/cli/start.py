@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from kdcore.cli.shared import ENGINES, Arguments, Command, Parser, open_workspace, whole
 from kdcore.errors import ConfigError, JobError
@@ -17,6 +18,7 @@ from kdcore.services import workspace as app_service
 from kdcore.settings import workspace
 
 MAX_DEMO_ROWS = 120
+FEW_ROWS = 60  # below it a step takes fewer rows, or there would be hardly any step
 
 
 def doctor(arguments: Arguments) -> object:
@@ -45,7 +47,8 @@ def demo(arguments: Arguments) -> object:
     if arguments.engine:
         teacher = teacher.model_copy(update={"engine": arguments.engine})
     with open_workspace(arguments) as app:
-        plan = main_job.create(app, rows=arguments.rows, teacher=teacher, epochs=4.0, batch_size=4, eval_items=8)
+        few: dict[str, Any] = {"epochs": 4.0, "batch_size": 4} if arguments.rows < FEW_ROWS else {}  # steps enough
+        plan = main_job.create(app, rows=arguments.rows, teacher=teacher, **few)
         seen = ""
 
         def tell(now: main_job.Plan) -> None:

@@ -10,7 +10,7 @@ from kdcore.configs.base import Config
 from kdcore.configs.losses import LOSSES, Loss, with_own_settings
 from kdcore.configs.places import Place
 from kdcore.configs.selection import EVERYTHING, Selection
-from kdcore.configs.teacher import Precision
+from kdcore.configs.teacher import Precision, Prompt
 from kdcore.records.rows import VerdictKey
 
 Tail = Literal["bucket", "drawn"]  # words outside the stored top-k: one category, or some that were drawn
@@ -177,6 +177,11 @@ class DistillConfig(Config):
     policy: PolicyConfig = PolicyConfig()
     student: StudentConfig = StudentConfig()
     student_path: Place = ""
+    prompt: Prompt = Field(
+        default="teacher",
+        description="What the student is shown: all that the teacher was, or the question alone, without the system "
+        "message and the worked examples (context distillation)",
+    )
     teacher: str = Field(default="", description="Model whose words are learnt, as it was at the start")
     teacher_path: Place = ""
     epochs: float = Field(default=3.0, gt=0, le=100, description="Passes over the data")
@@ -223,6 +228,17 @@ class DistillConfig(Config):
     def _one_slice_at_least(self) -> DistillConfig:
         if not self.slices:
             raise ValueError("a recipe needs at least one dataset version")
+        return self
+
+    @model_validator(mode="after")
+    def _a_live_teacher_reads_what_the_student_reads(self) -> DistillConfig:
+        asked = any(part.targets == "live" for part in self.slices)
+        if self.prompt == "question" and (asked or self.on_policy or self.similarity.loss != "none"):
+            raise ValueError(
+                "a student of the question alone learns what the teacher said to its whole prompt, and a live one "
+                "would read the question alone too; set the targets to stored and inner states to none, or prompt to "
+                '"teacher"'
+            )
         return self
 
     @model_validator(mode="after")

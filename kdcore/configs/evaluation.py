@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from kdcore.configs.base import Config
 from kdcore.configs.places import Place
+from kdcore.configs.teacher import Prompt
 
 EARLIER = ("teacher", "student", "base")  # the three roles of 0.1.0, in the order in which they were measured
 EARLIER_FIELDS = (*(f"{role}_path" for role in EARLIER), "base_keep_layers")
@@ -19,6 +20,7 @@ class Candidate(Config):
     label: str = Field(min_length=1, description="What it is called")
     model: Place = Field(description="Folder or Hub id")
     keep_layers: int = Field(default=0, ge=0, description="Evenly kept layers of a thinner copy; 0 is all")
+    prompt: Prompt = Field(default="teacher", description="What it is shown: the teacher's prompt, or the question")
 
 
 class EvaluateConfig(Config):

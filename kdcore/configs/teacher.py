@@ -15,6 +15,7 @@ from kdcore.types import Message
 
 EngineName = Literal["vllm", "openai_http", "transformers", "scripted"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Prompt = Literal["teacher", "question"]  # what a student is shown: all that the teacher was, or the question alone
 
 
 class TeacherConfig(Config):

@@ -161,6 +161,7 @@ EARLIER_COLUMNS = {"rivals": "rejected_answers", "bad": "undesirable", "said_by"
 class TrainingRow(TypedDict):
     """One row of ``input.parquet``; ``messages`` is JSON, ``undesirable`` marks an answer to become less likely.
 
+    ``messages`` are what the student is shown, ``asked`` what the teacher was; files of 0.1.0 have no ``asked``.
     A row of text only has None for the teacher's tokens and what it said of them.
     """
 
@@ -180,3 +181,4 @@ class TrainingRow(TypedDict):
     undesirable: bool
     text: str
     answer: str
+    asked: NotRequired[str]

@@ -23,7 +23,7 @@ from kdcore.services import models, projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.elicit import imports
-from kdcore.services.evaluate import comparison
+from kdcore.services.evaluate import comparison, quality
 from kdcore.services.explore import maps
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.generate import runs as generation_runs
@@ -63,7 +63,7 @@ class Plan:
     sampling: dict[str, Any]
     epochs: float = 3.0
     batch_size: int = 8
-    eval_items: int = 16
+    eval_items: int = 24
     stages: dict[str, str] = field(default_factory=dict[str, str])
     state: str = "running"
     message: str = ""
@@ -161,7 +161,9 @@ def _distill(app: App, plan: Plan) -> str:
     config = DistillConfig(
         name="First student",
         slices=(SliceConfig(dataset_id=plan.stages["freeze"], loss="forward_kl"),),
-        student=StudentConfig(init="teacher_layers", keep_layers=10),
+        student=StudentConfig(init="model", model=plan.teacher["model"]),
+        prompt="question",
+        learning_rate=5e-5,
         epochs=plan.epochs,
         batch_size=plan.batch_size,
     )
@@ -169,7 +171,7 @@ def _distill(app: App, plan: Plan) -> str:
 
 
 def _evaluate(app: App, plan: Plan) -> str:
-    return comparison.start_run(app, plan.stages["distill"], max_items=plan.eval_items, max_new_tokens=48).run_id
+    return comparison.start_run(app, plan.stages["distill"], max_items=plan.eval_items, max_new_tokens=96).run_id
 
 
 STAGES: dict[str, Callable[[App, Plan], str]] = {
@@ -239,5 +241,6 @@ def report(app: App, plan: Plan) -> dict[str, Any]:
             role: {name: value["mean"] for name, value in measures.items()}
             for role, measures in comparison.summary(app, stages["evaluate"]).items()
         },
+        "student": quality.of_comparison(app, stages["evaluate"]),
         "seconds": round(plan.ended - plan.started, 1),
     }

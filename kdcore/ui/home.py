@@ -67,15 +67,7 @@ def parts_of(found: Standing, student: str) -> list[Part]:
             f"{kept:,} kept, {decided.get('reject', 0):,} rejected" if counts["reviewed"] else "by nobody yet",
             f"{left:,} to read" if left > 0 and counts["parsed"] else "",
         ),
-        Part(
-            "Datasets",
-            f"{learn + held:,}",
-            learn + held,
-            "in the dataset",
-            f"{learn:,} to learn, {held:,} kept aside",
-        )
-        if name
-        else Part("Datasets", "0", 0, "in a dataset", "not made yet"),
+        Part("Datasets", f"{learn + held:,}", learn + held, "in the dataset", split if name else "not made yet"),
         Part(
             "Distill",
             f"{counts['students']:,}",

@@ -67,6 +67,6 @@ def _plan_sample(folders: Workspace) -> None:
     app = App(folders)
     try:
         if not projects.list_projects(app):
-            main_job.create(app, rows=120, eval_items=12)
+            main_job.create(app, rows=120)
     finally:
         app.close()

@@ -20,7 +20,9 @@ def form(app: App) -> None:
                 state.set_params(project=projects.create_project(app, name, domain))
                 st.rerun()
         if main_job.load(app) is None and st.button(
-            "Or watch the sample project run", icon=":material/play_circle:", help="120 questions, about ten minutes"
+            "Or watch the sample project run",
+            icon=":material/play_circle:",
+            help="120 questions, about five minutes on two cores",
         ):
-            state.set_params(project=main_job.create(app, rows=120, eval_items=12).project_id)
+            state.set_params(project=main_job.create(app, rows=120).project_id)
             st.rerun()

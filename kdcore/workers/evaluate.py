@@ -10,6 +10,7 @@ import torch
 from transformers import AutoTokenizer
 
 from kdcore.configs.evaluation import Candidate, EvaluateConfig
+from kdcore.configs.teacher import Prompt
 from kdcore.distill.batches.batch import collate
 from kdcore.distill.batches.rows import Row, encode, read_rows, same_tokenizer, without_token_ids
 from kdcore.distill.student.build import load_causal_lm, thin
@@ -35,6 +36,7 @@ class Subject:
     label: str
     model: Any
     tokenizer: Any
+    prompt: Prompt
 
 
 def open_candidate(config: EvaluateConfig, candidate: Candidate) -> Subject:
@@ -44,7 +46,12 @@ def open_candidate(config: EvaluateConfig, candidate: Candidate) -> Subject:
     if candidate.keep_layers:
         model = thin(model, candidate.keep_layers)
     tokenizer = AutoTokenizer.from_pretrained(candidate.model)
-    return Subject(candidate.label, model.to("cuda" if cuda else "cpu").eval(), tokenizer)
+    return Subject(candidate.label, model.to("cuda" if cuda else "cpu").eval(), tokenizer, candidate.prompt)
+
+
+def as_shown(row: TrainingRow, prompt: Prompt) -> TrainingRow:
+    """A held-out row with the chat that a candidate is shown; rows of before there was a choice have one chat."""
+    return {**row, "messages": row.get("asked") or row["messages"]} if prompt == "teacher" else row
 
 
 def supervised_logits(model: Any, row: Row, pad_id: int) -> torch.Tensor:
@@ -93,8 +100,13 @@ def _measure(
 
     # Token ids and distributions are the teacher's; a model with another tokenizer is measured on the text.
     comparable = teacher is not None and (subject is teacher or same_tokenizer(subject.tokenizer, teacher.tokenizer))
-    found = encode(rows if comparable else without_token_ids(rows), subject.tokenizer, MAX_TOKENS)
+    shown = [as_shown(row, subject.prompt) for row in rows]
+    found = encode(shown if comparable else without_token_ids(shown), subject.tokenizer, MAX_TOKENS)
     encoded = [row for row in found if row.supervised]
+    read = {}
+    if comparable and teacher is not None and teacher is not subject:
+        own = encode([as_shown(row, teacher.prompt) for row in rows], subject.tokenizer, MAX_TOKENS)
+        read = {row.sample_id: row for row in own}
     references = {row["sample_id"]: row["completion"] for row in rows}
     prompts = [row.ids[: row.prompt_length] for row in encoded]
     pad = pad_token(subject.tokenizer)
@@ -105,7 +117,8 @@ def _measure(
         own = supervised_logits(subject.model, row, pad)
         other = None
         if comparable and teacher is not None:
-            other = own if subject is teacher else supervised_logits(teacher.model, row, pad)
+            other = own if subject is teacher else supervised_logits(teacher.model, read[row.sample_id], pad)
+            own, other, labels = (each[: min(len(own), len(other))] for each in (own, other, labels))  # a cut row
             width = min(own.shape[1], other.shape[1])  # one of the two may be padded to a round number of words
             own, other = own[:, :width], other[:, :width].log_softmax(-1)
         said = Answered(text, references[row.sample_id], own.log_softmax(-1), other, labels)

@@ -171,7 +171,11 @@ def _chat(config: ServeConfig, reporter: Reporter) -> Service:
         return greedy(subject.model, subject.tokenizer, [prompt], limit, 1, lambda _: reporter.check_stop())[0]
 
     def answer(body: dict[str, Any]) -> dict[str, Any]:
-        return {subject.label: say(subject, body["messages"]) for subject in subjects}
+        alone = body.get("alone") or body["messages"]
+        return {
+            subject.label: say(subject, alone if subject.prompt == "question" else body["messages"])
+            for subject in subjects
+        }
 
     return answer, lambda: None
 

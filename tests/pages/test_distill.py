@@ -93,7 +93,7 @@ def test_a_reward_model_shows_how_sure_and_how_right_it_is(run_page, populated, 
 
 
 def test_words_of_the_tail_and_the_way_back_are_chosen_in_the_form(run_page, populated, asked):
-    at = run_page(PAGE, project=populated)
+    at = run_page(PAGE, project=populated, see="new")
     at.selectbox(key="slice-0.tail").set_value("drawn").run()
     at.selectbox(key="student.init").select("a model").run()
     at.toggle(key="distill.anchored").set_value(True).run()
@@ -113,7 +113,7 @@ def test_an_earlier_student_is_trained_further(run_page, populated, monkeypatch)
         raise ConfigError("stop here")
 
     monkeypatch.setattr("kdcore.services.distill.runs.start_preflight", check)
-    at = run_page(PAGE, project=populated)
+    at = run_page(PAGE, project=populated, see="new")
     at.selectbox(key="student.init").select("an earlier student").run()
     at.button(key="distill.check").click().run()
     assert [(c.student.init, c.student.model) for c in started] == [("model", FAILED)]
@@ -129,7 +129,7 @@ def test_a_sweep_is_started_with_what_was_chosen_and_compared(run_page, populate
         return [FAILED]
 
     monkeypatch.setattr(sweeps, "start", start)
-    at = run_page(PAGE, project=populated)
+    at = run_page(PAGE, project=populated, see="new")
     at.text_input(key="sweep.seeds").set_value("0, x").run()
     assert 'Seeds is "0, x"' in texts(at)
     at.text_input(key="sweep.seeds").set_value("0, 1")
@@ -155,7 +155,7 @@ def test_runs_of_a_sweep_are_a_table_of_means(run_page, populated, tmp_path):
 
 
 def test_losses_show_only_the_settings_that_they_have(run_page, populated, asked):
-    at = run_page(PAGE, project=populated)
+    at = run_page(PAGE, project=populated, see="new")
     at.number_input(key="distill.slices").set_value(2).run()  # inner states need a slice that learns token by token
     at.selectbox(key="loss-0").set_value("dpo").run()
     assert "needs rows with two answers" in texts(at)
@@ -184,7 +184,7 @@ def test_a_policy_is_set_up_from_the_same_form(run_page, populated, monkeypatch)
         raise ConfigError("stop here")
 
     monkeypatch.setattr("kdcore.services.distill.runs.start_preflight", check)
-    at = run_page(PAGE, project=populated)
+    at = run_page(PAGE, project=populated, see="new")
     at.selectbox(key="loss-0").select("grpo").run()
     assert "start from a model or from an earlier student" in texts(at)
     at.selectbox(key="student.init").select("a model").run()
@@ -201,7 +201,7 @@ def test_terms_wait_for_a_written_decision(run_page, populated, monkeypatch):
     from kdcore.services import governance
 
     monkeypatch.setattr(governance, "entry_of", lambda terms: UNKNOWN)
-    at = run_page(PAGE, project=populated)
+    at = run_page(PAGE, project=populated, see="new")
     assert "No entry in the registry" in texts(at)
     at.button(key="distill.start").click().run()
     assert "have someone who may decide it write down why" in texts(at)
@@ -221,7 +221,8 @@ def test_rounds_are_begun_and_followed(run_page, populated, tmp_path):
     from kdcore.services import projects
     from kdcore.services.distill import rounds
 
-    assert "Rounds need a prompt version of a self-knowledge method" in texts(run_page(PAGE, project=populated))
+    empty = run_page(PAGE, project=populated, see="rounds")
+    assert "Rounds need a prompt version of a self-knowledge method" in texts(empty)
     app = open_app(tmp_path / "ws")
     prompt = projects.save_prompt_version(app, populated, "Again", METHODS["rejection_sampling"].template)
     config = RoundsConfig(project_id=populated, name="ReST", prompt_version_id=prompt, start="m")
@@ -247,7 +248,7 @@ def test_a_preset_fills_in_the_form_and_can_be_changed(run_page, populated, monk
         raise ConfigError("stop here")
 
     monkeypatch.setattr("kdcore.services.distill.runs.start_preflight", check)
-    at = run_page(PAGE, project=populated)
+    at = run_page(PAGE, project=populated, see="new")
     at.selectbox(key="distill.preset").select(PRESETS["weak_to_strong"].title).run()
     assert "not the teacher's mistakes" in texts(at)
     at.number_input(key="distill.epochs").set_value(2.0).run()

@@ -30,7 +30,7 @@ from kdcore.ui.datasets import probabilities, versions
 from kdcore.ui.distill import curves, export, recipe, reward_model, rounds, rows, sweep, terms
 from kdcore.ui.elicit import gallery, passages, prompt, seeds, trial
 from kdcore.ui.evaluate import comparison
-from kdcore.ui.explore import actions, concepts, duplicates, groups, saved_views, sql, table, tabs
+from kdcore.ui.explore import actions, concepts, duplicates, groups, saved_views, side, sql, table, tabs
 from kdcore.ui.generate import coverage, routing, run, views
 from kdcore.ui.review import editor, reviewer
 from tests.conftest import PLAIN, SCRIPTED, import_questions
@@ -94,7 +94,7 @@ PANELS: dict[str, tuple[Panel, str]] = {
     "datasets.versions.freeze": (lambda app, t: versions.freeze(app, t["project_id"], t["selection"]), "Freeze"),
     "datasets.probabilities": (lambda app, t: probabilities.token_probabilities(app, t["version"]), "probabilit"),
     "distill.curves": (
-        lambda app, t: curves.curves_panel(app, TRAINED, []),
+        lambda app, t: curves.curves_panel(app, t["project_id"], TRAINED, []),
         "The first point comes with the first step",
     ),
     "distill.export": (lambda app, t: export.export_student(app, TRAINED), "once the training has ended"),
@@ -112,7 +112,7 @@ PANELS: dict[str, tuple[Panel, str]] = {
     "elicit.prompt": (lambda app, t: prompt.editor(app, t["project_id"]), "System"),
     "elicit.seeds": (lambda app, t: seeds.data_class(app, t["project_id"]), "data"),
     "elicit.trial": (lambda app, t: trial.trial(app, t["project_id"], t["template"]), "Suggest a better wording"),
-    "evaluate.comparison": (lambda app, t: comparison.new_run(app, [TRAINED]), "ompare"),
+    "evaluate.comparison": (lambda app, t: comparison.new_run(app, {TRAINED: "First student"}), "ompare"),
     "explore.actions": (lambda app, t: actions.search(app, t["project_id"], t["map_run"]), "Search by meaning"),
     "explore.concepts": (lambda app, t: concepts.concept_list(app, t["project_id"], MAP, t["selection"]), "oncept"),
     "explore.duplicates": (
@@ -121,13 +121,17 @@ PANELS: dict[str, tuple[Panel, str]] = {
     ),
     "explore.groups": (lambda app, t: groups.group_list(app, t["project_id"], t["map_run"]), "Group 0"),
     "explore.saved_views": (lambda app, t: saved_views.views_menu(app, t["project_id"]), "view"),
+    "explore.side": (
+        lambda app, t: side.side(app, t["project_id"], MAP, t["selection"], t["view"], []),
+        "Length in tokens",
+    ),
     "explore.sql": (lambda app, t: sql.query_and_rows(app, t["project_id"]), "Query"),
     "explore.table": (lambda app, t: table.table(app, t["view"], t["page_size"]), "Answer 0 to"),
     "explore.tabs": (
         lambda app, t: tabs.open_tab(app, t["project_id"], MAP, t["selection"], t["view"], t["page_size"]),
         "Duplicates",
     ),
-    "filter_bar": (lambda app, t: filter_bar.bar(t["view"]["facets"], [], []), "Find text"),
+    "filter_bar": (lambda app, t: filter_bar.menu({"topic": ["law", "medicine"]}, [], []), "Find text"),
     "generate.coverage": (lambda app, t: coverage.coverage_grid(app, t["project_id"]), "Usable rows"),
     "generate.routing": (
         lambda app, t: routing.routes(app, t["project_id"], {t["run_id"]: "A run"}),
@@ -164,7 +168,7 @@ def _closed(there):
 
 @pytest.mark.parametrize("name", PANELS)
 def test_a_panel_draws_what_it_is_for(there, monkeypatch, name):
-    monkeypatch.setattr(frame, "link", lambda page, label, **params: st.markdown(label))  # no pages here to lead to
+    monkeypatch.setattr(shell, "link", lambda page, label, **params: st.markdown(label))  # no pages here to lead to
     args = {"root": there["root"], "name": name, "there": there}
     at = AppTest.from_function(_script, kwargs=args, default_timeout=30)
     at.session_state["project_id"] = there["project_id"]
@@ -183,7 +187,12 @@ def test_every_panel_of_a_stage_is_tried():
     folder = Path(frame.__file__).parent
     there = {f"{path.parent.name}.{path.stem}" for path in folder.glob("*/*.py") if path.stem != "__init__"}
     tried = {".".join(name.split(".")[:2]) for name in PANELS}
-    tried |= {"distill.presets", "explore.map", "explore.map_chart"}  # no panels of their own, or on the pages
+    tried |= {
+        "distill.presets",
+        "explore.map",
+        "explore.map_chart",
+        "distill.training_chart",
+    }  # no panels of their own, or on the pages
     assert there - tried == set()
 
 

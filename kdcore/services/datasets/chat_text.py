@@ -69,6 +69,31 @@ def with_question(messages: list[dict[str, str]], row: VersionRow) -> list[dict[
     return changed
 
 
+class WithoutPrompt:
+    """Chats without what a prompt version put around the question: its system message and its worked examples.
+
+    A student that learns from these answers the question alone: context distillation (Askell et al. 2021, Snell et
+    al. 2022).
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._examples: dict[str, int] = {}
+
+    def of(self, row: VersionRow | ChatRow) -> str:
+        """The ``messages`` (JSON) of a row, from the first turn that is the question's own."""
+        messages: list[dict[str, str]] = json.loads(row["messages"])
+        rest = [message for message in messages if message["role"] != "system"]
+        return json.dumps(rest[2 * self._count(row["prompt_version_id"], rest) :], ensure_ascii=False)
+
+    def _count(self, version_id: str, rest: list[dict[str, str]]) -> int:
+        """How many worked examples a version's chats begin with."""
+        if version_id not in self._examples:
+            content = projects.prompt_content(self._app.store, version_id)
+            self._examples[version_id] = len(content["examples"]) if content else 0
+        return min(self._examples[version_id], (len(rest) - 1) // 2)
+
+
 def _words(app: App, row: VersionRow) -> tuple[str, str] | None:
     """The words that open reasoning and answer in a row's prompt version; None where its method has none."""
     content = projects.prompt_content(app.store, row["prompt_version_id"])

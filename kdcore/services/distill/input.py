@@ -11,11 +11,12 @@ import pyarrow as pa
 from kdcore import ids
 from kdcore.configs.distillation import Tail
 from kdcore.configs.selection import EVERYTHING, Selection
+from kdcore.configs.teacher import Prompt
 from kdcore.errors import ConfigError
 from kdcore.jobs import parquet
 from kdcore.records.datasets import TrainingRow, VersionRow
 from kdcore.services.datasets import topk as stored_topk
-from kdcore.services.datasets.chat_text import texts
+from kdcore.services.datasets.chat_text import WithoutPrompt, texts
 from kdcore.services.datasets.tokenizers import same_tokens
 from kdcore.services.datasets.topk_fusion import Fusing
 from kdcore.services.workspace import App
@@ -39,6 +40,7 @@ SCHEMA = pa.schema(
         ("undesirable", pa.bool_()),
         ("text", pa.string()),  # question and passage, as an encoder reads them
         ("answer", pa.string()),  # without the reasoning
+        ("asked", pa.string()),  # the chat that the teacher was shown
     ]
 )
 
@@ -62,13 +64,21 @@ class Part:
     tail: Tail = "bucket"
 
 
-def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split: str | None = None) -> pa.Table:
+def write_input(
+    app: App,
+    path: Path,
+    parts: Sequence[Part],
+    teacher: str,
+    split: str | None = None,
+    prompt: Prompt = "teacher",
+) -> pa.Table:
     """Write ``input.parquet``; slice i holds the training rows of the i-th part. Returns the table.
 
     Its held-out rows are all there whatever is selected, so that recipes are measured on the same questions.
 
     Token ids and top-k are those of ``teacher`` and of teachers with the same tokens as it, kept when they wrote
-    the answer or when they scored it; rows without carry text only. Raises ConfigError where one version trains on
+    the answer or when they scored it; rows without carry text only. ``prompt`` says
+    what the student is shown. Raises ConfigError where one version trains on
     what another holds out, or a selection leaves nothing to train on.
     """
     slices = [texts(app, _subset(app, _selected(app, part, split), part)) for part in parts]
@@ -76,6 +86,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
     written_by = {row["teacher"] for frozen in slices for row in frozen}
     alike = same_tokens(app, teacher, written_by | stored_topk.scorers(app))
     rows: list[TrainingRow] = []
+    bare = WithoutPrompt(app)
     for number, (part, frozen) in enumerate(zip(parts, slices, strict=True)):
         stored = stored_topk.of_rows(app, frozen, alike, part.teachers)
         if part.tail == "drawn":  # held-out rows stay as they are, so that both kinds are measured alike
@@ -87,7 +98,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                     "sample_id": row["sample_id"],
                     "slice": number,
                     "split": "train" if row["split"] == "rejected" else row["split"],
-                    "messages": row["messages"],
+                    "messages": row["messages"] if prompt == "teacher" else bare.of(row),
                     "completion": row["completion"],
                     "token_ids": said["token_ids"] if said else None,
                     "k": said["k"] if said else None,
@@ -100,6 +111,7 @@ def write_input(app: App, path: Path, parts: Sequence[Part], teacher: str, split
                     "undesirable": row["split"] == "rejected",
                     "text": "\n\n".join(part for part in (row["question"], row["source"]) if part),
                     "answer": row["answer"],
+                    "asked": row["messages"],
                 }
             )
     table = pa.Table.from_pylist(rows, schema=SCHEMA)

@@ -104,7 +104,7 @@ def make_run(app: App, kind: str, project_id: str, config: DistillConfig) -> Run
         )
         for part in config.slices
     ]
-    write_input(app, run.path / "input.parquet", parts, config.teacher)
+    write_input(app, run.path / "input.parquet", parts, config.teacher, prompt=config.prompt)
     if kind == "distill" and config.general_rows:
         run.write_lines("general.jsonl", [json.loads(line) for line in GENERAL.read_text("utf-8").splitlines()])
     return run

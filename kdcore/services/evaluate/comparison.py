@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from kdcore.jobs import mailbox
 from kdcore.jobs.run_dir import RunDir
 from kdcore.records.runs import ComparedItem, WatchedRun
 from kdcore.services import models
+from kdcore.services.datasets.chat_text import texts, with_question
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.distill.input import Part, refuse_leaks, write_input
 from kdcore.services.explore import samples as explore_samples
@@ -43,9 +45,14 @@ def build_config(app: App, train_run_ids: str | Sequence[str], **changes: Any) -
         label=BASE,
         model=trained.teacher_path if thinned else trained.student_path,
         keep_layers=trained.student.keep_layers if thinned else 0,
+        prompt=trained.prompt,
     )
     students = [
-        Candidate(label=label, model=str(app.run_dir(run_id).path / "student"))
+        Candidate(
+            label=label,
+            model=str(app.run_dir(run_id).path / "student"),
+            prompt=app.run_dir(run_id).load(DistillConfig).prompt,
+        )
         for run_id, label in zip(run_ids, _labels(app, run_ids), strict=True)
     ]
     teacher = [Candidate(label=TEACHER, model=trained.teacher_path)] if trained.teacher_path else []
@@ -88,7 +95,9 @@ def start_run(app: App, train_run_ids: str | Sequence[str], **changes: Any) -> R
     run = app.create_run("evaluate", config)
     trained = app.run_dir(config.train_run_id).load(DistillConfig)
     teacher = training_runs.taught_by(app, trained)
-    write_input(app, run.path / "input.parquet", [Part(config.dataset_id)], teacher, split="heldout")
+    write_input(
+        app, run.path / "input.parquet", [Part(config.dataset_id)], teacher, split="heldout", prompt="question"
+    )
     return app.launch(run)
 
 
@@ -184,16 +193,34 @@ def worst_first(app: App, run_id: str) -> list[ComparedItem]:
 
 
 def ask_all(
-    app: App, train_run_ids: str | Sequence[str], question: str, system: str = ""
+    app: App, train_run_ids: str | Sequence[str], question: str, system: str | None = None
 ) -> tuple[str, str, list[str]]:
-    """Put one question to every candidate; returns (run id, question key, labels of the candidates) to poll with."""
+    """Put one question to every candidate; returns (run id, question key, labels of the candidates) to poll with.
+
+    Each is shown what it was trained to be shown: the prompt of the held-out rows, or the question alone; with
+    ``system`` all are shown that instead.
+    """
     if not question.strip():
         raise ConfigError("the question is empty.")
     config = build_config(app, train_run_ids)
     run = warm_service(app, ServeConfig(service="chat", models=config))
-    messages = [{"role": "system", "content": system}] if system.strip() else []
-    key = mailbox.ask(run, {"messages": [*messages, {"role": "user", "content": question}]})
+    alone = [{"role": "user", "content": question}]
+    if system is None:
+        body = {"messages": _as_trained(app, config, question), "alone": alone}
+    else:
+        body = {"messages": [*([{"role": "system", "content": system}] if system.strip() else []), *alone]}
+    key = mailbox.ask(run, body)
     return run.run_id, key, [candidate.label for candidate in config.candidates]
+
+
+def _as_trained(app: App, config: EvaluateConfig, question: str) -> list[dict[str, str]]:
+    """The chat of a held-out row of the version with another question in it."""
+    rows = dataset_rows.rows_of(app.store, config.dataset_id, "heldout")[:1]
+    for row, chat in zip(rows, texts(app, rows), strict=True):
+        asked: list[dict[str, str]] = json.loads(chat["messages"])
+        if row["question"] and any(row["question"] in message["content"] for message in asked):
+            return with_question(asked, {**row, "asked": row["question"], "question": question})
+    return [{"role": "user", "content": question}]
 
 
 def answers(app: App, run_id: str, key: str) -> dict[str, str] | None:

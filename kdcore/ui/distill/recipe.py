@@ -27,7 +27,7 @@ from kdcore.ui.distill import presets
 from kdcore.ui.distill import terms as terms_panel
 from kdcore.ui.labels import duration, escape, sentence
 
-TRAINING = ["epochs", "batch_size", "learning_rate", "max_length", "seed"]
+TRAINING = ["prompt", "epochs", "batch_size", "learning_rate", "max_length", "seed"]
 MORE = [
     "max_steps",
     "warmup_ratio",

@@ -76,7 +76,8 @@ def tag_all(app: App, project_id: str, selection: Selection) -> None:
 
 def maps_checks_and_picks(app: App, project_id: str, map_run: str | None, selection: Selection) -> None:
     """Draw a new map, run checks, pick a subset: each in a box of its own."""
-    draw_map(app, project_id)
+    if map_run:  # without one it stands in the map's place
+        draw_map(app, project_id)
     with frame.popover("Check the answers", "check", ":material/rule:"), frame.guard():
         _checks(app, project_id, map_run)
     icon = ":material/filter_center_focus:"

@@ -41,12 +41,17 @@ def chosen(app: App, project_id: str) -> str | None:
     return wanted if wanted in there else next(iter(there), None)
 
 
-def none_yet(app: App, project_id: str) -> None:
+def none_yet(app: App, project_id: str, counts: tuple[int, int]) -> None:
     """What stands in the place of a map: what it is for, and the way to one."""
+    _count(counts)
     with st.container(border=True, height=HEIGHT, key="stage", vertical_alignment="center"):
         st.subheader("There is no map of these answers yet", anchor=False)
         st.markdown("A map lays answers of like meaning near each other: groups, gaps and odd ones out are seen.")
         actions.draw_map(app, project_id)
+
+
+def _count(counts: tuple[int, int]) -> None:
+    st.markdown(f"**{counts[0]:,}** of {counts[1]:,} answers")
 
 
 @st.fragment
@@ -98,7 +103,7 @@ def _controls(
                     "Beside it", rest, index=None, format_func=others.__getitem__, key="explore.beside"
                 )
         zoom = selection != EVERYTHING and st.toggle("Zoom to these", key="explore.zoom")
-        st.caption(f"**{counts[0]:,}** of {counts[1]:,} answers")
+        _count(counts)
     with st.container(key="stage", height=HEIGHT, border=False, gap="small"):
         for place, run_id in zip(st.columns(2) if beside else [st.container()], filter(None, [map_run, beside])):  # noqa: B905
             with place, frame.guard():
