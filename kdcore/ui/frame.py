@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -73,8 +73,18 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
                 empty("There is no project yet.", "Elicit", "Create a project")
             _problems(app.problems)
             yield Page(app, chosen)
-    finally:
-        shell.header(app, shown, chosen)
+    except _PageEnds:
+        pass  # by stop(): what stands around the page is drawn all the same
+    shell.header(app, shown, chosen)
+
+
+class _PageEnds(Exception):
+    """Nothing more of this page is drawn."""
+
+
+def stop() -> NoReturn:
+    """End the page here; Streamlit's own stop would end what stands around it too."""
+    raise _PageEnds
 
 
 def reached() -> dict[str, str]:
@@ -134,6 +144,8 @@ def guard() -> Iterator[None]:
     """Show errors in place instead of a traceback."""
     try:
         yield
+    except _PageEnds:
+        raise
     except KdError as exc:
         st.error(sentence(str(exc)), icon=":material/error:")
     except Exception as exc:
@@ -146,12 +158,12 @@ def guard() -> Iterator[None]:
         st.error(f"Something went wrong in the app itself (number {number} in its log). Nothing you saved is lost.")
 
 
-def empty(text: str, to: str, action: str) -> None:
+def empty(text: str, to: str, action: str) -> NoReturn:
     """An empty state: what is missing, the one next action, and nothing else."""
     with st.container(border=True):
         st.subheader(text, anchor=False)
         shell.link(to, action, type_="primary")
-    st.stop()
+    stop()
 
 
 def popover(label: str, name: str, icon: str, *, disabled: bool = False) -> Any:
@@ -160,9 +172,10 @@ def popover(label: str, name: str, icon: str, *, disabled: bool = False) -> Any:
     return st.popover(label, icon=icon or None, key=f"popover-{name}-{times}", disabled=disabled)
 
 
-def close_popover(name: str) -> None:
-    """Close it on the next run, by drawing another in its place."""
-    st.session_state[f"closed.{name}"] = st.session_state.get(f"closed.{name}", 0) + 1
+def close_popover(*names: str) -> None:
+    """Close them on the next run, by drawing others in their place."""
+    for name in names:
+        st.session_state[f"closed.{name}"] = st.session_state.get(f"closed.{name}", 0) + 1
 
 
 def run_head(

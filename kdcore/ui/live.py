@@ -74,7 +74,8 @@ def status_line(run_id: str, status: Status) -> None:
     icon, word, colour = STATES[status.state]
     going = status.state not in TERMINAL_STATES
     if going and status.progress.get("total"):
-        st.progress(_share(status), text=_progress_text(status))
+        said = f"{escape(status.message)} · " if status.message else ""
+        st.progress(_share(status), text=said + _progress_text(status))
         return
     message = escape(status.message)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -53,7 +53,7 @@ def _create_and_import(page, address: str, seeds: Path):
     page.goto(address)
     page.get_by_label("Name", exact=True).fill("Browser project")
     button(page, "Create project").click()
-    page.get_by_text("Import seed questions").first.wait_for()
+    page.get_by_text("Import questions").first.wait_for()
     open_page(page, address, "Elicit")
     page.locator("input[type=file]").set_input_files(str(seeds))
     button(page, "Import").click()
@@ -194,6 +194,7 @@ def _duplicates(page, address: str):
     """Answers that say nearly the same come up as a group, are resolved as one and taken back as one."""
     open_page(page, address, "Explore")
     wait_for_map(page, 60_000)
+    button(page, "More").click()
     button(page, "Check the answers").click()
     page.get_by_text("Says the same as an earlier sample", exact=True).click()
     settled(page)

@@ -7,7 +7,7 @@ from typing import Any
 from tests.e2e.browser import button, open_page, settled, wait_for_points
 
 DONE = ".stMarkdownBadge:has-text('done')"
-RUNNING = ".stMarkdownBadge:has-text('running')"
+RUNNING = "[data-testid=stProgress], .stMarkdownBadge:has-text('running')"
 LINES = """() => document.querySelector(".st-key-curve-loss .js-plotly-plot")?.data.length || 0"""
 SLICES = """() => [...document.querySelector(".st-key-curve-slices .js-plotly-plot").data].map(t => t.x.length)"""
 
@@ -30,7 +30,7 @@ def train_and_compare(page: Any, address: str) -> str:
     settled(page)
     button(page, "Resume").click()
     page.locator(RUNNING).first.wait_for(timeout=60_000)
-    page.get_by_text("Held-out distance to the teacher").first.wait_for(timeout=120_000)
+    page.get_by_text("Held-out rows: Distance to the teacher").first.wait_for(timeout=120_000)
     page.locator(DONE).first.wait_for(timeout=240_000)
     settled(page)
     assert all(points >= 4 for points in page.evaluate(SLICES)), "one curve for each slice"
@@ -66,7 +66,7 @@ def _rows_of_a_point(page: Any) -> None:
     page.mouse.click(x, y)
     page.wait_for_url("**step=3**", timeout=30_000)
     page.get_by_text("Hardest when last met").wait_for()
-    page.get_by_text("Open these rows in Explore").first.wait_for()
+    page.get_by_text("See these rows on the map").first.wait_for()
 
 
 def _what_it_says(page: Any) -> None:
@@ -79,7 +79,7 @@ def _overlay(page: Any, url: str) -> None:
     page.goto(url)
     wait_for_points(page, 2)
     before = page.evaluate(LINES)
-    page.get_by_text("New training run").click()
+    page.get_by_role("radio", name="New run").click()
     settled(page)
     _fill(page, "Keep layers", "3")
     _fill(page, "Epochs", "1")
@@ -90,7 +90,7 @@ def _overlay(page: Any, url: str) -> None:
     page.reload()
     settled(page)
     page.locator("[class*=st-key-choose-overlay] input").click()
-    page.get_by_role("option", name="distill-").first.click()
+    page.get_by_role("option", name="Student").first.click()
     page.wait_for_url("**overlay=**")
     page.wait_for_function(f"(least) => ({LINES})() >= least", arg=2 * before)
     page.reload()

@@ -112,6 +112,7 @@ def _loss(figure: go.Figure, points: Points, run_id: str, named: Named, look: Lo
         y=smooth(values, look.weight),
         mode="lines",
         name=name,
+        hoverinfo="skip",  # a click takes the first point that is told, and a line has none to take
         line={"color": colour, "width": 2.5},
         row=1,
         col=1,

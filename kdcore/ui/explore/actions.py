@@ -92,7 +92,7 @@ def draw_map(app: App, project_id: str) -> None:
         if st.button("Draw", type="primary", key="explore.draw"):
             run = maps.start_map(app, project_id, forms.load(EmbedConfig, values))
             state.of_project()["explore.begun_map"] = run.run_id
-            frame.close_popover("draw")
+            frame.close_popover("draw", "more")
             st.rerun()
 
 
@@ -143,7 +143,7 @@ def _checks(app: App, project_id: str, map_run: str | None) -> None:
             for name in [name for name in chosen if AGAINST in FILTERS[name].needs]:
                 options.setdefault(name, {})["against"] = texts
         explore_samples.start_screen(app, project_id, chosen, options={n: options.get(n, {}) for n in chosen})
-        frame.close_popover("check")
+        frame.close_popover("check", "more")
         st.rerun()
 
 
@@ -160,7 +160,7 @@ def _pick(app: App, project_id: str, selection: Selection) -> None:
         config: PickConfig = forms.load(PickConfig, values)
         run = subsets.start(app, project_id, config, selection)
         state.of_project()["explore.picked"] = (config, run.run_id)
-        frame.close_popover("pick")
+        frame.close_popover("pick", "more")
         st.rerun()
 
 

@@ -21,14 +21,14 @@ def views_menu(app: App, project_id: str) -> None:
         if st.button("Save", key="view.save", disabled=not name.strip()):
             query = urlencode({key: value for key in KEPT if (value := state.param(key))})
             saved_views.save(app, project_id, name, query, shell.reviewer())
-            frame.close_popover("views")
+            frame.close_popover("views", "more")
             st.rerun()
         for view in saved_views.of_project(app, project_id):
             with st.container(horizontal=True):
                 if st.button(escape(view["name"]), key=f"view-{view['name']}", width="stretch"):
                     state.set_params(**dict.fromkeys((*KEPT, "page", "sample")))
                     state.set_params(**dict(parse_qsl(view["query"])))
-                    frame.close_popover("views")
+                    frame.close_popover("views", "more")
                     st.rerun()
                 if st.button("", key=f"forget-{view['name']}", icon=":material/delete:", help="Forget this view"):
                     saved_views.save(app, project_id, view["name"], "", shell.reviewer(), present=False)

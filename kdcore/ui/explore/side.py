@@ -30,7 +30,7 @@ def side(
         values = explore_samples.values_of(app, project_id)
         filter_bar.menu(values, explore_samples.failing(checks), tags.tags(app, project_id))
         actions.with_these(app, project_id, selection)
-        with st.popover("More", icon=":material/more_horiz:"):
+        with frame.popover("More", "more", ":material/more_horiz:"):
             actions.maps_checks_and_picks(app, project_id, map_run, selection)
             views_panel.views_menu(app, project_id)
     with st.container(key="side", height=HEIGHT, border=False, gap="small"), frame.guard():
