@@ -6,6 +6,7 @@ from kdcore.ui import filter_bar, frame, state
 from kdcore.ui.labels import escape
 from kdcore.ui.review import reviewer as reviewer_panel
 
+OTHERS = {"recent": ":material/history: Last decisions", "keys": ":material/keyboard: Keys"}
 with frame.page("Review") as page:
     selection = state.selection()
     totals = {w: review_decisions.progress(page.app, page.project_id, selection, w)["total"] for w in QUEUES}
@@ -16,15 +17,12 @@ with frame.page("Review") as page:
     parts = [part for part in filter_bar.parts(selection) if filter_bar.describe(part) != "everything"]
     if parts:
         st.caption("Only: " + " · ".join(escape(filter_bar.describe(part)) for part in parts))
-    reviewer_tab, recent_tab, keys_tab = st.tabs(
-        [":material/fact_check: Read and judge", ":material/history: Last decisions", ":material/keyboard: Keys"]
-    )
-    with reviewer_tab:
-        which = "usable" if totals["usable"] else "lost"
-        if all(totals.values()):
-            which = state.tab({w: f"{title} · {totals[w]:,}" for w, (title, _) in QUEUES.items()}, "queue")
-        reviewer_panel.reviewer(page.app, page.project_id, selection, which)
-    with recent_tab, frame.guard():
-        reviewer_panel.recent(page.app, page.project_id)
-    with keys_tab:
-        reviewer_panel.keys()
+    queues = {w: f"{title} · {totals[w]:,}" for w, (title, _) in QUEUES.items() if totals[w]}
+    match state.tab(queues | OTHERS, "queue"):
+        case "recent":
+            with frame.guard():
+                reviewer_panel.recent(page.app, page.project_id)
+        case "keys":
+            reviewer_panel.keys()
+        case which:
+            reviewer_panel.reviewer(page.app, page.project_id, selection, which)

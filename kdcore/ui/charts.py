@@ -13,7 +13,7 @@ from kdcore.services.names import Named
 
 # Streamlit's theme of Plotly puts the series colours of light or dark in the place of these, in the browser.
 SERIES = tuple(f"#{number:06d}" for number in range(1, 9))
-INK, GREY = "#000037", "#000036"
+GROUND, INK, GREY = "#000038", "#000037", "#000036"
 COLOURS = {"base": GREY, "student": SERIES[0], "teacher": SERIES[2]}  # of candidates that every run has
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
 Points = Sequence[Mapping[str, Any]]

@@ -81,6 +81,8 @@ def dress(title: str) -> None:
     st.set_page_config(page_title=f"{title} · kd", page_icon=str(MARK), layout="wide", menu_items={"About": ABOUT})
     st.logo(LOGO, size="large")
     st.html(STYLE)
+    if theme := st.context.theme.type:  # may be late by one run after a change
+        st.html(f"<style>body {{ color-scheme: {theme} }}</style>")
 
 
 def choose_project(app: App) -> Project | None:

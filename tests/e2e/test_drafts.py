@@ -71,12 +71,12 @@ def test_what_is_typed_outlives_server_and_tab_and_stray_keys_decide_nothing(wor
             page.wait_for_timeout(1500)
             settled(page)
             assert [body["action"] for body in decided(workspace)] == ["skip"]
-            page.get_by_role("tab", name="Last decisions").click()
+            page.get_by_role("radio", name="Last decisions").click()
             page.wait_for_timeout(500)
             page.keyboard.press("x")
             page.wait_for_timeout(800)
             assert len(decided(workspace)) == 1
-            page.get_by_role("tab", name="Read and judge").click()
+            page.get_by_role("radio", name="Usable").click()
 
             # typing: kept by the server within a second of the last key, and no letter is a key of the page
             page.keyboard.press("e")

@@ -14,3 +14,10 @@ def test_each_slice_has_its_own_curve():
     found = points("a", "loss/slice0", [1, 1]) + points("a", "loss/slice1", [2, 2])
     figure = charts.slice_curves(found, "a", ["first", "second"], 0.0)
     assert {trace.name for trace in figure.data} >= {"1: first", "2: second"}
+
+
+def test_the_colours_that_the_theme_replaces_are_streamlits_own():
+    from streamlit.elements.lib import streamlit_plotly_theme as theme
+
+    assert charts.SERIES[0] == theme.CATEGORY_0 and charts.SERIES[7] == theme.CATEGORY_7
+    assert (charts.GROUND, charts.INK, charts.GREY) == (theme.BG_COLOR, theme.GRAY_90, theme.GRAY_70)

@@ -219,14 +219,16 @@ def _step_measures(points: list[Point], runs: dict[str, names.Named]) -> None:
 
 
 def _latest(held: list[Point], run_id: str) -> None:
-    with st.container(horizontal=True):
-        for measure in in_order(p["name"] for p in held):
-            values = [p["value"] for p in held if p["run_id"] == run_id and p["name"] == measure.name]
-            if values:
-                st.metric(
-                    measure.title,
-                    measure.form.format(values[-1]),
-                    delta=None if len(values) < 2 else measure.form.format(values[-1] - values[0]),
-                    delta_color="normal" if measure.more_is_better else "inverse",
-                    border=True,
-                )
+    """Every measure as it stands, with its way since the first evaluation."""
+    lines: list[str] = []
+    for measure in in_order(p["name"] for p in held):
+        values = [p["value"] for p in held if p["run_id"] == run_id and p["name"] == measure.name]
+        if not values:
+            continue
+        line = f"{measure.title[:1].upper()}{measure.title[1:]}: **{measure.form.format(values[-1])}**"
+        if len(values) > 1:
+            better = (values[-1] > values[0]) == measure.more_is_better
+            word = "better" if better else "worse"
+            line += f", {word} than {measure.form.format(values[0])} at first" if values[-1] != values[0] else ""
+        lines.append(line)
+    st.caption("  \n".join(lines))

@@ -17,7 +17,11 @@ from kdcore.ui.charts import INK, SERIES, SYMBOLS, Points, series
 
 AROUND = 7  # steps on each side that a step is compared with
 FEWEST = 8  # steps before anything is called a spike
-SPIKE, SPREADS = 1.5, 6.0  # times the middle of its neighbours, and times their spread above it
+SPIKE, SPREADS, SHARE = (
+    1.5,
+    6.0,
+    0.25,
+)  # times its neighbours' middle; their spreads, and shares of the whole range, above
 
 
 class Look(NamedTuple):
@@ -41,12 +45,15 @@ def spikes(steps: Sequence[int], values: Sequence[float]) -> list[Spike]:
     if len(values) < FEWEST:
         return []
     found: list[Spike] = []
+    ordered = sorted(values)
+    height = ordered[-1 - len(values) // 20] - ordered[0]  # of the curve without its few highest steps
     for place, value in enumerate(values):
         around = [*values[max(0, place - AROUND) : place], *values[place + 1 : place + 1 + AROUND]]
         usual = median(around)
         spread = median(abs(each - usual) for each in around)
         highest_before = max(values[max(0, place - 2) : place], default=value)
-        if value > SPIKE * usual and value > usual + SPREADS * spread and value > highest_before:
+        above = max((SPIKE - 1) * usual, SPREADS * spread, SHARE * height)
+        if value > usual + above and value > highest_before:
             found.append(Spike(steps[place], value, usual))
     return sorted(found, key=lambda spike: -spike.value)
 

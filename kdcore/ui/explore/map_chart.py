@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kdcore.services.explore.maps import Picture
-from kdcore.ui.charts import SERIES, SYMBOLS
+from kdcore.ui.charts import GROUND, INK, SERIES, SYMBOLS
 
 MANY_POINTS = 5000  # above it a hover shows the question alone: the page stays small enough to redraw at once
 MAX_IN_LEGEND = 12  # more names than that push the map aside; the titles on it and the list of groups tell them
@@ -60,8 +60,10 @@ def _titles(picture: Picture) -> list[dict[str, Any]]:
                 "y": y,
                 "text": f"<b>{html.escape(title)}</b>",
                 "showarrow": False,
-                "font": {"size": 12, "color": "#1c2b2a"},  # dark on light in both themes: points lie under it
-                "bgcolor": "rgba(255,255,255,0.82)",
+                "font": {"size": 13, "color": INK},
+                "bgcolor": GROUND,  # points lie under it
+                "borderpad": 2,
+                "opacity": 0.88,
                 "yshift": 16,  # above the middle, so that a group of one stays to be seen
             }
         )

@@ -26,6 +26,8 @@ KEYS: dict[str, tuple[str, str, str]] = {
     UNDO: ("Undo", "u", ":material/undo:"),
 }
 QUEUE = 25
+WIDTHS = (16, 7)  # of what is read and of what stands beside it
+HEIGHT = 464  # pixels in a window of 720; the style lets it grow with the window
 JUST_NAMED = "review.just_named"
 ANCHOR = ".st-key-review-accept button"  # where it can't be seen, no key decides
 
@@ -43,42 +45,53 @@ def reviewer(app: App, project_id: str, selection: Selection, which: str = "usab
 
 def _draw(app: App, project_id: str, selection: Selection, which: str) -> None:
     counts = review_decisions.progress(app, project_id, selection, which)
-    _progress_bar(counts)
-    _who()
+    done, who = st.columns(WIDTHS, gap="small", vertical_alignment="center")
+    with done:
+        _progress_bar(counts)
+    with who:
+        _who()
     current = _current(app, project_id, selection, which)
     if current is None:
         st.success("All read. Freeze a dataset version from what you accepted.", icon=":material/celebration:")
         shell.link("Datasets", "Freeze a version", type_="primary", filter=to_url(selection))
         _buttons(app, project_id, None)
+        _listen()
         return
     sample = explore_samples.sample(app, current)
-    left, right = st.columns([2, 1])
-    with left, st.container(border=True):
-        sample_card.tags(sample)
-        if sample["status"] != "parsed" and sample["reason"]:
-            st.caption(f":material/error: {escape(sample['reason'])}. Accepted or mended, it counts.")
-        editor_panel.conflict(app, sample)
-        if state.of_project().get("review.editing") == current:
-            editor_panel.editor(app, sample, _leave)
-        else:
-            sample_card.body(sample)
-            editor_panel.waiting_draft(app, sample)
-    with right:
+    left, right = st.columns(WIDTHS, gap="small")
+    with left:
+        with st.container(key="reading", height=HEIGHT, border=True, gap="small"):
+            sample_card.tags(sample)
+            if sample["status"] != "parsed" and sample["reason"]:
+                st.caption(f":material/error: {escape(sample['reason'])}. Accepted or mended, it counts.")
+            editor_panel.conflict(app, sample)
+            if state.of_project().get("review.editing") == current:
+                editor_panel.editor(app, sample, _leave)
+            else:
+                sample_card.body(sample)
+                editor_panel.waiting_draft(app, sample)
         _buttons(app, project_id, sample)
+    with right, st.container(key="side", height=HEIGHT, border=False):
         sample_card.thread(app, current)
+    _listen()
 
 
 def _who() -> None:
     """Who judges, beside what is judged; asked once and remembered by the browser."""
     if st.session_state.pop(JUST_NAMED, False):
-        st.rerun()  # the whole page, whose sidebar has the name too
-    name = shell.named_reviewer()
-    told = {"keys": [key for _, key, _ in KEYS.values()], "anchor": ANCHOR, "name": name} | editor_panel.forgotten()
+        st.rerun()  # the whole page, whose header has the name too
+    if name := shell.named_reviewer():
+        st.caption(f"Judging as **{escape(name)}**. Another name: at the top right.")
+        return
+    asks = "Your name, to stand on your decisions"
+    st.text_input(asks, key="review.name", on_change=_name_given, placeholder=asks, label_visibility="collapsed")
+
+
+def _listen() -> None:
+    """The browser's part: it remembers the name, and no held or unseen key decides."""
+    keys = [key for _, key, _ in KEYS.values()]
+    told = {"keys": keys, "anchor": ANCHOR, "name": shell.named_reviewer()} | editor_panel.forgotten()
     hands("review.hands", told, on_remembered_change=_remember)
-    if name:
-        st.caption(f"Judging as **{escape(name)}**. Another name: in the sidebar.")
-    else:
-        st.text_input("Your name, to stand on your decisions", key="review.name", on_change=_name_given)
 
 
 def _remember() -> None:
@@ -128,18 +141,19 @@ def _buttons(app: App, project_id: str, sample: Sample | None) -> None:
     seen = review_decisions.revision(sample) if sample is not None else ""
     if sample is not None:
         editor_panel.was_read(sample)
-    for action, (label, key, icon) in KEYS.items():
-        st.button(
-            label,
-            key=f"review.{action}",
-            shortcut=key,
-            icon=icon,
-            width="stretch",
-            type="primary" if action == Decision.ACCEPT else "secondary",
-            disabled=(sample_id is None and action != "undo") or not shell.named_reviewer(),
-            on_click=_act,
-            args=(app, project_id, sample_id, action, event, seen),
-        )
+    with st.container(horizontal=True, gap="small", key="decide"):
+        for action, (label, key, icon) in KEYS.items():
+            st.button(
+                label,
+                key=f"review.{action}",
+                shortcut=key,
+                icon=icon,
+                width="stretch",
+                type="primary" if action == Decision.ACCEPT else "secondary",
+                disabled=(sample_id is None and action != "undo") or not shell.named_reviewer(),
+                on_click=_act,
+                args=(app, project_id, sample_id, action, event, seen),
+            )
 
 
 def _act(app: App, project_id: str, sample_id: str | None, action: str, event: str, seen: str) -> None:
