@@ -9,7 +9,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -66,20 +66,23 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
     shell.dress(shown)
     app = _open_or_stop()
     chosen: Project | None = None
-    try:
-        with guard():
-            chosen = shell.choose_project(app)
-            if needs_project and chosen is None:
-                empty("There is no project yet.", "Elicit", "Create a project")
-            _problems(app.problems)
-            yield Page(app, chosen)
-    except _PageEnds:
-        pass  # by stop(): what stands around the page is drawn all the same
+    opens = False
+    with suppress(_PageEnds), guard():
+        chosen = shell.choose_project(app)
+        if needs_project and chosen is None:
+            empty("There is no project yet.", "Elicit", "Create a project")
+        _problems(app.problems)
+        opens = True
+    if not opens:
+        shell.header(app, shown, chosen)
+        st.stop()
+    with suppress(_PageEnds), guard():
+        yield Page(app, chosen)
     shell.header(app, shown, chosen)
 
 
 class _PageEnds(Exception):
-    """Nothing more of this page is drawn."""
+    """Nothing more of this page is drawn; what stands around it is."""
 
 
 def stop() -> NoReturn:

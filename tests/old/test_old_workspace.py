@@ -8,7 +8,7 @@ import pytest
 
 from kdcore.configs.selection import HasScore, HasVerdict, ReviewIs, from_json
 from kdcore.records.rows import VerdictKey
-from kdcore.services import governance
+from kdcore.services import governance, names
 from kdcore.services.distill import runs as training_runs
 from kdcore.services.evaluate import comparison
 from kdcore.services.explore import saved_views
@@ -98,7 +98,7 @@ def test_its_student_its_comparison_and_its_selections_are_read(old: Path):
     [project] = app.store.rows("SELECT project_id FROM projects")
     [run] = training_runs.list_runs(app, project["project_id"])
     assert training_runs.has_student(app, run["run_id"])
-    assert training_runs.title(run).startswith("Old student")
+    assert names.of_run(app, run["run_id"]) == "Old student"
     assert training_runs.answers(app, run["run_id"])
     [compared] = comparison.list_runs(app, project["project_id"])
     assert set(comparison.summary(app, compared["run_id"])) == {"base", "student"}

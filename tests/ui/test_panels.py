@@ -123,7 +123,7 @@ PANELS: dict[str, tuple[Panel, str]] = {
     "explore.saved_views": (lambda app, t: saved_views.views_menu(app, t["project_id"]), "view"),
     "explore.side": (
         lambda app, t: side.side(app, t["project_id"], MAP, t["selection"], t["view"], []),
-        "With these",
+        "all-accept",
     ),
     "explore.sql": (lambda app, t: sql.query_and_rows(app, t["project_id"]), "Query"),
     "explore.table": (lambda app, t: table.table(app, t["view"], t["page_size"]), "Answer 0 to"),
