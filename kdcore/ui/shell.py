@@ -106,7 +106,8 @@ def header(app: App, title: str, chosen: Project | None) -> None:
     with st.container(key="where", horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.html(f'<h1 style="{UNSEEN}">{title}</h1>')
         _running(app)
-        with st.popover(short(chosen["name"], 40) if chosen else "No project", type="tertiary", key="project-menu"):
+        name = escape(short(chosen["name"], 40)) if chosen else "No project"
+        with st.popover(name, type="tertiary", key="project-menu"):
             if chosen:
                 names = {p["project_id"]: p["name"] for p in projects.list_projects(app)}
                 state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)

@@ -53,7 +53,7 @@ def _passages(page, address: str, path: Path):
     page.goto(address)
     page.get_by_label("Name", exact=True).fill("Leases")
     button(page, "Create project").click()
-    page.get_by_text("Import seed questions").first.wait_for()
+    page.get_by_text("Import questions").first.wait_for()
     open_page(page, address, "Elicit")
     page.get_by_text("Documents, cut into passages").click()
     settled(page)

@@ -70,10 +70,10 @@ def take(page, address: str, words: str, name: str):
 def run_to(page, address: str, rows: int):
     """Start a run that goes on until ``rows`` rows are usable, and wait for its end."""
     page.goto(f"{address}/Generate")
-    page.get_by_text("New run").first.wait_for()
+    page.get_by_text("Ask the teacher again").first.wait_for()
     settled(page)
     if not page.get_by_text("Forecast:").first.is_visible():
-        page.get_by_text("New run").first.click()  # folded once there is a run
+        page.get_by_text("Ask the teacher again").first.click()  # folded once there is a run
     page.get_by_text("Forecast:").first.wait_for()
     page.get_by_text("Exactly this many usable rows").first.click()
     field = page.get_by_label("Rows", exact=True)

@@ -48,6 +48,8 @@ def prepared(page, address: str, project: str) -> None:
 
 
 def switch(page, name: str, project: str) -> None:
+    if not page.get_by_role("combobox", name="Project").is_visible():
+        page.locator(".st-key-project-menu button").first.click()
     page.get_by_role("combobox", name="Project").click()
     page.get_by_role("option", name=name, exact=True).click()
     page.wait_for_url(f"**project={project}**")
