@@ -72,7 +72,7 @@ def rows(app: App, version: CountedVersion) -> None:
     share = version["heldout"] / max(1, usable)
     if abs(share - wanted) > wanted / 2:
         st.warning(f"{share:.0%} are held out where {wanted:.0%} was asked: the groups are too few or too uneven.")
-    st.caption(f"Content hash: `{version['sha256'][:16]}…`")
+    st.caption(f"Content hash: {version['sha256'][:16]}…")
     found = dataset_versions.rows_of(app, version["dataset_id"], rejected=True)
     event: Any = st.dataframe(
         [
