@@ -13,6 +13,7 @@ HOME = INSIDE if INSIDE.is_dir() else PACKAGE.parent
 DATA = HOME / "data"
 SEEDS = DATA / "seeds"
 MARK = DATA / "mark.svg"  # of the browser's tab
+GUIDE = HOME / "docs" / "guide"  # six short pages, shown in the app
 LOGO = DATA / "logo.svg"  # mark and name, at the left of the menu
 GENERAL = DATA / "general.jsonl"
 APP = HOME / "app.py"  # the server

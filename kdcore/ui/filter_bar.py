@@ -30,7 +30,7 @@ from kdcore.records.rows import VerdictKey
 from kdcore.services.explore import samples as explore_samples
 from kdcore.ui import state
 from kdcore.ui.forms import label_of
-from kdcore.ui.labels import DECISIONS, escape, short
+from kdcore.ui.labels import DECISIONS, escape, short, status_name
 
 
 def parts(selection: Selection) -> list[Selection]:
@@ -65,7 +65,8 @@ def describe(part: Selection) -> str:
     """A part in words."""
     if isinstance(part, ColumnIs):
         sign = "is" if part.op in ("=", "in") else part.op
-        return f"{label_of(part.column)} {sign} {', '.join(str(v) for v in part.values)}"
+        values = (status_name(str(v)) if part.column == "status" else str(v) for v in part.values)
+        return f"{label_of(part.column)} {sign} {', '.join(values)}"
     if isinstance(part, TextHas):
         where = "" if part.field == "any" else f"{part.field} "
         return f"{where}{'matches' if part.regex else 'contains'} “{short(part.query, 30)}”"
@@ -126,8 +127,9 @@ def menu(values: dict[str, list[str]], failing: Sequence[VerdictKey], tags: Sequ
             st.error(escape(problem), icon=":material/error:")
         for column in ("topic", "status", "difficulty", "reader"):
             there = [value for value in values.get(column, []) if value]
+            words = {value: short(status_name(value) if column == "status" else value, 60) for value in there}
             if len(there) > 1:
-                _choose(label_of(column), f"filter.{column}", {value: short(value, 60) for value in there}, column)
+                _choose(label_of(column), f"filter.{column}", words, column)
         _choose("Decision", "filter.decision", {str(d): word for d, (_, word) in DECISIONS.items()})
         _choose("Fails a check", "filter.check", {key.text: key.text.replace("_", " ") for key in failing})
         _choose("Tag", "filter.tag", {row["tag"]: short(row["tag"], 60) for row in tags})

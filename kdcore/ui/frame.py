@@ -74,11 +74,11 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
         _problems(app.problems)
         opens = True
     if not opens:
-        shell.header(app, shown, chosen)
+        shell.header(app, title, shown, chosen)
         st.stop()
     with suppress(_PageEnds), guard():
         yield Page(app, chosen)
-    shell.header(app, shown, chosen)
+    shell.header(app, title, shown, chosen)
 
 
 class _PageEnds(Exception):

@@ -12,7 +12,7 @@ from kdcore.services import main_job, names, standing
 from kdcore.services.standing import Standing
 from kdcore.services.workspace import App
 from kdcore.ui import frame, shell
-from kdcore.ui.labels import counted, duration, escape, short
+from kdcore.ui.labels import counted, duration, escape, short, status_name
 from kdcore.ui.safe_html import safe_html, strong_html
 
 STAGES = {
@@ -26,13 +26,6 @@ STAGES = {
     "evaluate": "Compare it",
 }
 RIBBON = 64  # pixels that the widest stage is high
-LOST = {
-    "truncated": "cut off at the limit",
-    "refused": "declined",
-    "unparsed": "without the form that was asked for",
-    "failed": "failed",
-    "screened": "failed a check",
-}
 
 
 class Part(NamedTuple):
@@ -54,7 +47,7 @@ def parts_of(found: Standing, student: str) -> list[Part]:
     name, learn, held = found["version"] or ("", 0, 0)
     gap, split = found["gap"], f"{learn:,} to learn, {held:,} kept aside"
     students = counted(counts["students"], "student").split()[1]
-    why = ", ".join(f"{rows:,} {LOST.get(state, state)}" for state, rows in sorted(found["lost"].items()))
+    why = ", ".join(f"{rows:,} {status_name(state)}" for state, rows in sorted(found["lost"].items()))
     return [
         Part("Elicit", f"{counts['seeds']:,}", counts["seeds"], "questions", "asked by you"),
         Part("Generate", f"{counts['answered']:,}", counts["answered"], "answers", "of the teacher", why),

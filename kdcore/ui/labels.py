@@ -17,6 +17,15 @@ STATES: dict[str, tuple[str, str, str]] = {
     "failed": (":material/error:", "failed", "red"),
     "cancelled": (":material/stop:", "stopped", "orange"),
 }
+# how a row ended → what a person calls it; the field's term stays in files, links and the command line
+STATUSES: dict[str, str] = {
+    "parsed": "usable",
+    "screened": "failed a check",
+    "unparsed": "without the form that was asked for",
+    "refused": "declined to answer",
+    "truncated": "cut off at the limit",
+    "failed": "failed",
+}
 # what holds for a sample → (icon, word)
 DECISIONS: dict[str, tuple[str, str]] = {
     Decision.PENDING: (":material/radio_button_unchecked:", "not read"),
@@ -55,6 +64,11 @@ PAGE_OF_KIND = {
     "evaluate": "Evaluate",
     "serve": "Elicit",
 }
+
+
+def status_name(status: str) -> str:
+    """How a row ended, in words; an unknown status as it stands."""
+    return STATUSES.get(status, status)
 
 
 def check_name(name: str) -> str:

@@ -17,7 +17,7 @@ from kdcore.services.datasets import token_view
 from kdcore.services.explore import samples as explore_samples
 from kdcore.services.workspace import App
 from kdcore.ui import frame, shell
-from kdcore.ui.labels import DECISIONS, escape, short
+from kdcore.ui.labels import DECISIONS, escape, short, status_name
 from kdcore.ui.safe_html import marked, safe_html, strong_html, token_html, visible
 
 
@@ -45,7 +45,7 @@ def tags(sample: Sample) -> None:
             if label:
                 st.badge(escape(short(label, 40)), color="gray")
         if sample["status"] != "parsed":
-            st.badge(sample["status"], icon=":material/error:", color="orange")
+            st.badge(status_name(sample["status"]), icon=":material/error:", color="orange")
         icon, word = DECISIONS[sample.get("review") or Decision.PENDING]
         st.badge(word, icon=icon, color="blue")
 

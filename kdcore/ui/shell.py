@@ -15,6 +15,7 @@ from kdcore.services.workspace import App
 from kdcore.ui import live, state
 from kdcore.ui.labels import escape, short
 
+GUIDE_FILE = "8_Guide.py"
 STYLE = Path(__file__).parent / "browser" / "shell.css"
 ABOUT = "From questions to a student model that you can explain."
 UNSEEN = "position:absolute;width:1px;height:1px;margin:0;padding:0;overflow:hidden;clip-path:inset(50%)"
@@ -38,6 +39,17 @@ PAGES: dict[str, Stage] = {
     "Datasets": Stage("5_Datasets.py", ":material/inventory_2:", "Datasets", "dataset versions"),
     "Distill": Stage("6_Distill.py", ":material/school:", "Train", "distillation"),
     "Evaluate": Stage("7_Evaluate.py", ":material/compare_arrows:", "Compare", "evaluation"),
+}
+
+# page of the app → the part of the guide that is about it
+GUIDE_OF = {
+    "Home": "1",
+    "Elicit": "2",
+    "Review": "3",
+    "Explore": "3",
+    "Generate": "4",
+    "Distill": "5",
+    "Evaluate": "5",
 }
 
 # what in the address bar speaks of one project only
@@ -72,6 +84,7 @@ def menu(home: Callable[[], None], reached: Mapping[str, str]) -> Any:
     for address, stage in PAGES.items():
         title = f"{stage.title} {reached.get(address, '')}".strip()
         pages.append(st.Page(MAIN.with_name(stage.file), title=title, url_path=address))
+    pages.append(st.Page(MAIN.with_name(GUIDE_FILE), title="Guide", url_path="Guide", visibility="hidden"))
     return st.navigation(pages, position="top")
 
 
@@ -98,7 +111,7 @@ def choose_project(app: App) -> Project | None:
     return known[picked]
 
 
-def header(app: App, title: str, chosen: Project | None) -> None:
+def header(app: App, address: str, title: str, chosen: Project | None) -> None:
     """The line at the right of the menu: what runs now, and the project with what is rarely needed.
 
     Drawn after the page, because the style takes it out of the flow. The page's name is there for those who listen.
@@ -106,6 +119,9 @@ def header(app: App, title: str, chosen: Project | None) -> None:
     with st.container(key="where", horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.html(f'<h1 style="{UNSEEN}">{title}</h1>')
         _running(app)
+        with st.container(key="guide"):
+            part = {"part": GUIDE_OF.get(address, "1"), "project": state.param("project")}
+            st.page_link(GUIDE_FILE, label="Guide", query_params=part)
         name = escape(short(chosen["name"], 40)) if chosen else "No project"
         with st.popover(name, type="tertiary", key="project-menu"):
             if chosen:

@@ -138,7 +138,7 @@ def test_nobody_reads_an_id_on_any_tab(face: str):
 def test_axe_finds_nothing_and_nobody_reads_an_id(face: str, dark: bool, size: tuple[int, int]):
     with browser_page(dark=dark, width=size[0], height=size[1]) as page:
         found: dict[str, list[str]] = {}
-        for where in ("", *PAGES):
+        for where in ("", *PAGES, "Guide"):
             opened(page, face, where)
             refuse_ids(page, where)
             wrong = Axe().run(page, options=WCAG).response["violations"]

@@ -448,3 +448,25 @@ def test_no_link_breaks_a_page(run_page, populated, query):
 def test_no_link_breaks_the_pages_of_students(run_page, populated, query):
     for page in ("pages/6_Distill.py", "pages/7_Evaluate.py"):
         run_page(page, **({"project": populated} | query))
+
+
+@pytest.mark.parametrize("part", list("123456"))
+def test_each_part_of_the_guide_opens_by_its_link(run_page, part):
+    at = run_page("pages/8_Guide.py", part=part)
+    assert at.header[0].value
+    assert "**" in at.markdown[-1].value or "|" in at.markdown[-1].value
+
+
+def test_a_filter_takes_several_values_at_once_and_its_list_stays(run_page, populated):
+    at = run_page("pages/3_Explore.py")
+    offered = at.multiselect(key="filter.topic").options
+    at.multiselect(key="filter.topic").set_value(offered[:2]).run()
+    assert "**8** of 20 answers" in texts(at)
+    assert at.multiselect(key="filter.topic").options == offered
+    again = run_page("pages/3_Explore.py", filter=at.query_params["filter"])
+    assert sorted(again.multiselect(key="filter.topic").value) == sorted(offered[:2])
+    again.multiselect(key="filter.decision").set_value(["accept"]).run()
+    again.multiselect(key="filter.topic").set_value([]).run()
+    assert "**1** of 20 answers" in texts(again)
+    again.button(key="clear-filter").click().run()
+    assert "**20** of 20 answers" in texts(again)

@@ -81,5 +81,5 @@ def test_the_container_copies_what_the_package_is_made_of():
         if line.startswith("COPY")
         for word in line.split()[1:-1]
     }
-    assert {"pyproject.toml", "app.py", "pages", "data", "kdcore", ".streamlit"} <= copied
+    assert {"pyproject.toml", "app.py", "pages", "data", "docs/guide", "kdcore", ".streamlit"} <= copied
     assert all((DEPLOY.parent / name).exists() for name in copied)

@@ -112,6 +112,12 @@ def labels_of(app: App, run_id: str) -> list[str]:
     return sorted(labels, key=lambda label: (label != BASE, label == TEACHER))
 
 
+def shown_the_question_alone(app: App, run_id: str) -> bool:
+    """Whether a comparison's students answer without the teacher's instructions and examples."""
+    found = app.run_dir(run_id).load(EvaluateConfig).candidates
+    return any(c.prompt == "question" for c in found if c.label not in (BASE, TEACHER))
+
+
 def summary(app: App, run_id: str) -> dict[str, dict[str, Interval]]:
     """For each candidate its measures with 95 % intervals, means over tokens or answers as the table says."""
     values = _by_candidate(app, run_id)

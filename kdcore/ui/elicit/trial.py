@@ -10,7 +10,7 @@ from kdcore.services.elicit import trial as trials
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
 from kdcore.ui import frame, sample_card, state, teacher_form
-from kdcore.ui.labels import escape, sentence
+from kdcore.ui.labels import escape, sentence, status_name
 from kdcore.ui.safe_html import safe_html, strong_html
 
 
@@ -98,7 +98,9 @@ def _trial_answer(result: TrialOutcome) -> None:
                     st.caption("Answer")
                 st.html(safe_html(row["answer"]))
             else:
-                st.warning(f"{row['status']}: {escape(row['reason'])}", icon=":material/error:")
+                st.warning(
+                    f"{status_name(row['status']).capitalize()}: {escape(row['reason'])}", icon=":material/error:"
+                )
                 if row["text"]:
                     st.code(row["text"], language=None, wrap_lines=True)
             sample_card.carried(row["extra"])

@@ -9,6 +9,7 @@ import streamlit as st
 from kdcore.evaluate.measures import in_order
 from kdcore.evaluate.statistics import Interval
 from kdcore.records.runs import ComparedItem
+from kdcore.services import standing
 from kdcore.services.evaluate import comparison
 from kdcore.services.workspace import App
 from kdcore.ui import charts, frame, shell, state
@@ -46,12 +47,25 @@ def figures_of_run(app: App, project_id: str, run_id: str) -> None:
     """One comparison as it happens."""
 
     def figures() -> None:
+        _gap(app, run_id)
         _figures(comparison.summary(app, run_id))
         _differences(comparison.differences(app, run_id))
 
     frame.while_active(app, run_id, figures)
     with frame.guard():
         _side_by_side(app, project_id, run_id, comparison.worst_first(app, run_id))
+
+
+def _gap(app: App, run_id: str) -> None:
+    """In one sentence and a bar how far the student has come, and what it was shown."""
+    share = standing.gap(app, run_id)
+    if share is None:
+        return
+    way = f"**{max(0.0, share):.0%}** of the way from the untrained model to the teacher"
+    text = f"The student has gone {way}." if share >= 0 else "The student is further from the teacher than before."
+    if comparison.shown_the_question_alone(app, run_id):
+        text += " It was shown the question alone; the teacher had its whole prompt."
+    st.progress(min(1.0, max(0.0, share)), text=text)
 
 
 def _differences(found: dict[str, dict[str, Interval]]) -> None:

@@ -16,14 +16,14 @@ from kdcore.services.explore import tags
 from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
 from kdcore.ui import filter_bar, sample_card, shell, state
-from kdcore.ui.labels import escape, short
+from kdcore.ui.labels import escape, short, status_name
 
 # column → how a row shows it
 COLUMNS: dict[str, Any] = {
     "question": lambda r: r["edited_question"] or r["question"],
     "answer": lambda r: short(r["edited_answer"] or r["answer"] or r["completion"], 240),
     "topic": lambda r: r["topic"],
-    "status": lambda r: r["status"],
+    "status": lambda r: status_name(r["status"]),
     "decision": lambda r: r["review"] or "",
     "tokens": lambda r: r["completion_tokens"],
     "difficulty": lambda r: r["difficulty"],

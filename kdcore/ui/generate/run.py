@@ -21,7 +21,7 @@ from kdcore.services.generate import runs as generation_runs
 from kdcore.services.workspace import App
 from kdcore.ui import forms, frame, shell, state, teacher_form
 from kdcore.ui.generate import views as run_views_panel
-from kdcore.ui.labels import duration, escape, sentence, short
+from kdcore.ui.labels import duration, escape, sentence, short, status_name
 
 ASK_ABOVE_ROWS, ASK_ABOVE_S = 1000, 1800.0
 SHOWN_PROGRAMS = 20
@@ -174,7 +174,7 @@ def _funnel(app: App, run_id: str) -> None:
         st.metric("usable", f"{counts.get('parsed', 0)}{wanted}", border=True)
         for name in ("screened", "truncated", "refused", "unparsed", "failed"):
             if counts.get(name):
-                st.metric(name, counts[name], border=True)
+                st.metric(status_name(name), counts[name], border=True)
         if funnel["waiting"]:
             st.metric("still to come", funnel["waiting"], border=True)
     if funnel["reasons"]:
@@ -193,7 +193,7 @@ def _rows(app: App, project_id: str, run_id: str) -> None:
         st.dataframe(
             [
                 {
-                    "status": r["status"],
+                    "status": status_name(r["status"]),
                     "question": r["question"],
                     "answer": short(r["answer"] or r["completion"], 300),
                 }
