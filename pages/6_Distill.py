@@ -26,6 +26,11 @@ with frame.page("Distill") as page:
     chosen = frame.run_head(page.app, page.project_id, "distill", "Student", ("step",), can_pause=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         see = state.tab(curves_panel.VIEWS, "see")
+        called = names.called(page.app, page.project_id, "distill")
+        rest = [run_id for run_id in called if run_id != chosen]
+        others: list[str] = []
+        if rest and see == "curves":
+            others = state.choose_many("Beside others", rest, "overlay", called.__getitem__, inline=True)
         if training_runs.has_student(page.app, chosen):
             shell.link("Evaluate", "Compare it", train=chosen)
     match see:
@@ -42,9 +47,4 @@ with frame.page("Distill") as page:
         case "rounds":
             rounds_panel.rounds_panel(page.app, page.project_id)
         case _:
-            called = names.called(page.app, page.project_id, "distill")
-            rest = [run_id for run_id in called if run_id != chosen]
-            others = [run_id for run_id in state.param("overlay").split(",") if run_id in rest]
             curves_panel.curves_panel(page.app, page.project_id, chosen, others)
-            if rest:
-                state.choose_many("Other students in the same curves", rest, "overlay", called.__getitem__)

@@ -4,7 +4,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 python="${VENV:-.venv}/bin/python"
 
-"$python" -m pytest tests/e2e --durations=5
+"$python" -m pytest tests/e2e -m "not long" --durations=5
 browser=$?
 OMP_NUM_THREADS=1 "$python" -m pytest tests --ignore=tests/e2e -m "not models and not long" --durations=12 >quick-tests.log 2>&1 &
 quick=$!

@@ -19,6 +19,7 @@ def param(name: str, default: str = "") -> str:
     return st.query_params.get(name, default)
 
 
+INLINE = 216  # pixels of a choice in a line of controls
 MOST_DIGITS = 9  # of a number in the address bar
 
 
@@ -76,16 +77,35 @@ def choose(
 
 
 def choose_many(
-    label: str, options: list[str], name: str, words: Callable[[str], str] = str, most: int | None = None
+    label: str,
+    options: list[str],
+    name: str,
+    words: Callable[[str], str] = str,
+    most: int | None = None,
+    *,
+    inline: bool = False,
 ) -> list[str]:
-    """A choice of several, at most ``most``, tied to a value of the address bar, parted by commas."""
+    """A choice of several, at most ``most``, tied to a value of the address bar, parted by commas.
+
+    ``inline`` puts the label inside, for a line of controls.
+    """
     key = f"choose.{name}.{label}"
     st.session_state[key] = [value for value in param(name).split(",") if value in options][:most]
 
     def changed() -> None:
         set_params(**{name: ",".join(st.session_state[key])})
 
-    return st.multiselect(label, options, format_func=words, key=key, on_change=changed, max_selections=most)
+    return st.multiselect(
+        label,
+        options,
+        format_func=words,
+        key=key,
+        on_change=changed,
+        max_selections=most,
+        placeholder=label if inline else None,
+        label_visibility="collapsed" if inline else "visible",
+        width=INLINE if inline else "stretch",
+    )
 
 
 def tab(names: dict[str, str], name: str) -> str:

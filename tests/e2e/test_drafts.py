@@ -77,6 +77,7 @@ def test_what_is_typed_outlives_server_and_tab_and_stray_keys_decide_nothing(wor
             page.wait_for_timeout(800)
             assert len(decided(workspace)) == 1
             page.get_by_role("radio", name="Usable").click()
+            page.locator(".st-key-decide").wait_for()
             settled(page)
 
             # typing: kept by the server within a second of the last key, and no letter is a key of the page

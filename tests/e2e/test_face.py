@@ -117,6 +117,7 @@ def refuse_ids(page, where: str) -> None:
     assert not AN_ID.findall(said), where
 
 
+@pytest.mark.long
 def test_nobody_reads_an_id_on_any_tab(face: str):
     with browser_page(width=1280, height=720) as page:
         for where, (name, tabs) in TABS.items():

@@ -49,7 +49,7 @@ VIEWS = {
     "curves": ":material/show_chart: Curves",
     "rows": ":material/table_rows: Rows",
     "answers": ":material/chat: What it says",
-    "compare": ":material/leaderboard: Runs together",
+    "compare": ":material/leaderboard: Sweeps",
     "take": ":material/download: Download",
     "new": ":material/add: New run",
     "rounds": ":material/autorenew: Rounds",

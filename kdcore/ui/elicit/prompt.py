@@ -49,7 +49,7 @@ def editor(app: App, project_id: str) -> PromptTemplate:
             state.set_params(prompt=version)
             st.toast("Kept. A version is never changed; edit and save makes the next one.")
         used = ", ".join(f"{{{{{v}}}}}" for v in variables(template)) or "none"
-        st.caption(f"Variables used: `{used}`. Every column of your file can be one.")
+        st.caption(f"Variables used: {escape(used)}. Every column of your file can be one.")
     return template
 
 
