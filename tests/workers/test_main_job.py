@@ -36,7 +36,7 @@ def demo(tmp_path_factory, models) -> tuple[Path, dict]:
 
 def test_the_figures_add_up(demo):
     _, found = demo
-    assert set(found) == {"samples", "teacher", "embed", "dataset", "distill", "evaluate", "seconds"}
+    assert set(found) == {"samples", "teacher", "embed", "dataset", "distill", "evaluate", "student", "seconds"}
     assert found["samples"]["requested"] == found["samples"]["answered"] == ROWS
     assert found["samples"]["parsed"] >= 0.9 * ROWS
     assert found["samples"]["kept"] == found["dataset"]["rows"] <= found["samples"]["parsed"]
@@ -46,6 +46,13 @@ def test_the_figures_add_up(demo):
     assert found["embed"]["clusters"] >= 2
     assert found["distill"]["loss_last"] < found["distill"]["loss_first"]
     assert found["distill"]["eval_last"] < found["distill"]["eval_first"]
+
+
+def test_the_student_answers_the_question_alone_about_as_well_as_the_prompted_teacher(demo):
+    student = demo[1]["student"]
+    assert 3 <= student["of"] <= demo[1]["dataset"]["rows"] and 0 <= student["passed"] <= student["of"]
+    assert student["prompt_tokens"] <= 0.4 * student["teacher_prompt_tokens"], "neither system message nor examples"
+    assert 0 < student["rouge_l"] <= 1 and student["words"] > 5, "it says something; so few answers rank nothing"
 
 
 def test_the_student_lies_between_base_and_teacher(demo):
