@@ -109,4 +109,10 @@ def test_gallery_trial_exact_run_tree_and_coverage(workspace: Path, tmp_path: Pa
         exact_run(page, address, "harder three rounds", "complex_instructions", 5)
         page.get_by_role("radio", name="Growth").click()
         page.get_by_text("seeds and what grew from each").wait_for()
+
+
+@pytest.mark.long
+def test_a_recipe_over_passages_runs_to_exactly_its_rows(workspace: Path, tmp_path: Path):
+    fill_project(workspace, tmp_path)
+    with server(workspace) as address, browser_page() as page:
         exact_run(page, address, "question answer passage", "passage_questions", 3)
