@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from kdcore.services import standing
 from kdcore.ui import frame, new_project, shell
 from kdcore.ui import home as home_panel
 
@@ -15,12 +16,13 @@ def home() -> None:
             return
         st.markdown("A large model answers your questions; you read and correct; a small model learns to answer so.")
         home_panel.picture(page.app, page.project_id)
+        found = standing.standing(page.app, page.project_id)
         left, right = st.columns([2, 3], gap="large")
         with left, frame.guard():
-            home_panel.next_action(page.app, page.project_id)
+            home_panel.next_action(found["next"])
             home_panel.plan(page.app, page.project_id)
         with right, frame.guard():
-            home_panel.student_says(page.app, page.project_id)
+            home_panel.student_says(page.app, found["student"])
         with st.expander("Start another project", icon=":material/add:"):
             new_project.form(page.app)
 

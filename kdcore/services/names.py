@@ -17,6 +17,7 @@ from kdcore.store import projects, runs
 from kdcore.store.engine.db import Store
 
 MAX_CHARACTERS = 60
+MAX_PROMPT = 30  # letters of a prompt's name in the name of its answers
 MAPPED = {"question_answer": "questions and answers", "question": "questions", "answer": "answers"}
 OTHERS = {"screen": "Checks", "title": "Titles", "score": "Scores", "concept": "Concept", "pick": "Subset"}
 
@@ -68,18 +69,26 @@ def _of_project(store: Store, version: int, project_id: str) -> dict[str, Named]
     """Read once while nothing is written: every list and chart asks for names."""
     given = runs.given_names(store, project_id)
     versions = projects.list_prompt_versions(store, project_id)
-    prompts = {p["prompt_version_id"]: f"{p['name']} v{p['version']}" for p in versions}
+    prompts = {p["prompt_version_id"]: f"{p['name'][:MAX_PROMPT]} v{p['version']}" for p in versions}
     found: dict[str, Named] = {}
-    times, places = Counter[str](given.values()), Counter[str]()
+    times, places, taken = Counter[str](), Counter[str](), set(given.values())
     for run in reversed(runs.list_runs(store, project_id)):
-        name = given.get(run["run_id"])
-        if name is None:
-            usual = _usual(run, prompts, {run_id: each.name for run_id, each in found.items()})
-            times[usual] += 1
-            name = usual if times[usual] == 1 else f"{usual} ({times[usual]})"
+        usual = _usual(run, prompts, {run_id: each.name for run_id, each in found.items()})
+        times[usual] += 1  # counted for a run that has another name too, so that naming one renames no other
+        name = given.get(run["run_id"]) or _free(usual, times[usual], taken)
+        taken.add(name)
         found[run["run_id"]] = Named(name, places[run["kind"]])
         places[run["kind"]] += 1
     return found
+
+
+def _free(usual: str, number: int, taken: set[str]) -> str:
+    """The usual name, numbered from the second on, that nobody has yet."""
+    name = usual if number == 1 else f"{usual} ({number})"
+    while name in taken:
+        number += 1
+        name = f"{usual} ({number})"
+    return name
 
 
 def _usual(run: Run, prompts: dict[str, str], earlier: dict[str, str]) -> str:
@@ -100,9 +109,12 @@ def _usual(run: Run, prompts: dict[str, str], earlier: dict[str, str]) -> str:
 
 def _student(run: Run) -> str:
     """A student's name; those of a sweep are told apart by loss, budget and seed."""
-    name = str(run["config"].get("name") or "Student")
+    name = str(run["config"].get("name") or "Student")[:MAX_CHARACTERS]
     if not run["config"].get("sweep"):
         return name
-    config = load_config(DistillConfig, run["config"])
+    try:
+        config = load_config(DistillConfig, run["config"])
+    except ConfigError:  # of another version, or damaged: its name must not keep the others from theirs
+        return name
     rows = f", {config.slices[0].rows} rows" if config.slices[0].rows else ""
     return f"{name}, {config.arm}{rows}, seed {config.seed}"

@@ -28,7 +28,7 @@ class Step(NamedTuple):
 
 
 class Standing(TypedDict):
-    """Counts of each stage. ``decided`` by decision; ``gap`` is the share that the newest student has closed."""
+    """Counts of each stage. ``decided`` by decision; ``gap`` is what the newest comparison's student has closed."""
 
     counts: dict[str, int]
     lost: dict[str, int]
@@ -106,7 +106,7 @@ def compact(number: int) -> str:
 
 
 def _waiting(app: App, all_runs: list[Run]) -> Step | None:
-    """The newest run of a kind that was paused, or failed, before anything else is begun."""
+    """What the newest run of the three long kinds waits for: to be watched, gone on with, or looked into."""
     pages = {
         "generate": ("Generate", "answers"),
         "distill": ("Distill", "training"),
@@ -115,6 +115,8 @@ def _waiting(app: App, all_runs: list[Run]) -> Step | None:
     for run in [run for run in all_runs if run["kind"] in pages][:1]:
         state = app.status(run["run_id"]).state
         page, what = pages[run["kind"]]
+        if state in ("queued", "running"):
+            return Step(page, f"Watch the {what}", "It is under way.", run["run_id"])
         if state == "paused":
             return Step(page, f"Go on with the {what}", "It was paused.", run["run_id"])
         if state == "failed":

@@ -52,7 +52,7 @@ def add(part: Selection) -> None:
     if isinstance(part, InLasso | IsOneOf):
         kept = [p for p in kept if not isinstance(p, type(part))]
     state.set_selection(All(parts=(*kept, part)))
-    state.set_params(page=None)
+    state.set_params(page=None, sample=None)  # what is picked is what one wants to see
 
 
 def remove(part: Selection) -> None:
@@ -131,19 +131,21 @@ def menu(values: dict[str, list[str]], failing: Sequence[VerdictKey], tags: Sequ
             if len(there) > 1:
                 _choose(label_of(column), f"filter.{column}", words, column)
         _choose("Decision", "filter.decision", {str(d): word for d, (_, word) in DECISIONS.items()})
-        _choose("Fails a check", "filter.check", {key.text: key.text.replace("_", " ") for key in failing})
-        _choose("Tag", "filter.tag", {row["tag"]: short(row["tag"], 60) for row in tags})
+        _choose(
+            "Fails each of these checks", "filter.check", {key.text: key.text.replace("_", " ") for key in failing}
+        )
+        _choose("Has each of these tags", "filter.tag", {row["tag"]: short(row["tag"], 60) for row in tags})
 
 
 def _choose(label: str, key: str, options: dict[str, str], column: str = "") -> None:
     """One list; what is chosen in it is one part of the filter."""
-    if not options:
+    if not options and not _chosen(state.selection(), key, column):
         return
-    st.session_state[key] = [v for v in _chosen(state.selection(), key, column) if v in options]
+    st.session_state[key] = chosen = list(dict.fromkeys(_chosen(state.selection(), key, column)))
     st.multiselect(
         label,
-        list(options),
-        format_func=options.__getitem__,
+        list(dict.fromkeys([*options, *chosen])),  # what a link chose is there, in the list or not
+        format_func=lambda value: options.get(value, short(value, 60) or "none"),
         key=key,
         on_change=_choice_changed,
         args=(key, column),
@@ -187,7 +189,7 @@ def _choice_changed(key: str, column: str) -> None:
         made = [HasTag(tag=each) for each in chosen]
     together = [part for part in (*kept, *made) if part != All()]
     state.set_selection(All(parts=tuple(together)) if together else EVERYTHING)
-    state.set_params(page=None)
+    state.set_params(page=None, sample=None)
 
 
 def pills(selection: Selection) -> None:

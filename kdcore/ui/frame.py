@@ -71,6 +71,8 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
         chosen = shell.choose_project(app)
         if needs_project and chosen is None:
             empty("There is no project yet.", "Elicit", "Create a project")
+        if st.session_state.pop(shell.GONE, False):
+            st.warning("The project that this link names is not in this workspace; another one is shown.")
         _problems(app.problems)
         opens = True
     if not opens:

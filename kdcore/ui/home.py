@@ -9,7 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from kdcore.services import main_job, names, standing
-from kdcore.services.standing import Standing
+from kdcore.services.standing import Standing, Step
 from kdcore.services.workspace import App
 from kdcore.ui import frame, shell
 from kdcore.ui.labels import counted, duration, escape, short, status_name
@@ -110,18 +110,16 @@ def picture(app: App, project_id: str) -> None:
     panel()
 
 
-def next_action(app: App, project_id: str) -> None:
+def next_action(step: Step) -> None:
     """What to do now, why, and the way there."""
-    step = standing.standing(app, project_id)["next"]
     with st.container(border=True):
         st.subheader("Next", anchor=False)
         st.markdown(escape(step.why))
         shell.link(step.page, step.action, type_="primary", run=step.run_id)
 
 
-def student_says(app: App, project_id: str) -> None:
-    """What the newest student answers by now, and what it said before it learnt."""
-    run_id = standing.standing(app, project_id)["student"]
+def student_says(app: App, run_id: str) -> None:
+    """What the newest student answers by now, and what it said before it learnt; nothing where there is none."""
     said = standing.says_now(app, run_id) if run_id else None
     if said is None:
         return

@@ -16,6 +16,7 @@ from kdcore.ui import live, state
 from kdcore.ui.labels import escape, short
 
 GUIDE_FILE = "8_Guide.py"
+SHOW_RUNS = ("Generate", "Distill", "Evaluate")  # pages whose address names a run
 STYLE = Path(__file__).parent / "browser" / "shell.css"
 ABOUT = "From questions to a student model that you can explain."
 UNSEEN = "position:absolute;width:1px;height:1px;margin:0;padding:0;overflow:hidden;clip-path:inset(50%)"
@@ -71,6 +72,7 @@ OF_A_PROJECT = (
     "step",
     "overlay",
 )
+GONE = "project.gone"
 NAME, NAME_FIELD = "reviewer", "reviewer.field"
 MAX_NAME = 80
 
@@ -104,7 +106,10 @@ def choose_project(app: App) -> Project | None:
     if not known:
         return None
     # The menu's own links drop the address bar, so the session remembers the project too.
-    tried = (state.param("project"), st.session_state.get("project_id"))
+    asked = state.param("project")
+    if asked and asked not in known:
+        st.session_state[GONE] = True  # said by the page, which comes after the menu
+    tried = (asked, st.session_state.get("project_id"))
     picked = next((each for each in tried if each in known), [*known][-1])
     state.set_params(project=picked)
     st.session_state["project_id"] = picked
@@ -119,8 +124,8 @@ def header(app: App, address: str, title: str, chosen: Project | None) -> None:
     with st.container(key="where", horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.html(f'<h1 style="{UNSEEN}">{title}</h1>')
         _running(app)
+        part = {"part": GUIDE_OF.get(address, "1"), "project": state.param("project")}
         with st.container(key="guide"):
-            part = {"part": GUIDE_OF.get(address, "1"), "project": state.param("project")}
             st.page_link(GUIDE_FILE, label="Guide", query_params=part)
         name = escape(short(chosen["name"], 40)) if chosen else "No project"
         with st.popover(name, type="tertiary", key="project-menu"):
@@ -130,6 +135,7 @@ def header(app: App, address: str, title: str, chosen: Project | None) -> None:
             st.session_state.setdefault(NAME_FIELD, st.session_state.get(NAME, ""))
             st.text_input("Your name", key=NAME_FIELD, placeholder="Name on your decisions", on_change=_renamed)
             live.running_now(app)
+            st.page_link(GUIDE_FILE, label="Guide", icon=":material/help:", query_params=part)
 
 
 def _running(app: App) -> None:
@@ -139,7 +145,7 @@ def _running(app: App) -> None:
     def strip() -> None:
         with st.container(key="running"):
             if now := live.now(app):
-                link(now.page, now.text, run=now.run_id)
+                link(now.page, now.text, run=now.run_id if now.page in SHOW_RUNS else "")
 
     strip()
 

@@ -105,8 +105,8 @@ def _measure(
     encoded = [row for row in found if row.supervised]
     read = {}
     if comparable and teacher is not None and teacher is not subject:
-        own = encode([as_shown(row, teacher.prompt) for row in rows], subject.tokenizer, MAX_TOKENS)
-        read = {row.sample_id: row for row in own}
+        asked = encode([as_shown(row, teacher.prompt) for row in rows], subject.tokenizer, MAX_TOKENS)
+        read = {row.sample_id: row for row in asked}
     references = {row["sample_id"]: row["completion"] for row in rows}
     prompts = [row.ids[: row.prompt_length] for row in encoded]
     pad = pad_token(subject.tokenizer)
@@ -118,7 +118,8 @@ def _measure(
         other = None
         if comparable and teacher is not None:
             other = own if subject is teacher else supervised_logits(teacher.model, read[row.sample_id], pad)
-            own, other, labels = (each[: min(len(own), len(other))] for each in (own, other, labels))  # a cut row
+            both = min(len(own), len(other))  # a longer prompt may have cut the answer shorter
+            own, other, labels = own[:both], other[:both], labels[:both]
             width = min(own.shape[1], other.shape[1])  # one of the two may be padded to a round number of words
             own, other = own[:, :width], other[:, :width].log_softmax(-1)
         said = Answered(text, references[row.sample_id], own.log_softmax(-1), other, labels)

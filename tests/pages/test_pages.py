@@ -470,3 +470,28 @@ def test_a_filter_takes_several_values_at_once_and_its_list_stays(run_page, popu
     assert "**1** of 20 answers" in texts(again)
     again.button(key="clear-filter").click().run()
     assert "**20** of 20 answers" in texts(again)
+
+
+def test_what_a_link_chose_stays_chosen_whether_a_list_offers_it_or_not(run_page, populated):
+    from kdcore.configs.selection import All, ColumnIs, from_url, to_url
+
+    link = to_url(All(parts=(ColumnIs(column="topic", op="in", values=("gone", "", "topic 3")),)))
+    at = run_page("pages/3_Explore.py", filter=link)
+    assert at.multiselect(key="filter.topic").value == ["gone", "", "topic 3"]
+    at.multiselect(key="filter.topic").set_value(["gone", "", "topic 3", "topic 4"]).run()
+    [part] = from_url(at.query_params["filter"]).parts
+    assert part.values == ("gone", "", "topic 3", "topic 4")
+
+
+def test_a_link_to_a_project_that_is_not_here_says_so(run_page, populated):
+    assert "is not in this workspace" in texts(run_page("pages/5_Datasets.py", project="pj_of_others"))
+    assert "is not in this workspace" not in texts(run_page("pages/5_Datasets.py"))
+
+
+def test_a_filter_closes_the_open_sample(run_page, populated):
+    at = run_page("pages/3_Explore.py")
+    at.multiselect(key="filter.topic").set_value(["topic 3"]).run()
+    at.button(key=next(b.key for b in at.button if b.key.startswith("open-"))).click().run()
+    assert at.query_params["sample"]
+    at.multiselect(key="filter.decision").set_value(["pending"]).run()
+    assert "sample" not in at.query_params and "picked" in texts(at)

@@ -60,6 +60,22 @@ def test_a_later_run_changes_no_name_and_no_colour(app):
     assert names.of_run(app, "distill-2") == "Tutor (2)"
 
 
+def test_naming_one_renames_no_other_and_a_given_name_is_nobody_elses(app):
+    for number in (1, 2, 3):
+        add(app, f"distill-{number}", "distill", 5 - number, name="Tutor")
+    names.rename(app, "distill-1", "The first", "Dr A")
+    names.rename(app, "distill-2", "Tutor (4)", "Dr A")
+    add(app, "distill-4", "distill", 0.5, name="Tutor")
+    found = [each.name for each in names.of_project(app, PROJECT).values()]
+    assert found == ["The first", "Tutor (4)", "Tutor (3)", "Tutor (5)"]
+
+
+def test_a_run_whose_config_is_of_another_version_keeps_no_other_from_its_name(app):
+    add(app, "distill-1", "distill", 2, name="Old", sweep="sweep-1", slices="damaged")
+    add(app, "distill-2", "distill", 1, name="New")
+    assert [each.name for each in names.of_project(app, PROJECT).values()] == ["Old", "New"]
+
+
 def test_a_given_name_holds_and_is_refused_where_another_has_it(app):
     for number in (1, 2):
         add(app, f"distill-{number}", "distill", 3 - number, name="Tutor")

@@ -44,6 +44,7 @@ def of_comparison(app: App, run_id: str) -> Quality | None:
     ]
     alone = student.prompt == "question"
     asked = [row.get("asked") or row["messages"] for row in shown]
+    own, whole = _tokens(student.model, [row["messages"] for row in shown] if alone else asked, asked)
     return {
         "rouge_l": found[student.label]["rouge_l"]["mean"],
         "base_rouge_l": found[comparison.BASE]["rouge_l"]["mean"],
@@ -51,12 +52,12 @@ def of_comparison(app: App, run_id: str) -> Quality | None:
         "of": len(said),
         "words": mean(len(row["answer"].split()) for row in said),
         "teacher_words": mean(len((row["reference"] or "").split()) for row in rows),
-        "prompt_tokens": _tokens(student.model, [row["messages"] for row in shown] if alone else asked),
-        "teacher_prompt_tokens": _tokens(student.model, asked),
+        "prompt_tokens": own,
+        "teacher_prompt_tokens": whole,
     }
 
 
-def _tokens(model: str, chats: list[str]) -> float:
-    """Mean length of some chats, as they are before an answer, in tokens of a model."""
+def _tokens(model: str, *lists: list[str]) -> list[float]:
+    """Mean length of each list of chats, as they are before an answer, in tokens of a model."""
     with chat_tokens(model, model) as tokens:
-        return mean(len(tokens.ids(chat, "")["prompt_ids"]) for chat in chats)
+        return [mean(len(tokens.ids(chat, "")["prompt_ids"]) for chat in chats) for chats in lists]

@@ -29,6 +29,7 @@ from kdcore.store.engine.db import Store
 from kdcore.store.selection import compile_selection
 from kdcore.types import TERMINAL_STATES
 
+MAX_VALUES = 2000  # of a column, to choose from
 TEXT_FIELDS = ("question", "text", "prompt", "instruction", "input", "answer")
 # what may enter a version: what can be used, and what people accepted or mended whatever a parser said of it
 FREEZABLE = All(
@@ -146,7 +147,7 @@ def values_of(app: App, project_id: str) -> dict[str, list[str]]:
 @lru_cache(maxsize=8)
 def _values(store: Store, version: int, project_id: str) -> dict[str, list[str]]:
     """Read once while nothing is written: lists of values must not move when a filter changes."""
-    found = samples.facets(store, project_id, All())
+    found = samples.facets(store, project_id, All(), MAX_VALUES)
     return {name: [str(facet["value"] or "") for facet in facets] for name, facets in found.items()}
 
 

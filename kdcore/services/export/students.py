@@ -89,7 +89,7 @@ def _data(app: App, part: SliceConfig, rows: Sequence[LearntRow]) -> Taught:
 
 
 def _training(config: DistillConfig) -> dict[str, Any]:
-    names = ("epochs", "max_steps", "batch_size", "learning_rate", "max_length", "on_policy", "seed")
+    names = ("prompt", "epochs", "max_steps", "batch_size", "learning_rate", "max_length", "on_policy", "seed")
     values = {name: getattr(config, name) for name in names if getattr(config, name) or name == "seed"}
     return {"losses": config.arm, **values, "adapter": config.student.adapter}
 
