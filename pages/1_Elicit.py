@@ -10,7 +10,7 @@ from kdcore.ui.elicit import trial as trial_panel
 with frame.page("Elicit", needs_project=False) as page:
     if page.project is None:
         new_project.form(page.app)
-        frame.stop()
+        st.stop()
     counts = projects.seed_counts(page.app, page.project_id)
     seeds_tab, gallery_tab, prompt_tab, versions_tab = st.tabs(
         [

@@ -17,5 +17,5 @@ with frame.page("Generate") as page:
         run_panel.new_run(page.app, page.project_id, versions)
     if not runs:
         st.info("No run yet. Start one above; answers can be read while it goes on.", icon=":material/info:")
-        frame.stop()
+        st.stop()
     run_panel.rows_of_run(page.app, page.project_id, chosen)

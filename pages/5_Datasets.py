@@ -14,7 +14,7 @@ with frame.page("Datasets") as page:
             "No version yet. A version never changes, so a training run can always be explained.",
             icon=":material/info:",
         )
-        frame.stop()
+        st.stop()
     names = {v["dataset_id"]: f"{v['name']} v{v['version']} · {v['row_count']} rows" for v in versions}
     chosen = state.choose("Version", list(names), "dataset", names.__getitem__)
     version = next(v for v in versions if v["dataset_id"] == chosen)

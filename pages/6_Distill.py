@@ -20,7 +20,7 @@ with frame.page("Distill") as page:
         recipe_panel.recipe(page.app, page.project_id, versions)
         with st.expander("Rounds of its own data", icon=":material/autorenew:"):
             rounds_panel.rounds_panel(page.app, page.project_id)
-        frame.stop()
+        st.stop()
     if state.param("rounds") and not state.param("see"):
         state.set_params(see="rounds")
     chosen = frame.run_head(page.app, page.project_id, "distill", "Student", ("step",), can_pause=True)

@@ -9,7 +9,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -65,31 +65,21 @@ def page(title: str, *, needs_project: bool = True) -> Iterator[Page]:
     shown = shell.PAGES[title].title if title in shell.PAGES else title
     shell.dress(shown)
     app = _open_or_stop()
+    # Both places first, then the header: a run of the script that is broken off leaves no fragment without its place,
+    # and a browser that is told to redraw a fragment which has none goes blank.
+    content, around = st.container(), st.container(**shell.WHERE)
     chosen: Project | None = None
-    opens = False
-    with suppress(_PageEnds), guard():
+    with content, guard():
         chosen = shell.choose_project(app)
-        if needs_project and chosen is None:
-            empty("There is no project yet.", "Elicit", "Create a project")
+    with around:
+        shell.header(app, title, shown, chosen)
+    with content, guard():
         if st.session_state.pop(shell.GONE, False):
             st.warning("The project that this link names is not in this workspace; another one is shown.")
+        if needs_project and chosen is None:
+            empty("There is no project yet.", "Elicit", "Create a project")
         _problems(app.problems)
-        opens = True
-    if not opens:
-        shell.header(app, title, shown, chosen)
-        st.stop()
-    with suppress(_PageEnds), guard():
         yield Page(app, chosen)
-    shell.header(app, title, shown, chosen)
-
-
-class _PageEnds(Exception):
-    """Nothing more of this page is drawn; what stands around it is."""
-
-
-def stop() -> NoReturn:
-    """End the page here; Streamlit's own stop would end what stands around it too."""
-    raise _PageEnds
 
 
 def reached() -> dict[str, str]:
@@ -149,8 +139,6 @@ def guard() -> Iterator[None]:
     """Show errors in place instead of a traceback."""
     try:
         yield
-    except _PageEnds:
-        raise
     except KdError as exc:
         st.error(sentence(str(exc)), icon=":material/error:")
     except Exception as exc:
@@ -168,7 +156,7 @@ def empty(text: str, to: str, action: str) -> NoReturn:
     with st.container(border=True):
         st.subheader(text, anchor=False)
         shell.link(to, action, type_="primary")
-    stop()
+    st.stop()
 
 
 def popover(label: str, name: str, icon: str, *, disabled: bool = False) -> Any:

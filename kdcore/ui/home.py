@@ -143,8 +143,11 @@ def plan(app: App, project_id: str) -> None:
         )
         return
 
+    drawn = False
+
     @st.fragment(run_every=2.0 if found.state == "running" else None)
     def panel() -> None:
+        nonlocal drawn
         now = main_job.load(app)
         if now is None:
             return
@@ -163,8 +166,9 @@ def plan(app: App, project_id: str) -> None:
                 if st.button("Go on from here", icon=":material/play_arrow:"):
                     main_job.go_on(app)
                     st.rerun()
-        if len(now.stages) != len(found.stages) or now.state != found.state:
-            st.rerun()  # a stage has ended: the next action and the polling follow
+        if drawn and (len(now.stages) != len(found.stages) or now.state != found.state):
+            st.rerun()  # a stage has ended: the next action and the polling follow; never while the page draws itself
+        drawn = True
 
     with frame.guard():
         panel()

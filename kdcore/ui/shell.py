@@ -19,6 +19,14 @@ GUIDE_FILE = "8_Guide.py"
 SHOW_RUNS = ("Generate", "Distill", "Evaluate")  # pages whose address names a run
 STYLE = Path(__file__).parent / "browser" / "shell.css"
 ABOUT = "From questions to a student model that you can explain."
+# of the header's container; the style takes it to the right of the menu
+WHERE: dict[str, Any] = {
+    "key": "where",
+    "horizontal": True,
+    "vertical_alignment": "center",
+    "gap": "small",
+    "width": "content",
+}
 UNSEEN = "position:absolute;width:1px;height:1px;margin:0;padding:0;overflow:hidden;clip-path:inset(50%)"
 
 
@@ -119,23 +127,22 @@ def choose_project(app: App) -> Project | None:
 def header(app: App, address: str, title: str, chosen: Project | None) -> None:
     """The line at the right of the menu: what runs now, and the project with what is rarely needed.
 
-    Drawn after the page, because the style takes it out of the flow. The page's name is there for those who listen.
+    Its place comes after the page's, as the style takes it out of the flow. The page's name is for those who listen.
     """
-    with st.container(key="where", horizontal=True, vertical_alignment="center", gap="small", width="content"):
-        st.html(f'<h1 style="{UNSEEN}">{title}</h1>')
-        _running(app)
-        part = {"part": GUIDE_OF.get(address, "1"), "project": state.param("project")}
-        with st.container(key="guide"):
-            st.page_link(GUIDE_FILE, label="Guide", query_params=part)
-        name = escape(short(chosen["name"], 40)) if chosen else "No project"
-        with st.popover(name, type="tertiary", key="project-menu"):
-            if chosen:
-                names = {p["project_id"]: p["name"] for p in projects.list_projects(app)}
-                state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)
-            st.session_state.setdefault(NAME_FIELD, st.session_state.get(NAME, ""))
-            st.text_input("Your name", key=NAME_FIELD, placeholder="Name on your decisions", on_change=_renamed)
-            live.running_now(app)
-            st.page_link(GUIDE_FILE, label="Guide", icon=":material/help:", query_params=part)
+    st.html(f'<h1 style="{UNSEEN}">{title}</h1>')
+    _running(app)
+    part = {"part": GUIDE_OF.get(address, "1"), "project": state.param("project")}
+    with st.container(key="guide"):
+        st.page_link(GUIDE_FILE, label="Guide", query_params=part)
+    name = escape(short(chosen["name"], 40)) if chosen else "No project"
+    with st.popover(name, type="tertiary", key="project-menu"):
+        if chosen:
+            names = {p["project_id"]: p["name"] for p in projects.list_projects(app)}
+            state.choose("Project", list(names), "project", names.__getitem__, clears=OF_A_PROJECT)
+        st.session_state.setdefault(NAME_FIELD, st.session_state.get(NAME, ""))
+        st.text_input("Your name", key=NAME_FIELD, placeholder="Name on your decisions", on_change=_renamed)
+        live.running_now(app)
+        st.page_link(GUIDE_FILE, label="Guide", icon=":material/help:", query_params=part)
 
 
 def _running(app: App) -> None:

@@ -86,8 +86,11 @@ def browser_page(*, dark: bool = False, width: int = 1440, height: int = 1000) -
         )
         page = context.new_page()
         page.set_default_timeout(30_000)
+        broken: list[str] = []  # an error that nothing caught leaves a white page, or one that no longer changes
+        page.on("pageerror", lambda error: broken.append(str(error)))
         try:
             yield page
+            assert broken == []
         except Exception:
             print(page.url, page.inner_text("body"), sep="\n")  # shown with the failure
             raise

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from kdcore.configs.exploration import EmbedConfig
 from kdcore.elicitation import METHODS
-from kdcore.services import projects
+from kdcore.services import main_job, projects
 from kdcore.services.datasets import versions as dataset_versions
 from kdcore.services.explore import maps
 from kdcore.services.generate import runs as generation_runs
@@ -145,3 +145,17 @@ def test_axe_finds_nothing_and_nobody_reads_an_id(face: str, dark: bool, size: t
             wrong = Axe().run(page, options=WCAG).response["violations"]
             found |= {f"{where} {each['id']}": [node["html"][:200] for node in each["nodes"]] for each in wrong}
         assert found == {}
+
+
+def test_home_lives_through_the_first_stages_of_the_sample(tmp_path: Path, models: Path):
+    """Stages that end in quick succession break off one drawing of the page after the other."""
+    root = tmp_path / "ws"
+    root.mkdir()
+    (root / "models").symlink_to(models)
+    app = open_app(root)
+    main_job.create(app, rows=8, teacher=SCRIPTED, sampling=PLAIN)
+    app.close()
+    with server(root) as address, browser_page(width=1280, height=720) as page:
+        page.goto(address)
+        page.get_by_text("Draw the map:").first.wait_for()
+        assert page.locator("h1").count() == 1

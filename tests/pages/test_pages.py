@@ -495,3 +495,10 @@ def test_a_filter_closes_the_open_sample(run_page, populated):
     assert at.query_params["sample"]
     at.multiselect(key="filter.decision").set_value(["pending"]).run()
     assert "sample" not in at.query_params and "picked" in texts(at)
+
+
+@pytest.mark.parametrize("page", ["", *PAGES])
+def test_what_stands_around_a_page_has_its_place_before_the_page_is_drawn(run_page, populated, page):
+    """A drawing that is broken off must leave the header's fragments where the browser looks for them."""
+    assert len(run_page(page).main.children) == 2
+    assert len(run_page(page, project="pj_of_others").main.children) == 2, "whatever is said above the page"
