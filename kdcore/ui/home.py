@@ -102,7 +102,7 @@ def picture(app: App, project_id: str) -> None:
         parts = parts_of(found, student)
         st.html(ribbon([part.height for part in parts]))
         for place, part in zip(st.columns(len(parts), gap="small"), parts, strict=True):
-            with place, st.container(gap=None):
+            with place, st.container(gap=None, key=f"picture-{part.page}"):
                 st.html(f'<div style="font-size:1.5rem;font-weight:600">{html.escape(part.number)}</div>')
                 shell.link(part.page, part.what, bare=True)
                 st.caption(escape(part.below) + (f"  \n**{escape(part.loss)}**" if part.loss else ""))

@@ -28,3 +28,13 @@ def test_a_map_of_many_groups_drops_its_legend_and_titles_that_would_cover_anoth
     dimmed = {trace.name: trace.marker.opacity for trace in few.data[1:]}
     assert dimmed == {"g0": (0.12, 0.9, 0.9), "g1": 0.9}
     assert few.data[1].text[0].startswith("<b>&lt;b&gt;q&lt;/b&gt;</b>"), "a sample's text is never markup"
+
+
+def test_long_titles_beside_each_other_keep_clear_by_their_length():
+    def titles_of(*names: str) -> list[str]:
+        groups = [{"cluster": i, "title": n, "parent_title": n, "x": 0.35 * i, "y": 0.0} for i, n in enumerate(names)]
+        figure = sample_map(Picture([], groups, [], (-1.05, 1.05, -1.05, 1.05), 0.1, 0, False))
+        return [note.text for note in figure.layout.annotations]
+
+    assert titles_of("heart", "lungs", "skin") == ["<b>heart</b>", "<b>lungs</b>", "<b>skin</b>"]
+    assert titles_of("data · personal · right", "influence · case · insulin") == ["<b>data · personal · right</b>"]

@@ -16,7 +16,8 @@ from kdcore.ui.charts import GROUND, INK, SERIES, SYMBOLS
 MANY_POINTS = 5000  # above it a hover shows the question alone: the page stays small enough to redraw at once
 MAX_IN_LEGEND = 12  # more names than that push the map aside; the titles on it and the list of groups tell them
 BROAD_ABOVE = 12  # groups in view beyond which the broad titles stand for them
-TITLE_BOX = (0.17, 0.035)  # width and height that a title takes, as shares of the view
+LOWEST = 430  # pixels that the map is high at least: titles that keep clear there do in every larger window
+LETTER, PADDING, LINE = 7.6, 14, 24  # pixels of a title: width of a letter, beside them, and height
 MAX_TITLES = 40
 Points = Sequence[Mapping[str, Any]]
 
@@ -41,19 +42,19 @@ def _opacity(members: Points) -> float | list[float]:
 
 def _titles(picture: Picture) -> list[dict[str, Any]]:
     """Titles at the middle of their groups, the largest first; one that would cover another is left to the list."""
-    left, right, bottom, top = picture.box
-    width, height = TITLE_BOX[0] * (right - left), TITLE_BOX[1] * (top - bottom)
+    pixel = (picture.box[3] - picture.box[2]) / LOWEST  # in units of the map
     broad = len(picture.groups) > BROAD_ABOVE
     named: dict[str, Mapping[str, Any]] = {}
     for group in picture.groups:  # the largest of a broad group lends it its place
         named.setdefault(group["parent_title"] if broad else group["title"], group)
-    taken: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []
     shown: list[dict[str, Any]] = []
     for title, group in named.items():
         x, y = group["x"], group["y"]
-        if any(abs(x - across) < width and abs(y - up) < height for across, up in taken):
+        half = (LETTER * len(title) + PADDING) / 2 * pixel
+        if any(abs(x - across) < half + other and abs(y - up) < LINE * pixel for across, up, other in taken):
             continue
-        taken.append((x, y))
+        taken.append((x, y, half))
         shown.append(
             {
                 "x": x,
